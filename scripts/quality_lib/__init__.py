@@ -1,0 +1,1 @@
+"""Helpers of `scripts/quality.py`: the peers, the two judges, the grid and its tables."""

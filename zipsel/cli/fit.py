@@ -1,0 +1,45 @@
+"""``zipsel fit``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from zipsel.cli.options import (
+    SectionCommand,
+    make_log,
+    option,
+    pool_argument,
+    read_options,
+    run_options,
+    score_settings,
+    scorer_options,
+    target_options,
+    text_options,
+)
+
+_EPILOG = """\b
+Example:
+  zipsel fit pool/ --target target.jsonl --output code.profile
+  zipsel select pool/ --profile code.profile --output subset/ --top-k 1000
+"""
+
+
+@click.command("fit", cls=SectionCommand, epilog=_EPILOG)
+@pool_argument
+@target_options(with_profile=False)
+@option("Output", "--output", "-o", required=True, metavar="PROFILE", help="The file to write.")
+@text_options
+@scorer_options
+@read_options
+@run_options
+def command(**options: Any) -> None:
+    """Learn a target against a sample of POOL and keep it in a file.
+
+    Later runs that name the profile give scores that can be compared, though the pool grows.
+    """
+    from zipsel.pipeline import Run, run_fit
+
+    settings = score_settings(options, options["output"])
+    run_fit(Run(settings, make_log(options)), options["output"])

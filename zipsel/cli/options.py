@@ -1,0 +1,273 @@
+"""Options, each defined once, and the settings that they make."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from zipsel.cli.config import load_config
+from zipsel.errors import UsageError
+from zipsel.progress import Log
+from zipsel.readers import DEFAULT_MAX_ROW_BYTES, ReadOptions
+from zipsel.rows import TextSpec
+from zipsel.sample import DEFAULT_SAMPLE_BYTES
+from zipsel.settings import ScorerSettings, ScoreSettings
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12,
+          "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}  # fmt: skip
+
+
+class SizeType(click.ParamType[int]):
+    """A number of bytes: ``400000``, ``400kB``, ``64MiB``."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read the number and its unit."""
+        if isinstance(value, int):
+            return value
+        text = str(value).strip().lower().removesuffix("b")
+        number = text.rstrip("kmgti")
+        unit = text[len(number) :]
+        try:
+            size = float(number) * _UNITS[unit]
+        except (ValueError, KeyError):
+            self.fail(f"{value!r} is no size; write 400000, 400kB or 64MiB", param, ctx)
+        return int(size)
+
+
+class SectionOption(click.Option):
+    """An option that knows under which heading the help shows it, and its variable."""
+
+    def __init__(self, *args: Any, section: str = "Other", **kwargs: Any) -> None:
+        self.section = section
+        super().__init__(*args, **kwargs)
+        if self.envvar is None and self.expose_value:
+            self.envvar = f"ZIPSEL_{(self.name or '').upper()}"
+
+
+class SectionCommand(click.Command):
+    """A command whose help groups options by purpose."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write one section for each heading, in the order in which they first occur."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is not None:
+                sections.setdefault(getattr(param, "section", "Other"), []).append(record)
+        for name, records in sections.items():
+            with formatter.section(name):
+                formatter.write_dl(records)
+
+
+def option(section: str, *args: Any, **kwargs: Any) -> Callable[[Function], Function]:
+    """An option under a heading."""
+    return click.option(*args, cls=SectionOption, section=section, **kwargs)
+
+
+def stack(*decorators: Callable[[Function], Function]) -> Callable[[Function], Function]:
+    """Several options as one decorator, in reading order."""
+
+    def decorate(function: Function) -> Function:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return decorate
+
+
+_TEXT = "Text of a row"
+_SCORER = "Scorer"
+_TRUST = "Bad input"
+_RUN = "Running"
+
+pool_argument = click.argument("pool", nargs=-1, metavar="POOL...")
+
+
+def target_options(with_profile: bool) -> Callable[[Function], Function]:
+    """``--target``, and ``--profile`` in its place."""
+    options = [
+        option(
+            "Input",
+            "--target",
+            "-t",
+            multiple=True,
+            metavar="PATH",
+            help="Examples of the target: files, directories, globs; also .txt, one each.",
+        )
+    ]
+    if with_profile:
+        options.append(
+            option("Input", "--profile", metavar="FILE", help="A fitted profile in its place.")
+        )
+    return stack(*options)
+
+
+text_options = stack(
+    option(_TEXT, "--text-field", metavar="NAME", help="Dotted path of the text. [text]"),
+    option(_TEXT, "--template", metavar="TEXT", help="Fields in braces: '{question}\\n{answer}'."),
+    option(_TEXT, "--chat", is_flag=True, help="Turns of messages or conversations."),
+    option(_TEXT, "--target-text-field", metavar="NAME", help="The same for the target;"),
+    option(_TEXT, "--target-template", metavar="TEXT", help="by default as for the pool."),
+    option(_TEXT, "--target-chat", is_flag=True, help=""),
+)
+
+scorer_options = stack(
+    option(
+        _SCORER,
+        "--scorer",
+        type=click.Choice(["fused", "conditional", "ngram", "ncd"]),
+        default="fused",
+        show_default=True,
+        help="How closeness is measured; ncd is ZIP-FIT.",
+    ),
+    option(
+        _SCORER,
+        "--codec",
+        type=click.Choice(["gzip", "zstd", "lz4", "igzip", "brotli", "lzma"]),
+        help="Compressor of ncd. [gzip]",
+    ),
+    option(_SCORER, "--level", type=int, metavar="N", help="Compression level. [zstd 3, gzip 9]"),
+    option(_SCORER, "--seed", type=int, default=0, show_default=True, help="Of all that is drawn."),
+    option(
+        _SCORER,
+        "--sample-bytes",
+        type=SizeType(),
+        default=DEFAULT_SAMPLE_BYTES,
+        help="Pool text that the target is held against. [8MiB]",
+    ),
+)
+
+read_options = stack(
+    option(
+        _TRUST,
+        "--max-rejects",
+        default="1%",
+        show_default=True,
+        metavar="N|P%",
+        help="Refused rows that end the run with exit code 3.",
+    ),
+    option(_TRUST, "--strict", is_flag=True, help="The same as --max-rejects 0."),
+    option(
+        _TRUST,
+        "--on-bad-file",
+        type=click.Choice(["stop", "skip", "salvage"]),
+        default="stop",
+        show_default=True,
+        help="What to do with a file that cannot be read (to its end).",
+    ),
+    option(
+        _TRUST,
+        "--max-row-bytes",
+        type=SizeType(),
+        default=DEFAULT_MAX_ROW_BYTES,
+        help="Longer rows are refused. [64MiB]",
+    ),
+    option(_TRUST, "--long", is_flag=True, help="Accept zstd windows up to 2 GiB."),
+)
+
+group_option = option(
+    "Input", "--group-field", metavar="NAME", help="Field whose values the report compares."
+)
+
+run_options = stack(
+    option(_RUN, "--workers", type=int, metavar="N", help="Processes. [usable CPUs]"),
+    option(_RUN, "--work-dir", metavar="DIR", help="Keeps scores. [.zipsel beside the output]"),
+    option(
+        _RUN,
+        "--lock",
+        type=click.Choice(["wait", "fail"]),
+        default="wait",
+        show_default=True,
+        help="When another run uses the work directory.",
+    ),
+    option(_RUN, "--force", is_flag=True, help="Do again what is up to date."),
+    option(_RUN, "--quiet", "-q", is_flag=True, help="Print errors only."),
+    option(
+        _RUN,
+        "--log-format",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        show_default=True,
+        help="Form of messages on standard error.",
+    ),
+    option(
+        _RUN,
+        "--config",
+        is_eager=True,
+        expose_value=False,
+        callback=load_config,
+        metavar="FILE",
+        help="TOML with any of these options; the command line wins.",
+    ),
+)
+
+
+def text_spec(field: str | None, template: str | None, chat: bool, prefix: str) -> TextSpec | None:
+    """The spec that at most one of three options asks for.
+
+    Raises:
+        UsageError: If there is more than one.
+    """
+    if (field is not None) + (template is not None) + chat > 1:
+        raise UsageError(f"give one of --{prefix}text-field, --{prefix}template and --{prefix}chat")
+    if template is not None:
+        return TextSpec("template", template.replace("\\n", "\n").replace("\\t", "\t"))
+    if chat:
+        return TextSpec("chat", "")
+    return TextSpec("field", field) if field is not None else None
+
+
+def score_settings(options: dict[str, Any], output: str) -> ScoreSettings:
+    """Settings from the values of the shared options.
+
+    Raises:
+        UsageError: If they contradict each other.
+    """
+    from zipsel.engines.local import usable_cpus
+
+    text = text_spec(options["text_field"], options["template"], options["chat"], "") or TextSpec()
+    target_text = text_spec(
+        options["target_text_field"],
+        options["target_template"],
+        options["target_chat"],
+        "target-",
+    )
+    beside = "." if output == "-" else os.path.dirname(os.path.abspath(output))
+    return ScoreSettings(
+        pool=tuple(options["pool"]),
+        target=tuple(options["target"]),
+        profile=options.get("profile"),
+        text=text,
+        target_text=target_text or text,
+        read=ReadOptions(options["max_row_bytes"], options.get("group_field"), options["long"]),
+        fit=ScorerSettings(
+            scorer=options["scorer"],
+            codec=options["codec"],
+            level=options["level"],
+            seed=options["seed"],
+            sample_bytes=options["sample_bytes"],
+        ),
+        work_dir=options["work_dir"] or os.path.join(beside, ".zipsel"),
+        workers=options["workers"] if options["workers"] is not None else usable_cpus(),
+        on_bad_file=options["on_bad_file"],
+        max_rejects="0" if options["strict"] else options["max_rejects"],
+        lock=options["lock"],
+    )
+
+
+def make_log(options: dict[str, Any]) -> Log:
+    """The log that the options ask for."""
+    return Log(options["quiet"], options["log_format"])
+
+
+def command_line() -> list[str]:
+    """The command as it was given."""
+    return ["zipsel", *sys.argv[1:]]

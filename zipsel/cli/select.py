@@ -1,0 +1,168 @@
+"""``zipsel select``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import redirect_stdout
+from typing import Any
+
+import click
+
+from zipsel.cli.options import (
+    SectionCommand,
+    SizeType,
+    command_line,
+    group_option,
+    make_log,
+    option,
+    pool_argument,
+    read_options,
+    run_options,
+    score_settings,
+    scorer_options,
+    stack,
+    target_options,
+    text_options,
+)
+from zipsel.errors import UsageError
+from zipsel.selection.budgets import Budget, BudgetKind
+from zipsel.settings import DEFAULT_SHARD_BYTES, SelectSettings
+from zipsel.writers import FORMATS
+
+_BUDGET = "Budget (exactly one)"
+_OUTPUT = "Output"
+
+_EPILOG = """\b
+Example:
+  zipsel select pool/ --target target.jsonl --output subset/ --max-bytes 400kB
+
+\b
+Exit codes: 0 done (also with an empty subset, but for --fail-if-empty),
+1 failed, 2 usage, 3 too many refused rows, 130, 143 and 141 by signal.
+Every option can be set by ZIPSEL_NAME or --config FILE.
+"""
+
+_budget_options = stack(
+    option(_BUDGET, "--top-k", type=int, metavar="N", help="Records."),
+    option(_BUDGET, "--fraction", type=float, metavar="F", help="Share of the pool's records."),
+    option(_BUDGET, "--min-alignment", type=float, metavar="A", help="All at or above a score."),
+    option(_BUDGET, "--max-bytes", type=SizeType(), help="Bytes of text."),
+    option(_BUDGET, "--max-tokens", type=SizeType(), metavar="N", help="Tokens; bytes / 4, or by:"),
+    option(_BUDGET, "--tokenizer", metavar="FILE", help="A tokenizers JSON that counts them."),
+)
+
+_output_options = stack(
+    option(
+        _OUTPUT,
+        "--output",
+        "-o",
+        required=True,
+        metavar="PATH",
+        help="A directory, a file (.jsonl, .jsonl.gz, .jsonl.zst, .parquet), or -.",
+    ),
+    option(
+        _OUTPUT,
+        "--order",
+        type=click.Choice(["rank", "input"]),
+        default="rank",
+        show_default=True,
+        help="Best first, or as in the pool.",
+    ),
+    option(_OUTPUT, "--add-field", metavar="NAME", help="Add the alignment to each row."),
+    option(_OUTPUT, "--format", type=click.Choice(FORMATS), help="Of a directory. [as the pool]"),
+    option(
+        _OUTPUT,
+        "--shard-size",
+        type=SizeType(),
+        default=DEFAULT_SHARD_BYTES,
+        help="Text in one file of a directory. [256MiB]",
+    ),
+    option(_OUTPUT, "--report", metavar="FILE", help="Another copy of report.json."),
+    option(_OUTPUT, "--fail-if-empty", is_flag=True, help="Exit 1 if nothing was chosen."),
+)
+
+_selection_options = stack(
+    option(
+        "Selection",
+        "--dedup",
+        type=click.Choice(["exact", "none"]),
+        default="exact",
+        show_default=True,
+        help="Texts that equal a better-ranked one are left out.",
+    ),
+    option(
+        "Selection",
+        "--contenders",
+        type=click.FloatRange(0, 1, min_open=True),
+        metavar="F",
+        help="Share of the pool that fused compresses. [4 x budget, 0.1 or more]",
+    ),
+)
+
+
+@click.command("select", cls=SectionCommand, epilog=_EPILOG)
+@pool_argument
+@target_options(with_profile=True)
+@group_option
+@_budget_options
+@_output_options
+@text_options
+@_selection_options
+@scorer_options
+@read_options
+@run_options
+def command(**options: Any) -> int:
+    """Choose the records of POOL that are closest to a target.
+
+    POOL is files, directories or globs of .jsonl, .ndjson or .json (plain, .gz, .zst) and
+    .parquet, or - for standard input. The subset is written best first, with a report.
+    """
+    budget = _budget(options)
+    settings = score_settings(options, options["output"])
+    select = SelectSettings(
+        budget=budget,
+        output=options["output"],
+        order=options["order"],
+        add_field=options["add_field"],
+        format=options["format"],
+        shard_bytes=options["shard_size"],
+        dedup=options["dedup"],
+        tokenizer=options["tokenizer"],
+        contenders=options["contenders"],
+    )
+    stdout = sys.stdout.buffer
+    log = make_log(options)
+    with redirect_stdout(sys.stderr):
+        from zipsel import commands
+
+        n_chosen = commands.select(
+            settings,
+            select,
+            log,
+            stdout,
+            command=command_line(),
+            force=options["force"],
+            report_path=options["report"],
+        )
+    if n_chosen == 0 and options["fail_if_empty"]:
+        log.say("empty", "the subset is empty (--fail-if-empty)")
+        return 1
+    return os.EX_OK
+
+
+def _budget(options: dict[str, Any]) -> Budget:
+    kinds: tuple[BudgetKind, ...] = (
+        "top_k",
+        "fraction",
+        "min_alignment",
+        "max_bytes",
+        "max_tokens",
+    )
+    given = [kind for kind in kinds if options[kind] is not None]
+    names = [f"--{kind.replace('_', '-')}" for kind in kinds]
+    if len(given) != 1:
+        raise UsageError(f"give exactly one of {', '.join(names)}; found {len(given)}")
+    if options["tokenizer"] and given != ["max_tokens"]:
+        raise UsageError("--tokenizer goes with --max-tokens")
+    return Budget(given[0], options[given[0]])

@@ -1,0 +1,153 @@
+"""What each command does once its options are settings, and the summary that it prints."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import IO
+
+from zipsel.progress import Log
+from zipsel.settings import ScoreSettings, SelectSettings
+from zipsel.shards import STDIN, refuse_stdin_among
+
+
+def select(
+    settings: ScoreSettings,
+    select_settings: SelectSettings,
+    log: Log,
+    stdout: IO[bytes],
+    *,
+    command: Sequence[str],
+    force: bool = False,
+    report_path: str | None = None,
+) -> int | None:
+    """``zipsel select``.
+
+    Standard input is streamed where the budget and the output allow it; otherwise it is kept in
+    the work directory until the run is over.
+
+    Returns:
+        Records chosen; None if the output was up to date.
+
+    Raises:
+        ZipselError: As the stages do.
+    """
+    refuse_stdin_among(settings.pool)
+    if settings.pool == (STDIN,):
+        budget = select_settings.budget
+        if select_settings.output == STDIN and report_path is None:
+            if budget.kind == "min_alignment":
+                return _stream(settings, log, stdout, select_settings, min_alignment=budget.value)
+            if budget.kind == "top_k" and select_settings.order == "rank":
+                return _stream(settings, log, stdout, select_settings, best=int(budget.value))
+        with _kept_stdin(settings) as kept:
+            return _select_pool(kept, select_settings, log, stdout, command, force, report_path)
+    return _select_pool(settings, select_settings, log, stdout, command, force, report_path)
+
+
+def _select_pool(
+    settings: ScoreSettings,
+    select_settings: SelectSettings,
+    log: Log,
+    stdout: IO[bytes],
+    command: Sequence[str],
+    force: bool,
+    report_path: str | None,
+) -> int | None:
+    from zipsel.pipeline import Run, run_select
+
+    run = Run(settings, log, command, force, stdout)
+    report = run_select(run, select_settings, report_path)
+    if report is None:
+        return None
+    if not log.quiet:
+        if log.log_format == "json":
+            log.say("done", "done", n_chosen=report.counts.n_chosen, threshold=report.threshold)
+        else:
+            from zipsel.report.summary import print_summary, stderr_console
+
+            print_summary(report, stderr_console())
+    return report.counts.n_chosen
+
+
+def _stream(
+    settings: ScoreSettings,
+    log: Log,
+    stdout: IO[bytes],
+    select_settings: SelectSettings,
+    *,
+    min_alignment: float | None = None,
+    best: int | None = None,
+) -> int:
+    from zipsel.streaming import stream
+
+    counts = stream(
+        settings,
+        sys.stdin.fileno(),
+        stdout,
+        min_alignment=min_alignment,
+        best=best,
+        add_field=select_settings.add_field,
+    )
+    log.say(
+        "done",
+        f"{counts.n_chosen:,} of {counts.n_rows:,} rows passed on, {counts.n_rejected:,} refused",
+        n_rows=counts.n_rows,
+        n_chosen=counts.n_chosen,
+        rejects=counts.rejects,
+    )
+    return counts.n_chosen
+
+
+@contextmanager
+def _kept_stdin(settings: ScoreSettings) -> Iterator[ScoreSettings]:
+    """Settings whose pool is a copy of standard input, which goes when the run is over."""
+    folder = os.path.join(settings.work_dir, "stdin", str(os.getpid()))
+    os.makedirs(folder, exist_ok=True)
+    try:
+        path = os.path.join(folder, "stdin.jsonl")
+        with open(path, "wb") as file:
+            shutil.copyfileobj(sys.stdin.buffer, file, 1 << 20)
+        yield replace(settings, pool=(path,))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def score(
+    settings: ScoreSettings,
+    output: str,
+    add_field: str,
+    log: Log,
+    stdout: IO[bytes],
+    *,
+    force: bool = False,
+) -> None:
+    """``zipsel score``.
+
+    Raises:
+        ZipselError: As the stages do.
+    """
+    refuse_stdin_among(settings.pool)
+    if settings.pool == (STDIN,):
+        if output == STDIN:
+            from zipsel.streaming import stream
+
+            counts = stream(settings, sys.stdin.fileno(), stdout, add_field=add_field)
+            log.say(
+                "done",
+                f"{counts.n_rows:,} rows, {counts.n_rejected:,} refused",
+                n_rows=counts.n_rows,
+                rejects=counts.rejects,
+            )
+            return
+        with _kept_stdin(settings) as kept:
+            score(kept, output, add_field, log, stdout, force=force)
+        return
+    from zipsel.pipeline import Run
+    from zipsel.score_output import run_score
+
+    run_score(Run(settings, log, (), force, stdout), output, add_field)

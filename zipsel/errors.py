@@ -1,0 +1,97 @@
+"""Everything zipsel can end with, and the exit code of each.
+
+    ZipselError            1  the run failed
+    ├── UsageError         2  the command line or the configuration is wrong (found before work)
+    ├── BadShards          1  input files cannot be read; names all of them at once
+    ├── ProfileError       1  a profile file is not one, or is of another version
+    ├── OutputError        1  the output cannot be written
+    ├── WorkDirLocked      1  another run holds the work directory
+    ├── WorkerDied         1  a worker died twice on the same rows
+    └── TooManyRejects     3  more rows were refused than --max-rejects allows
+
+    Interrupted          130  Ctrl-C (143 for SIGTERM); a BaseException, so nothing swallows it
+
+A shard that cannot be read is a ``ShardError`` on its way up; the pipeline gathers these into
+one ``BadShards``. A row that cannot be used never raises past its reader: it becomes a reject.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class ZipselError(Exception):
+    """The run failed; the message says where, why and what to do."""
+
+    exit_code = 1
+
+
+class UsageError(ZipselError):
+    """The command line or the configuration is wrong; nothing was done."""
+
+    exit_code = 2
+
+
+class ShardError(ZipselError):
+    """One input file cannot be read.
+
+    Args:
+        shard: Path of the file, as the user gave it.
+        problem: What was found, what was expected, and the remedy.
+    """
+
+    def __init__(self, shard: str, problem: str) -> None:
+        super().__init__(shard, problem)
+        self.shard = shard
+        self.problem = problem
+
+    def __str__(self) -> str:
+        """Return ``path: problem``."""
+        return f"{self.shard}: {self.problem}"
+
+
+class BadShards(ZipselError):
+    """One or more input files cannot be read; all of them are named."""
+
+    def __init__(self, errors: Sequence[ShardError]) -> None:
+        self.errors = list(errors)
+        listing = "\n".join(f"  {error}" for error in self.errors)
+        files = "file" if len(self.errors) == 1 else "files"
+        super().__init__(
+            f"{len(self.errors)} input {files} cannot be read:\n{listing}\n"
+            "Repair or remove them, or go on without them: --on-bad-file skip"
+        )
+
+
+class ProfileError(ZipselError):
+    """A profile file is damaged, of another kind, or of another version."""
+
+
+class OutputError(ZipselError):
+    """The output cannot be written; nothing stands under its final name."""
+
+
+class WorkDirLocked(ZipselError):
+    """Another run holds the work directory and ``--lock fail`` was given."""
+
+
+class WorkerDied(ZipselError):
+    """A worker was killed twice, alone, on the same task."""
+
+
+class TooManyRejects(ZipselError):
+    """More rows were refused than ``--max-rejects`` allows; outputs are withheld."""
+
+    exit_code = 3
+
+
+class Interrupted(BaseException):
+    """A signal asked the run to end.
+
+    Args:
+        exit_code: 130 for SIGINT, 143 for SIGTERM.
+    """
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__(exit_code)
+        self.exit_code = exit_code

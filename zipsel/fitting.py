@@ -1,0 +1,211 @@
+"""From target files and a pool to a fitted profile."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import Any
+
+from zipsel.errors import BadShards, ShardError, UsageError
+from zipsel.profile import Profile
+from zipsel.readers import ReadOptions
+from zipsel.readers.jsonl import cut_lines, iter_rows
+from zipsel.readers.streams import iter_pieces
+from zipsel.records import TextBatch
+from zipsel.rows import RowParser, TextSpec
+from zipsel.sample import sample_pool
+from zipsel.scorers import Scorer, scorer_class
+from zipsel.settings import ScorerSettings, ScoreSettings, digest_of
+from zipsel.shards import STDIN, Shard, find_shards, open_raw
+from zipsel.workdir import WorkDir
+
+#: Raise it when the same target and pool no longer give the same profile.
+_FIT_VERSION = 1
+
+_SAMPLED_SCORERS = ("fused", "ngram")
+
+
+def read_target(patterns: Sequence[str], spec: TextSpec, options: ReadOptions) -> TextBatch:
+    """Read all target examples.
+
+    A target is small and every example counts, so a row without usable text is an error here.
+
+    Raises:
+        BadShards: If a file cannot be read, or a row has no usable text.
+        UsageError: If there is no example at all.
+    """
+    texts: list[bytes] = []
+    shards: list[Shard] = []
+    errors: list[ShardError] = []
+    if list(patterns) == [STDIN]:
+        data = sys.stdin.buffer.read()
+        _take_lines(STDIN, iter([data]), spec, options, texts, errors)
+    else:
+        shards, errors = find_shards(patterns, ("jsonl", "parquet", "txt"))
+    for shard in shards:
+        try:
+            _take_shard(shard, spec, options, texts, errors)
+        except ShardError as error:
+            errors.append(error)
+    if errors:
+        raise BadShards(errors)
+    if not texts:
+        raise UsageError(f"the target {' '.join(patterns)} has no example")
+    return TextBatch.from_encoded(texts)
+
+
+def _take_shard(
+    shard: Shard,
+    spec: TextSpec,
+    options: ReadOptions,
+    texts: list[bytes],
+    errors: list[ShardError],
+) -> None:
+    if shard.format == "parquet":
+        from zipsel.readers import parquet
+
+        n_groups = parquet.open_parquet(shard).metadata.num_row_groups
+        row = 0
+        for rows in parquet.iter_rows(shard, parquet.GroupChunk(0, 0, n_groups, 0), spec, options):
+            _take_rows(shard.path, rows, row, texts, errors)
+            row += rows.n_rows
+        return
+    with open_raw(shard) as file:
+        pieces = iter_pieces(file, shard.path, shard.compression, long_windows=options.long_windows)
+        if shard.format == "jsonl":
+            _take_lines(shard.path, pieces, spec, options, texts, errors)
+            return
+        try:
+            text = b"".join(pieces).decode()
+        except UnicodeDecodeError:
+            raise ShardError(shard.path, "is no UTF-8 text") from None
+        if not text.strip():
+            raise ShardError(shard.path, "is an empty example")
+        texts.append(text.encode())
+
+
+def _take_lines(
+    path: str,
+    pieces: Any,
+    spec: TextSpec,
+    options: ReadOptions,
+    texts: list[bytes],
+    errors: list[ShardError],
+) -> None:
+    parser, row = RowParser(spec), 0
+    for chunk in cut_lines(pieces, options.max_row_bytes):
+        for rows in iter_rows(chunk, parser, options):
+            _take_rows(path, rows, row, texts, errors)
+            row += rows.n_rows
+
+
+def _take_rows(
+    path: str, rows: Any, first_row: int, texts: list[bytes], errors: list[ShardError]
+) -> None:
+    for i, (reason, snippet) in rows.rejects.items():
+        shown = snippet.decode(errors="replace")[:60]
+        errors.append(
+            ShardError(path, f"row {first_row + i}: {reason} in a target example: {shown}")
+        )
+    texts.extend(rows.texts.iter_encoded())
+
+
+def fit_scorer(settings: ScorerSettings, target: TextBatch, pool_sample: TextBatch) -> Scorer:
+    """Fit the scorer that the settings name.
+
+    Raises:
+        UsageError: If there is none of that name, or it cannot use the codec.
+    """
+    scorer_class(settings.scorer)
+    if settings.scorer == "ncd":
+        from zipsel.scorers.ncd import NcdScorer
+
+        return NcdScorer.fit(target, settings.codec, settings.level)
+    if settings.scorer == "conditional":
+        from zipsel.scorers.conditional import ConditionalScorer
+
+        return ConditionalScorer.fit(target, settings.level)
+    if settings.scorer == "ngram":
+        from zipsel.scorers.ngram import NgramScorer
+
+        return NgramScorer.fit(target, pool_sample)
+    from zipsel.scorers.fused import FusedScorer
+
+    return FusedScorer.fit(target, pool_sample, settings.level)
+
+
+def fit_profile(settings: ScoreSettings, target: TextBatch, shards: Sequence[Shard]) -> Profile:
+    """Fit a profile; a pool sample is drawn for scorers that need one.
+
+    Shards that cannot be read are left out of the sample: pass one names them all at once.
+    """
+    fit = settings.fit
+    sample = TextBatch.from_encoded([])
+    if fit.scorer in _SAMPLED_SCORERS:
+        sample = sample_pool(
+            shards,
+            settings.text,
+            settings.read,
+            sample_bytes=fit.sample_bytes,
+            seed=fit.seed,
+            on_error=lambda _: None,
+        )
+    origin = {
+        "target": list(settings.target),
+        "scorer": fit.scorer,
+        "codec": fit.codec,
+        "level": fit.level,
+        "seed": fit.seed,
+        "n_sample_records": len(sample),
+        "n_sample_bytes": int(sample.offsets[-1]),
+    }
+    return Profile(fit_scorer(fit, target, sample), target, origin)
+
+
+def profile_key(settings: ScoreSettings, shards: Sequence[Shard]) -> tuple[str, TextBatch | None]:
+    """Name the profile of a run by what it comes from, and return the target if it was read.
+
+    Raises:
+        BadShards: If the target cannot be read.
+        ProfileError: If the given profile cannot be used.
+    """
+    if settings.profile is not None:
+        return Profile.load(settings.profile).digest, None
+    target = read_target(settings.target, settings.target_text, settings.read)
+    key = digest_of(
+        {
+            "version": _FIT_VERSION,
+            "target": blake2b(target.buffer.tobytes() + target.offsets.tobytes()).hexdigest(),
+            "names": settings.target,
+            "pool": [shard.fingerprint for shard in shards],
+            "text": settings.text,
+            "read": settings.read,
+            "fit": settings.fit,
+        }
+    )
+    return key, target
+
+
+def open_profile(
+    settings: ScoreSettings,
+    key: str,
+    target: TextBatch | None,
+    shards: Sequence[Shard],
+    work_dir: WorkDir,
+) -> tuple[str, Profile]:
+    """Load the given profile, or the one that the work directory has, or fit it.
+
+    Returns:
+        The profile's file and the profile.
+    """
+    if target is None:
+        path = str(settings.profile)
+        return path, Profile.load(path)
+    path = work_dir.profile(key)
+    if os.path.exists(path):
+        return path, Profile.load(path)
+    profile = fit_profile(settings, target, shards)
+    profile.save(path)
+    return path, profile

@@ -1,0 +1,219 @@
+"""Pass two: fetch candidates from their shards into a spool, looking at each on the way.
+
+A task fetches candidates of one shard. Rows go to the spool in runs sorted by rank, at most
+``_RUN_BYTES`` each, so that one output shard is read from a few contiguous stretches; what the
+selection wants to know of a text (its digest, its leaks) comes back in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from zipsel.engines import Engine
+from zipsel.errors import BadShards, ShardError
+from zipsel.ranking import Candidates
+from zipsel.readers import ReadOptions, fetch
+from zipsel.rows import RowParser, TextSpec, take_text
+from zipsel.selection.inspect import Inspection
+from zipsel.shards import Shard, check_unchanged
+
+_RUN_BYTES = 64 << 20
+
+#: Stretch of a plain file that one task fetches from.
+_TASK_BYTES = 64 << 20
+
+
+@dataclass(frozen=True)
+class GatherTask:
+    """Candidates of one shard.
+
+    Attributes:
+        shard: Where they stand.
+        ranks: Their places in the order of candidates.
+        rows: Their rows, ascending.
+        offsets: Their byte offsets, ascending; -1 for Parquet.
+        spec: Where the text of a row is.
+        options: How rows are read.
+        inspection: What to find out about each text.
+        spool_path: File that takes the rows.
+    """
+
+    shard: Shard
+    ranks: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    spec: TextSpec
+    options: ReadOptions
+    inspection: Inspection
+    spool_path: str
+
+    def __str__(self) -> str:
+        """Shard and rows."""
+        return f"{self.shard.path}, rows {self.rows[0]} to {self.rows[-1]}"
+
+
+@dataclass
+class Spooled:
+    """What a task left.
+
+    Attributes:
+        path: The spool file.
+        is_table: Whether it is Arrow IPC (rows of a Parquet shard) or lines end to end.
+        ranks: Rank of each row, in the order of the file.
+        bounds: Byte offsets of the lines, int64 ``(n + 1,)``; for a table 0 to n.
+        features: What the inspection found of each row, in the order of the file.
+    """
+
+    path: str
+    is_table: bool
+    ranks: NDArray[np.int64]
+    bounds: NDArray[np.int64]
+    features: list[Any] = field(default_factory=list)
+
+
+def gather(
+    engine: Engine,
+    shards: Sequence[Shard],
+    block: Candidates,
+    first_rank: int,
+    spec: TextSpec,
+    options: ReadOptions,
+    inspection: Inspection,
+    spool_prefix: str,
+) -> list[Spooled]:
+    """Fetch a block of candidates.
+
+    Raises:
+        BadShards: If shards cannot be read or have changed since they were scored.
+    """
+    tasks = _iter_tasks(shards, block, first_rank, spec, options, inspection, spool_prefix)
+    spooled: list[Spooled] = []
+    errors: list[ShardError] = []
+    for _, result in engine.run(fetch_rows, tasks):
+        if isinstance(result, ShardError):
+            errors.append(result)
+        elif isinstance(result, BaseException):
+            raise result
+        else:
+            spooled.append(result)
+    if errors:
+        raise BadShards(errors)
+    return sorted(spooled, key=lambda one: one.path)
+
+
+def _iter_tasks(
+    shards: Sequence[Shard],
+    block: Candidates,
+    first_rank: int,
+    spec: TextSpec,
+    options: ReadOptions,
+    inspection: Inspection,
+    spool_prefix: str,
+) -> Iterator[GatherTask]:
+    by_place = np.lexsort((block.row, block.shard))
+    shard_of = block.shard[by_place]
+    n_tasks = 0
+    for index in np.unique(shard_of).tolist():
+        shard = shards[index]
+        ranks = by_place[shard_of == index]
+        pieces = [ranks]
+        if shard.seekable and shard.format == "jsonl":
+            stretch = block.offset[ranks] // _TASK_BYTES
+            pieces = np.split(ranks, np.flatnonzero(np.diff(stretch)) + 1)
+        for piece in pieces:
+            yield GatherTask(
+                shard,
+                piece + first_rank,
+                block.row[piece],
+                block.offset[piece],
+                spec,
+                options,
+                inspection,
+                f"{spool_prefix}-{n_tasks:06d}",
+            )
+            n_tasks += 1
+
+
+def fetch_rows(task: GatherTask) -> Spooled:
+    """Fetch a task's rows into its spool file.
+
+    Raises:
+        ShardError: If the shard cannot be read or has changed since it was scored.
+    """
+    check_unchanged(task.shard)
+    if task.shard.format == "parquet":
+        return _fetch_tables(task)
+    return _fetch_lines(task)
+
+
+def _fetch_lines(task: GatherTask) -> Spooled:
+    parser = RowParser(task.spec)
+    ranks: list[NDArray[np.int64]] = []
+    lengths: list[int] = []
+    features: list[Any] = []
+    lines: list[bytes] = []
+    found: list[Any] = []
+    n_done = n_bytes = 0
+    with open(task.spool_path, "wb") as spool:
+
+        def flush() -> None:
+            nonlocal n_done, n_bytes
+            run = task.ranks[n_done : n_done + len(lines)]
+            for i in np.argsort(run).tolist():
+                spool.write(lines[i])
+                lengths.append(len(lines[i]))
+                features.append(found[i])
+            ranks.append(np.sort(run))
+            n_done += len(lines)
+            n_bytes = 0
+            lines.clear()
+            found.clear()
+
+        for line in fetch.iter_lines(
+            task.shard, task.offsets, long_windows=task.options.long_windows
+        ):
+            lines.append(line)
+            found.append(task.inspection.look(parser.parse(line)[0]))
+            n_bytes += len(line)
+            if n_bytes >= _RUN_BYTES:
+                flush()
+        flush()
+    bounds = np.concatenate([[0], np.cumsum(np.array(lengths, np.int64))])
+    return Spooled(task.spool_path, False, np.concatenate(ranks), bounds, features)
+
+
+def _fetch_tables(task: GatherTask) -> Spooled:
+    ranks: list[NDArray[np.int64]] = []
+    features: list[Any] = []
+    n_done = 0
+    sink: pa.ipc.RecordBatchFileWriter | None = None
+    for table in fetch.iter_tables(task.shard, task.rows):
+        run = task.ranks[n_done : n_done + len(table)]
+        n_done += len(table)
+        order = np.argsort(run)
+        ordered = table.take(pa.array(order)).combine_chunks()
+        ranks.append(run[order])
+        features.extend(
+            task.inspection.look(text_of_row(ordered, i, task.spec)) for i in range(len(ordered))
+        )
+        if sink is None:
+            sink = pa.ipc.new_file(task.spool_path, ordered.schema)
+        sink.write_table(ordered)
+    if sink is not None:
+        sink.close()
+    bounds = np.arange(n_done + 1)
+    return Spooled(task.spool_path, True, np.concatenate(ranks), bounds, features)
+
+
+def text_of_row(table: pa.Table, i: int, spec: TextSpec) -> str:
+    """The text of a table's row, of which pass one knows that it has one."""
+    names = {path.split(".")[0] for path in spec.paths}
+    row = {name: table[name][i].as_py() for name in table.column_names if name in names}
+    decoded = {k: v.decode() if isinstance(v, bytes) else v for k, v in row.items()}
+    return take_text(decoded, spec)

@@ -1,0 +1,169 @@
+"""Where a run's files stand, and whether they are up to date.
+
+A directory holds the subset's shards and, beside them, ``manifest.json``, ``report.json`` and
+``rejects.jsonl``. A single output file has the same in ``FILE.zipsel/``. The manifest comes last
+and names the run that made the rest, so an unfinished output is never taken for a whole one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+import msgspec
+
+from zipsel.errors import OutputError, UsageError
+from zipsel.files import write_atomically
+from zipsel.shards import Shard
+from zipsel.writers import OutputFile, SubsetWriter, format_of_suffix
+
+_MANIFEST = "manifest.json"
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """What an output is.
+
+    Attributes:
+        run: Digest of everything that decides the bytes written.
+        files: The subset's files.
+        version: Of this structure.
+    """
+
+    run: str
+    files: list[OutputFile]
+    version: int = 1
+
+
+@dataclass(frozen=True)
+class Output:
+    """The place that ``--output`` names.
+
+    Attributes:
+        path: As given.
+    """
+
+    path: str
+
+    @property
+    def is_stdout(self) -> bool:
+        """Whether it is standard output."""
+        return self.path == "-"
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is one file: its suffix says so and it is no existing directory."""
+        return (
+            not self.is_stdout
+            and bool(format_of_suffix(self.path))
+            and not os.path.isdir(self.path)
+        )
+
+    @property
+    def side_directory(self) -> str:
+        """Where manifest, report and rejects stand."""
+        return f"{self.path}.zipsel" if self.is_file else self.path
+
+    @property
+    def subset_directory(self) -> str:
+        """Where the subset's files stand."""
+        return os.path.dirname(os.path.abspath(self.path)) if self.is_file else self.path
+
+    def side_file(self, name: str) -> str:
+        """Path of a file beside the subset."""
+        return os.path.join(self.side_directory, name)
+
+    def refuse_inputs(self, shards: Sequence[Shard]) -> None:
+        """Raise if an input would be written over or stand among the output.
+
+        Raises:
+            UsageError: Naming the input.
+        """
+        if self.is_stdout:
+            return
+        output = os.path.realpath(self.path)
+        for shard in shards:
+            path = os.path.realpath(shard.path)
+            if path == output or (not self.is_file and path.startswith(output + os.sep)):
+                raise UsageError(f"--output {self.path} would write over the input {shard.path}")
+        if os.path.isfile(self.path) and not self.is_file:
+            raise UsageError(
+                f"--output {self.path} is a file whose suffix names no format; "
+                "use .jsonl, .jsonl.gz, .jsonl.zst or .parquet, or a directory"
+            )
+
+    def read_manifest(self) -> Manifest | None:
+        """The manifest of a finished run, if one stands here."""
+        try:
+            with open(self.side_file(_MANIFEST), "rb") as file:
+                return msgspec.json.decode(file.read(), type=Manifest)
+        except (OSError, msgspec.MsgspecError):
+            return None
+
+    def is_up_to_date(self, run: str) -> bool:
+        """Whether the run's output stands here, whole."""
+        manifest = None if self.is_stdout else self.read_manifest()
+        if manifest is None or manifest.run != run:
+            return False
+        try:
+            return all(
+                os.path.getsize(os.path.join(self.subset_directory, file.name)) == file.n_bytes
+                for file in manifest.files
+            )
+        except OSError:
+            return False
+
+    def write_subset(self, writer: SubsetWriter, shard_bytes: int) -> list[OutputFile]:
+        """Write the subset's files; those of an earlier run that are not written over go.
+
+        Raises:
+            OutputError: If anything cannot be written.
+        """
+        before = self.read_manifest()
+        with suppress(FileNotFoundError):
+            os.unlink(self.side_file(_MANIFEST))
+        if self.is_file:
+            files = [writer.write_file(self.path)]
+        else:
+            files = writer.write_directory(self.path, shard_bytes)
+        written = {file.name for file in files}
+        for file in before.files if before else ():
+            if file.name not in written:
+                with suppress(FileNotFoundError):
+                    os.unlink(os.path.join(self.subset_directory, os.path.basename(file.name)))
+        return files
+
+    def write_side_file(self, name: str, data: bytes) -> None:
+        """Write a file beside the subset.
+
+        Raises:
+            OutputError: If it cannot be written.
+        """
+        with write_atomically(self.side_file(name)) as file:
+            file.write(data)
+
+    def finish(self, run: str, files: list[OutputFile]) -> None:
+        """Write the manifest: the output is whole.
+
+        Raises:
+            OutputError: If it cannot be written.
+        """
+        encoded = msgspec.json.encode(Manifest(run, files))
+        self.write_side_file(_MANIFEST, msgspec.json.format(encoded, indent=1) + b"\n")
+
+    def check_writable(self) -> None:
+        """Find out before the work whether the output can be written.
+
+        Raises:
+            OutputError: If not.
+        """
+        if self.is_stdout:
+            return
+        try:
+            os.makedirs(self.side_directory, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"cannot write {self.path}: {error.strerror}") from None
+        for directory in {self.side_directory, self.subset_directory}:
+            if not os.access(directory, os.W_OK | os.X_OK):
+                raise OutputError(f"cannot write {self.path}: {directory} is not writable")

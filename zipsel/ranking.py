@@ -1,0 +1,187 @@
+"""Scores in rank order, with memory for the candidates alone.
+
+Alignments are counted in 65,536 bins whose edges are those of the number format (sign, exponent
+and 7 bits of mantissa of a float32), so that no range has to be known and a bin is 1 % wide
+anywhere. A cumulative count finds the bins that hold the best n records; only their rows are read
+again and sorted. The order is total: alignment descending, then shard, then row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zipsel.scores import Part, column_values, read_columns
+
+N_BINS = 1 << 16
+
+#: Turns the alignments of a part's rows into what they are ordered by.
+Priority = Callable[[NDArray[np.float64], int, NDArray[np.int64]], NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Records in some order; every array has one element a record.
+
+    Attributes:
+        shard: Index of the shard.
+        row: Row in the shard.
+        offset: Byte offset of a JSON line; -1 for Parquet.
+        alignment: The score, float64.
+        priority: What the records are ordered by; the alignment unless a strategy says otherwise.
+        n_bytes: UTF-8 length of the text.
+        group: Code of the group, an index into the ranking's ``group_names``; -1 for none.
+    """
+
+    shard: NDArray[np.int32]
+    row: NDArray[np.int64]
+    offset: NDArray[np.int64]
+    alignment: NDArray[np.float64]
+    priority: NDArray[np.float64]
+    n_bytes: NDArray[np.int64]
+    group: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        """Number of records."""
+        return len(self.row)
+
+    def take(self, which: NDArray[np.int64] | NDArray[np.bool_]) -> Candidates:
+        """The records at some positions, or under a mask."""
+        columns: Any = (getattr(self, field.name)[which] for field in fields(self))
+        return Candidates(*columns)
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Candidates]) -> Candidates:
+        """One after the other."""
+        columns: Any = (
+            np.concatenate([np.zeros(0, dtype), *(getattr(part, field.name) for part in parts)])
+            for field, dtype in zip(fields(cls), _DTYPES, strict=True)
+        )
+        return cls(*columns)
+
+
+_DTYPES = (np.int32, np.int64, np.int64, np.float64, np.float64, np.int64, np.int32)
+
+
+def bins_of(values: NDArray[np.float64]) -> NDArray[np.uint32]:
+    """Bin of each value, 0 to ``N_BINS - 1``; never decreases as values grow."""
+    bits = values.astype(np.float32).view(np.uint32)
+    ordered = np.where(bits >> 31, ~bits, bits | np.uint32(1 << 31))
+    return (ordered >> 16).astype(np.uint32)
+
+
+def bin_floor(bins: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Smallest value of each bin."""
+    ordered = bins.astype(np.uint32) << 16
+    bits = np.where(ordered >> 31, ordered ^ np.uint32(1 << 31), ~ordered)
+    return bits.astype(np.uint32).view(np.float32).astype(np.float64)
+
+
+class Ranking:
+    """The scored records of a pool, best first.
+
+    Args:
+        parts: All sidecar parts, in order of shard and chunk.
+        screen: Records whose ``ngram`` is lower count as passed over, whatever an earlier run
+            with a lower screen found out about them; None where there is no cascade.
+        grouped: Read the group of each record.
+        priority: Order by something else than the alignment.
+    """
+
+    def __init__(
+        self,
+        parts: Sequence[Part],
+        *,
+        screen: float | None = None,
+        grouped: bool = False,
+        priority: Priority | None = None,
+    ) -> None:
+        self.parts = parts
+        self.screen = screen
+        self.grouped = grouped
+        self.priority = priority
+        self.group_names: list[str] = []
+        self._group_codes: dict[str, int] = {}
+        #: Records and text bytes in each bin of ``priority``.
+        self.n_records = np.zeros(N_BINS, np.int64)
+        self.n_bytes = np.zeros(N_BINS, np.int64)
+        for part in parts:
+            records = self._read(part, 0, N_BINS)
+            bins = bins_of(records.priority)
+            self.n_records += np.bincount(bins, minlength=N_BINS)
+            weights = np.bincount(bins, records.n_bytes, minlength=N_BINS)
+            self.n_bytes += weights.astype(np.int64)
+
+    def _read(self, part: Part, low: int, high: int) -> Candidates:
+        """Records of a part whose bin lies in ``[low, high)``, in row order."""
+        columns = ["alignment", "n_bytes", "offset"]
+        columns += ["ngram"] if self.screen is not None else []
+        columns += ["group"] if self.grouped else []
+        table = read_columns(part, columns)
+        alignment = column_values(table, "alignment", np.nan)
+        if self.screen is not None:
+            alignment = np.where(
+                column_values(table, "ngram", -np.inf) < self.screen, np.nan, alignment
+            )
+        position = np.flatnonzero(~np.isnan(alignment))
+        row = position + part.first_row
+        alignment = alignment[position]
+        priority = alignment
+        if self.priority is not None:
+            priority = self.priority(alignment, part.shard.index, row)
+        bins = bins_of(priority)
+        inside = (bins >= low) & (bins < high)
+        position = position[inside]
+        group = np.full(len(position), -1, np.int32)
+        if self.grouped:
+            values = table["group"].combine_chunks().take(position).to_pylist()
+            group = np.array([self._code(value) for value in values], np.int32)
+        return Candidates(
+            shard=np.full(len(position), part.shard.index, np.int32),
+            row=row[inside],
+            offset=column_values(table, "offset", -1)[position],
+            alignment=alignment[inside],
+            priority=priority[inside],
+            n_bytes=column_values(table, "n_bytes", 0)[position].astype(np.int64),
+            group=group,
+        )
+
+    def _code(self, group: str | None) -> int:
+        if group is None:
+            return -1
+        if group not in self._group_codes:
+            self._group_codes[group] = len(self.group_names)
+            self.group_names.append(group)
+        return self._group_codes[group]
+
+    @property
+    def total_records(self) -> int:
+        """Ranked records."""
+        return int(self.n_records.sum())
+
+    def iter_blocks(self, n_records: int, n_bytes: int | None = None) -> Iterator[Candidates]:
+        """Yield the records in order, in blocks that double in size.
+
+        Args:
+            n_records: The first block holds at least as many records, if there are so many.
+            n_bytes: Or at least as many bytes of text, if that is less.
+        """
+        high = N_BINS
+        while high > 0:
+            from_top = np.cumsum(self.n_records[:high][::-1])
+            if from_top[-1] == 0:
+                return
+            steps = int(np.searchsorted(from_top, n_records))
+            if n_bytes is not None:
+                bytes_from_top = np.cumsum(self.n_bytes[:high][::-1])
+                steps = min(steps, int(np.searchsorted(bytes_from_top, n_bytes)))
+            low = max(0, high - steps - 1)
+            block = Candidates.concatenate([self._read(part, low, high) for part in self.parts])
+            yield block.take(np.lexsort((block.row, block.shard, -block.priority)))
+            high = low
+            n_records *= 2
+            n_bytes = None if n_bytes is None else n_bytes * 2

@@ -1,0 +1,78 @@
+"""Rows that are already known to exist, as they stand in their shard.
+
+Pass two reads chosen rows by where pass one found them: the byte offset of a JSON line in the
+decompressed stream, the row number in a Parquet file. Plain files are read only where a chosen
+row stands; Parquet files only in row groups that hold one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from zipsel.readers import parquet
+from zipsel.readers.streams import iter_pieces
+from zipsel.shards import Shard, open_raw
+
+_BOM = b"\xef\xbb\xbf"
+
+
+def iter_lines(
+    shard: Shard, offsets: NDArray[np.int64], *, long_windows: bool = False
+) -> Iterator[bytes]:
+    """Yield the lines that begin at ascending byte offsets, without their newlines.
+
+    Raises:
+        ShardError: If the shard cannot be read.
+    """
+    with open_raw(shard) as file:
+        if shard.seekable:
+            for offset in offsets.tolist():
+                file.seek(offset)
+                yield _clean(file.readline(), offset)
+            return
+        pieces = iter_pieces(file, shard.path, shard.compression, long_windows=long_windows)
+        yield from _cut_lines(pieces, offsets.tolist())
+
+
+def _cut_lines(pieces: Iterator[bytes], offsets: list[int]) -> Iterator[bytes]:
+    held, start = b"", 0
+    for offset in offsets:
+        while start + len(held) <= offset:
+            start += len(held)
+            held = next(pieces, b"")
+            if not held:
+                return
+        held = held[offset - start :]
+        start = offset
+        parts = [held]
+        while (newline := parts[-1].find(b"\n")) < 0 and (piece := next(pieces, b"")):
+            parts.append(piece)
+        if len(parts) > 1:
+            newline = newline + sum(map(len, parts[:-1])) if newline >= 0 else -1
+            held = b"".join(parts)
+        yield _clean(held if newline < 0 else held[:newline], offset)
+
+
+def _clean(line: bytes, offset: int) -> bytes:
+    line = line.removesuffix(b"\n")
+    return line.removeprefix(_BOM) if offset == 0 else line
+
+
+def iter_tables(shard: Shard, rows: NDArray[np.int64]) -> Iterator[pa.Table]:
+    """Yield ascending rows of a Parquet file, all columns, a row group's worth at a time.
+
+    Raises:
+        ShardError: If the shard cannot be read.
+    """
+    file = parquet.open_parquet(shard)
+    first_row = 0
+    for group in range(file.metadata.num_row_groups):
+        end_row = first_row + file.metadata.row_group(group).num_rows
+        wanted = rows[(rows >= first_row) & (rows < end_row)] - first_row
+        if len(wanted):
+            yield parquet.read_group(file, shard, group).take(pa.array(wanted))
+        first_row = end_row

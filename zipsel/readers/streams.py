@@ -1,0 +1,106 @@
+"""Decompressed bytes of a file or pipe, with bounded memory and no silent truncation.
+
+zstandard's ``stream_reader`` ends a truncated file without a word; a ``decompressobj`` knows
+whether its frame has ended. Input goes in by small pieces, since a hostile zstd block expands
+4 bytes to 128 KB.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from zipsel.errors import ShardError
+
+_READ_BYTES = 1 << 18
+#: At most 128 MB come out of one piece of a zstd bomb, 4 MB of a deflate bomb.
+_ZSTD_PIECE_BYTES = 1 << 12
+_DEFLATE_OUT_BYTES = 1 << 18
+_ZSTD_OUT_BYTES = 1 << 15
+#: libzstd refuses larger windows by default; ``--long`` allows what ``zstd --long=31`` writes.
+_DEFAULT_WINDOW_BYTES = 1 << 27
+_LONG_WINDOW_BYTES = 1 << 31
+
+
+def iter_pieces(
+    file: BinaryIO, path: str, compression: str, *, long_windows: bool = False
+) -> Iterator[bytes]:
+    """Yield decompressed pieces of some 100 KB to 1 MB.
+
+    Several frames or members in a row are one stream.
+
+    Raises:
+        ShardError: If the compressed data are corrupt or end early.
+    """
+    if compression == "zst":
+        return _iter_zstd(file, path, long_windows)
+    if compression == "gz":
+        return _iter_gzip(file, path)
+    return _iter_plain(file, path)
+
+
+def _iter_plain(file: BinaryIO, path: str) -> Iterator[bytes]:
+    try:
+        while piece := file.read(_READ_BYTES):
+            yield piece
+    except OSError as error:
+        raise ShardError(path, f"read failed: {error.strerror or error}") from None
+
+
+def _iter_zstd(file: BinaryIO, path: str, long_windows: bool) -> Iterator[bytes]:
+    import zstandard
+
+    window = _LONG_WINDOW_BYTES if long_windows else _DEFAULT_WINDOW_BYTES
+    decompressor = zstandard.ZstdDecompressor(max_window_size=window)
+    frame = None
+    gathered: list[bytes] = []
+    n_gathered = 0
+    try:
+        for data in _iter_plain(file, path):
+            for start in range(0, len(data), _ZSTD_PIECE_BYTES):
+                rest = data[start : start + _ZSTD_PIECE_BYTES]
+                while rest:
+                    if frame is None or frame.eof:
+                        frame = decompressor.decompressobj(write_size=_ZSTD_OUT_BYTES)
+                    out = frame.decompress(rest)
+                    rest = frame.unused_data if frame.eof else b""
+                    gathered.append(out)
+                    n_gathered += len(out)
+                if n_gathered >= _READ_BYTES:
+                    yield b"".join(gathered)
+                    gathered, n_gathered = [], 0
+    except zstandard.ZstdError as error:
+        if "memory" in str(error) or "window" in str(error).lower():
+            raise ShardError(
+                path, "its zstd window is larger than 128 MiB; allow it (and its memory): --long"
+            ) from None
+        raise ShardError(path, f"corrupt zstd data: {error}") from None
+    if frame is not None and not frame.eof:
+        raise ShardError(path, "truncated: the last zstd frame has no end")
+    if n_gathered:
+        yield b"".join(gathered)
+
+
+def _iter_gzip(file: BinaryIO, path: str) -> Iterator[bytes]:
+    """Members by zlib itself: the gzip module hides where a member ends."""
+    member = None
+    try:
+        for data in _iter_plain(file, path):
+            rest = data
+            while rest:
+                if member is None or member.eof:
+                    if member is not None and not rest.strip(b"\0"):  # tape padding
+                        break
+                    member = zlib.decompressobj(wbits=31)
+                out = member.decompress(rest, _DEFLATE_OUT_BYTES)
+                rest = member.unused_data if member.eof else member.unconsumed_tail
+                if out:
+                    yield out
+    except zlib.error as error:
+        raise ShardError(path, f"corrupt gzip data: {error}") from None
+    while member is not None and not member.eof:
+        out = member.decompress(b"", _DEFLATE_OUT_BYTES)
+        if not out:
+            raise ShardError(path, "truncated: the last gzip member has no end")
+        yield out

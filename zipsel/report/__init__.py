@@ -1,0 +1,1 @@
+"""What a run did, as numbers, and the same for people."""

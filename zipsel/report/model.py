@@ -1,0 +1,176 @@
+"""The report: the counts of a run, what was chosen, and how to repeat it.
+
+``report.json`` is this structure. The schema version goes up when a field changes its meaning or
+goes away, not when one is added.
+"""
+
+from __future__ import annotations
+
+import platform
+import sys
+import zlib
+from importlib.metadata import version
+from typing import Any
+
+import msgspec
+
+SCHEMA_VERSION = 1
+
+#: Characters of a record that the report shows.
+SHOWN_CHARACTERS = 200
+
+
+class Counts(msgspec.Struct, kw_only=True):
+    """Where every row went: ``n_chosen + n_passed + n_rejected == n_rows``.
+
+    Attributes:
+        n_shards: Shards read.
+        n_bad_shards: Shards skipped or salvaged.
+        n_rows: Rows in them.
+        n_rejected: Refused rows; ``rejects`` has the reasons.
+        n_scored: Accepted rows.
+        n_bytes: Bytes of their texts.
+        n_screened: Accepted rows that the cascade passed over.
+        n_duplicates: Candidates left out as duplicates.
+        n_chosen: Rows of the subset.
+        n_chosen_bytes: Bytes of their texts.
+        n_passed: Accepted rows that were not chosen, for whatever reason.
+        rejects: Reason → rows.
+    """
+
+    n_shards: int = 0
+    n_bad_shards: int = 0
+    n_rows: int = 0
+    n_rejected: int = 0
+    n_scored: int = 0
+    n_bytes: int = 0
+    n_screened: int = 0
+    n_duplicates: int = 0
+    n_chosen: int = 0
+    n_chosen_bytes: int = 0
+    n_passed: int = 0
+    rejects: dict[str, int] = {}
+
+
+class ShownRecord(msgspec.Struct, kw_only=True):
+    """A record as the report shows it.
+
+    Attributes:
+        rank: From 1; candidates past the budget go on counting.
+        chosen: Whether it is in the subset.
+        shard: Its file.
+        row: Its row there.
+        alignment: Its score.
+        n_bytes: Length of its text.
+        text: The first ``SHOWN_CHARACTERS`` characters.
+    """
+
+    rank: int
+    chosen: bool
+    shard: str
+    row: int
+    alignment: float
+    n_bytes: int
+    text: str
+
+
+class GroupShare(msgspec.Struct, kw_only=True):
+    """One value of the group field in pool and subset."""
+
+    name: str
+    n_pool: int
+    n_pool_bytes: int
+    n_chosen: int
+    n_chosen_bytes: int
+
+
+class ShardCounts(msgspec.Struct, kw_only=True):
+    """One shard of the pool."""
+
+    path: str
+    fingerprint: str
+    n_rows: int
+    n_rejected: int
+    n_bytes: int
+    n_chosen: int
+    problem: str | None = None
+
+
+class Histogram(msgspec.Struct, kw_only=True):
+    """Records per alignment bin, those that the cascade passed over not among them.
+
+    Attributes:
+        edges: Bin edges, ascending, one more than bins.
+        pool: Pool records in each bin; the first and last take what lies beyond.
+        subset: Subset records in each bin.
+    """
+
+    edges: list[float]
+    pool: list[int]
+    subset: list[int]
+
+
+class Report(msgspec.Struct, kw_only=True):
+    """Everything that ``report.json`` holds.
+
+    Attributes:
+        schema_version: Of this structure.
+        versions: Of zipsel, Python and the libraries that decide sizes and formats.
+        command: The command line, one argument an element.
+        budget: As on the command line.
+        scorer: Name of the scorer.
+        profile: Digest and origin of the profile.
+        counts: Where every row went.
+        threshold: Alignment of the last chosen record; None if none was chosen.
+        cascade: Share, screen and contenders, where the scorer is one.
+        histogram: Of alignments.
+        quantiles: ``pool`` and ``subset`` → percentile → alignment.
+        groups: Composition by ``group_field``, the largest of the subset first.
+        group_field: Its name, or None.
+        best: The first ten.
+        borderline: Ten around the threshold.
+        shards: The pool, file by file.
+        bad_shards: Path → what was wrong, for files skipped or salvaged.
+        stages: Stage → wall seconds.
+        outputs: What was written: name, records, bytes.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    versions: dict[str, str]
+    command: list[str]
+    budget: str
+    scorer: str
+    profile: dict[str, Any]
+    counts: Counts
+    threshold: float | None
+    cascade: dict[str, float] | None
+    histogram: Histogram
+    quantiles: dict[str, dict[str, float]]
+    groups: list[GroupShare]
+    group_field: str | None
+    best: list[ShownRecord]
+    borderline: list[ShownRecord]
+    shards: list[ShardCounts]
+    bad_shards: dict[str, str]
+    stages: dict[str, float]
+    outputs: list[dict[str, Any]]
+
+    def to_json(self) -> bytes:
+        """Indented JSON with a final newline."""
+        return msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n"
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of what decides compressed sizes and file formats."""
+    import zstandard
+
+    return {
+        "zipsel": version("zipsel"),
+        "python": platform.python_version(),
+        "platform": f"{sys.platform}-{platform.machine()}",
+        "numpy": version("numpy"),
+        "pyarrow": version("pyarrow"),
+        "zstandard": version("zstandard"),
+        "libzstd": ".".join(map(str, zstandard.ZSTD_VERSION)),
+        "zlib": zlib.ZLIB_RUNTIME_VERSION,
+    }

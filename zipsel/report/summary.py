@@ -1,0 +1,94 @@
+"""The summary that a run prints on standard error."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from zipsel.files import printable
+from zipsel.report.model import Report, ShownRecord
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def human_bytes(n_bytes: float) -> str:
+    """A size in the unit that keeps it short, decimal."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if n_bytes < 1000:
+            return f"{n_bytes:.0f} {unit}" if unit == "B" else f"{n_bytes:.1f} {unit}"
+        n_bytes /= 1000
+    return f"{n_bytes:.1f} TB"
+
+
+def stderr_console() -> Console:
+    """A console on standard error; plain when that is no terminal or ``NO_COLOR`` is set."""
+    from rich.console import Console
+
+    return Console(file=sys.stderr, highlight=False, soft_wrap=False)
+
+
+def print_summary(report: Report, console: Console) -> None:
+    """Print what was done, in 80 columns."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    counts = report.counts
+    seconds = report.stages.get("total", 0.0)
+    rate = f", {human_bytes(counts.n_bytes / seconds)}/s" if seconds else ""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column()
+    table.add_row(
+        "pool",
+        f"{counts.n_rows:,} rows in {counts.n_shards} shards, "
+        f"{human_bytes(counts.n_bytes)} of text{rate}",
+    )
+    if counts.n_rejected:
+        reasons = ", ".join(f"{n:,} {reason}" for reason, n in sorted(counts.rejects.items()))
+        table.add_row("refused", f"{counts.n_rejected:,} rows: {reasons}")
+    if counts.n_bad_shards:
+        table.add_row("bad files", f"{counts.n_bad_shards} skipped or salvaged, see the report")
+    if report.cascade is not None and report.cascade["share"] < 1:
+        table.add_row(
+            "contenders",
+            f"{int(report.cascade['n_contenders']):,} compressed; "
+            f"{counts.n_screened:,} ruled out by their n-grams",
+        )
+    table.add_row(
+        "chosen",
+        f"{counts.n_chosen:,} rows, {human_bytes(counts.n_chosen_bytes)} "
+        f"({escape(report.budget)}, {report.scorer})",
+    )
+    if counts.n_duplicates:
+        table.add_row("duplicates", f"{counts.n_duplicates:,} candidates left out")
+    if report.threshold is not None:
+        median = report.quantiles["pool"].get("p50")
+        beside = "" if median is None else f"; pool median {median:.3f}"
+        table.add_row("threshold", f"alignment {report.threshold:.3f}{beside}")
+    for group in report.groups[:5]:
+        share_pool = group.n_pool / max(1, counts.n_scored)
+        share_chosen = group.n_chosen / max(1, counts.n_chosen)
+        table.add_row(
+            "" if group is not report.groups[0] else escape(report.group_field or ""),
+            f"{escape(printable(group.name, 30))}: {share_chosen:.1%} of the subset, "
+            f"{share_pool:.1%} of the pool",
+        )
+    console.print(table)
+
+
+def print_records(records: list[ShownRecord], console: Console) -> None:
+    """Print records, one line each."""
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 1), expand=True)
+    table.add_column("rank", justify="right", no_wrap=True)
+    table.add_column("alignment", justify="right", no_wrap=True)
+    table.add_column("text", no_wrap=True, overflow="ellipsis", ratio=1)
+    from rich.text import Text
+
+    for record in records:
+        table.add_row(
+            str(record.rank), f"{record.alignment:.3f}", Text(printable(record.text, 120))
+        )
+    console.print(table)

@@ -1,0 +1,132 @@
+"""The pool sample: what a scorer is held against, seeded and independent of workers.
+
+It is made of runs of consecutive rows, about 64 KB each, drawn from up to 64 shards (more where
+shards are small). In a plain file or Parquet they may come from anywhere; in a compressed stream
+from its first part alone, since reaching the rest would mean decompressing it all. A pool whose
+compressed shards are sorted inside should be shuffled first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from random import Random
+
+from zipsel.errors import ShardError
+from zipsel.readers import ReadOptions
+from zipsel.readers.jsonl import LineChunk, cut_lines, iter_rows, n_chunks, read_chunk
+from zipsel.readers.streams import iter_pieces
+from zipsel.records import TextBatch
+from zipsel.rows import RowParser, TextSpec
+from zipsel.shards import Shard, open_raw
+
+DEFAULT_SAMPLE_BYTES = 8 << 20
+
+_RUN_BYTES = 1 << 16
+_MAX_SHARDS = 64
+#: A compressed stream is read this many times further than its share of the sample.
+_STREAM_FACTOR = 4
+
+
+def sample_pool(
+    shards: Sequence[Shard],
+    spec: TextSpec,
+    options: ReadOptions,
+    *,
+    sample_bytes: int = DEFAULT_SAMPLE_BYTES,
+    seed: int = 0,
+    on_error: Callable[[ShardError], None] | None = None,
+) -> TextBatch:
+    """Draw texts spread over the shards.
+
+    Args:
+        shards: The pool.
+        spec: Where the text of a row is.
+        options: How rows are read; refused rows are left out.
+        sample_bytes: How much text to draw, about; the whole pool where that is smaller.
+        seed: Same seed, same pool, same sample.
+        on_error: Takes a shard that cannot be read, which is then passed over; by default the
+            error is raised.
+
+    Raises:
+        ShardError: If a visited shard cannot be read.
+    """
+    order = list(shards)
+    Random(seed).shuffle(order)
+    share = max(_RUN_BYTES, sample_bytes // max(1, min(len(order), _MAX_SHARDS)))
+    drawn: list[tuple[int, list[bytes]]] = []
+    n_bytes = 0
+    for shard in order:
+        if n_bytes >= sample_bytes:
+            break
+        texts: list[bytes] = []
+        try:
+            for batch in _draw(shard, spec, options, min(share, sample_bytes - n_bytes), seed):
+                texts.extend(batch.iter_encoded())
+        except ShardError as error:
+            if on_error is None:
+                raise
+            on_error(error)
+        n_bytes += sum(map(len, texts))
+        drawn.append((shard.index, texts))
+    return TextBatch.from_encoded([text for _, texts in sorted(drawn) for text in texts])
+
+
+def sample_chunks(
+    chunks: Sequence[LineChunk],
+    spec: TextSpec,
+    options: ReadOptions,
+) -> TextBatch:
+    """The texts of a stream's first chunks, which are its sample."""
+    parser = RowParser(spec)
+    texts: list[bytes] = []
+    for chunk in chunks:
+        for rows in iter_rows(chunk, parser, options):
+            texts.extend(rows.texts.iter_encoded())
+    return TextBatch.from_encoded(texts)
+
+
+def _draw(
+    shard: Shard, spec: TextSpec, options: ReadOptions, wanted_bytes: int, seed: int
+) -> Iterator[TextBatch]:
+    """Runs of one shard until they hold the bytes wanted."""
+    random = Random(f"{seed}:{shard.index}")
+    if shard.format == "parquet":
+        from zipsel.readers import parquet
+
+        batches = parquet.iter_sample(shard, spec, options, random)
+    else:
+        batches = _draw_lines(shard, spec, options, wanted_bytes, random)
+    n_bytes = 0
+    for texts in batches:
+        yield texts
+        n_bytes += int(texts.offsets[-1])
+        if n_bytes >= wanted_bytes:
+            return
+
+
+def _draw_lines(
+    shard: Shard, spec: TextSpec, options: ReadOptions, wanted_bytes: int, random: Random
+) -> Iterator[TextBatch]:
+    parser = RowParser(spec)
+    with open_raw(shard) as file:
+        if shard.seekable:
+            total = n_chunks(shard.n_bytes, _RUN_BYTES)
+            runs: Iterator[LineChunk] = (
+                read_chunk(
+                    file, i, options.max_row_bytes, n_bytes=shard.n_bytes, chunk_bytes=_RUN_BYTES
+                )
+                for i in random.sample(range(total), total)
+            )
+        else:
+            pieces = iter_pieces(
+                file, shard.path, shard.compression, long_windows=options.long_windows
+            )
+            n_read = max(1, _STREAM_FACTOR * wanted_bytes // _RUN_BYTES)
+            head = list(
+                islice(cut_lines(pieces, options.max_row_bytes, chunk_bytes=_RUN_BYTES), n_read)
+            )
+            runs = iter(random.sample(head, len(head)))
+        for run in runs:
+            for rows in iter_rows(run, parser, options):
+                yield rows.texts

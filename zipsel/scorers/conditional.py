@@ -1,0 +1,146 @@
+"""``conditional``: what share of a text's own cost a dictionary of the target explains.
+
+With C(x) the zstd size of a text in bytes, and C(x | T) its size when the compressor begins with
+the target examples T as its window (a raw-content dictionary)::
+
+    alignment(x) = 1 - C(x | T) / C(x)
+
+0: the target tells nothing about x; 1: everything in x is already in the target. One dictionary
+takes the place of ZIP-FIT's n pairs, so that cost is O(|x|) and not O(n |x|). Kin: CDM (Keogh et
+al. 2004) and FTCC, which classify so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zipsel.errors import UsageError
+from zipsel.records import TextBatch
+from zipsel.scorers import CHUNK_BYTES, Scores, State
+
+DEFAULT_LEVEL = 3
+
+#: A dictionary larger than this gains little and costs cache misses on every text.
+DICTIONARY_BYTES = 1 << 19
+
+_LEVELS = range(1, 23)
+
+
+def check_level(level: int | None) -> int:
+    """Return the zstd level to use.
+
+    Raises:
+        UsageError: If it is out of zstd's range.
+    """
+    level = DEFAULT_LEVEL if level is None else level
+    if level not in _LEVELS:
+        raise UsageError(f"zstd takes --level {_LEVELS[0]} to {_LEVELS[-1]}, not {level}")
+    return level
+
+
+def make_dictionary(target: TextBatch, limit_bytes: int = DICTIONARY_BYTES) -> bytes:
+    """Target examples joined by newlines, each distinct text once.
+
+    Beyond the limit, an even spread of the examples stands for all.
+    """
+    distinct = list(dict.fromkeys(target.iter_encoded()))
+    total = sum(map(len, distinct)) + len(distinct)
+    if total > limit_bytes:
+        n_kept = max(1, len(distinct) * limit_bytes // total)
+        distinct = [distinct[i * len(distinct) // n_kept] for i in range(n_kept)]
+    return b"\n".join(distinct)[-limit_bytes:]
+
+
+@dataclass(frozen=True)
+class ConditionalScorer:
+    """Share of each text's compressed size that the target explains.
+
+    Attributes:
+        dictionary: What stands before every text.
+        level: zstd level, of both compressions.
+    """
+
+    name: ClassVar[str] = "conditional"
+    chunk_bytes: ClassVar[int] = CHUNK_BYTES
+    columns: ClassVar[dict[str, str]] = {
+        "alignment": "float64",
+        "c_x": "int32",
+        "c_x_given_t": "int32",
+    }
+
+    dictionary: bytes
+    level: int = DEFAULT_LEVEL
+
+    @classmethod
+    def fit(cls, target: TextBatch, level: int | None = None) -> ConditionalScorer:
+        """Make the dictionary."""
+        return cls(make_dictionary(target), check_level(level))
+
+    @cached_property
+    def _compressors(self) -> tuple[Any, Any]:
+        import zstandard
+
+        frame: dict[str, Any] = {
+            "level": self.level,
+            "write_content_size": False,
+            "write_checksum": False,
+            "write_dict_id": False,
+        }
+        dictionary = zstandard.ZstdCompressionDict(
+            self.dictionary, dict_type=zstandard.DICT_TYPE_RAWCONTENT
+        )
+        # The level given here wins over the compressor's own.
+        dictionary.precompute_compress(level=self.level)
+        return (
+            zstandard.ZstdCompressor(**frame),
+            zstandard.ZstdCompressor(**frame, dict_data=dictionary),
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the compressors, which do not pickle."""
+        return {"dictionary": self.dictionary, "level": self.level}
+
+    def sizes(
+        self, batch: TextBatch, rows: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """``(c_x, c_x_given_t)`` of the texts at ``rows``, bytes, int32 ``(len(rows),)`` each.
+
+        An empty text has sizes of 1, so that its alignment is 0.
+        """
+        import zstandard
+
+        c_x, c_x_given_t = np.ones(len(rows), np.int32), np.ones(len(rows), np.int32)
+        n_bytes = batch.n_bytes[rows]
+        filled = np.flatnonzero(n_bytes)
+        if len(filled):
+            segments = np.empty((len(filled), 2), np.uint64)
+            segments[:, 0] = batch.offsets[:-1][rows[filled]]
+            segments[:, 1] = n_bytes[filled]
+            texts = zstandard.BufferWithSegments(batch.buffer.data, segments.tobytes())
+            for compressor, sizes in zip(self._compressors, (c_x, c_x_given_t), strict=True):
+                frames = compressor.multi_compress_to_buffer(texts)
+                sizes[filled] = np.fromiter(map(len, frames), np.int32, len(filled))
+        return c_x, c_x_given_t
+
+    def score(self, batch: TextBatch) -> Scores:
+        """Alignment, and the sizes that it comes from."""
+        c_x, c_x_given_t = self.sizes(batch, np.arange(len(batch)))
+        return {
+            "alignment": 1 - c_x_given_t / c_x,
+            "c_x": c_x,
+            "c_x_given_t": c_x_given_t,
+        }
+
+    def state(self) -> State:
+        """As ``Scorer.state``."""
+        return {"dictionary": self.dictionary, "level": self.level}
+
+    @classmethod
+    def from_state(cls, state: State) -> ConditionalScorer:
+        """As ``Scorer.from_state``."""
+        return cls(state["dictionary"], state["level"])

@@ -1,0 +1,236 @@
+"""Score sidecars: what pass one learned of every row, kept beside nothing but its own key.
+
+A sidecar part holds the rows of one chunk of one shard, in input order, as Parquet. Its folder is
+named by everything that changes a score (profile, text, reading), its file by the shard's
+fingerprint and the chunk, so old scores are never met by accident. A part appears whole or not at
+all and carries its own summary: its presence is the completion marker.
+
+Row numbers are not stored: row = rows of the shard's earlier parts + position in this one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from zipsel.files import temporary_sibling
+from zipsel.readers import RowBatch
+from zipsel.scorers import Scores
+from zipsel.shards import Shard
+
+#: Part of every key; raise it when parts of older versions must not be met.
+SIDECAR_VERSION = 1
+
+_SUMMARY_KEY = b"zipsel"
+
+
+class PartSummary(msgspec.Struct, frozen=True):
+    """What a part says of its rows without being read.
+
+    Attributes:
+        index: Chunk of the shard.
+        n_rows: Rows, accepted and refused.
+        n_bytes: Bytes of accepted text.
+        n_screened: Accepted rows that a cascade passed over.
+        rejects: Reason → number of rows.
+        groups: Group → ``[n_records, n_bytes]`` of accepted rows; null's name is "".
+        screen: The cascade's threshold; None where all rows were finished.
+        final: Whether this is the shard's last part.
+        damage: What ended the shard early, under ``--on-bad-file salvage``.
+    """
+
+    index: int
+    n_rows: int
+    n_bytes: int
+    n_screened: int
+    rejects: dict[str, int]
+    groups: dict[str, tuple[int, int]]
+    screen: float | None
+    final: bool
+    damage: str | None = None
+
+    @property
+    def n_rejected(self) -> int:
+        """Refused rows."""
+        return sum(self.rejects.values())
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part in its place.
+
+    Attributes:
+        shard: Whose rows it holds.
+        path: The file.
+        first_row: Row of the shard that it begins with.
+        summary: What it holds.
+    """
+
+    shard: Shard
+    path: str
+    first_row: int
+    summary: PartSummary
+
+
+def part_path(folder: str, shard: Shard, index: int) -> str:
+    """Where a part stands."""
+    return os.path.join(folder, shard.fingerprint[:2], f"{shard.fingerprint}-{index:06d}.parquet")
+
+
+def read_summary(path: str) -> PartSummary | None:
+    """The summary of a part; None where no part stands, or one that cannot be read."""
+    try:
+        metadata = pq.read_metadata(path).metadata
+    except (OSError, pa.ArrowException):
+        return None
+    return msgspec.json.decode(metadata[_SUMMARY_KEY], type=PartSummary)
+
+
+def read_columns(part: Part, columns: Sequence[str]) -> pa.Table:
+    """Some columns of a part, in row order."""
+    return pq.read_table(part.path, columns=list(columns), use_threads=False, memory_map=True)
+
+
+def place_parts(shard: Shard, folder: str, summaries: Sequence[PartSummary]) -> list[Part]:
+    """Give each summary of a shard its path and first row."""
+    parts, first_row = [], 0
+    for summary in sorted(summaries, key=lambda summary: summary.index):
+        parts.append(Part(shard, part_path(folder, shard, summary.index), first_row, summary))
+        first_row += summary.n_rows
+    return parts
+
+
+@dataclass
+class PartBuilder:
+    """Gathers the scored rows of one chunk.
+
+    Attributes:
+        columns: The scorer's columns and their numpy types.
+    """
+
+    columns: dict[str, str]
+    _columns: dict[str, list[pa.Array]] = field(default_factory=dict)
+    _n_rows: int = 0
+    _n_bytes: int = 0
+    _n_screened: int = 0
+    _rejects: dict[str, int] = field(default_factory=dict)
+    _groups: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    def add(self, rows: RowBatch, scores: Scores) -> None:
+        """Append a batch of rows and the scores of its accepted texts."""
+        refused = np.ones(rows.n_rows, bool)
+        refused[rows.accepted] = False
+        n_bytes = rows.texts.n_bytes
+        screened = np.isnan(scores["alignment"])
+        unfinished = refused.copy()
+        unfinished[rows.accepted] = screened
+        for name, dtype in self.columns.items():
+            values = np.zeros(rows.n_rows, dtype)
+            values[rows.accepted] = scores[name]
+            partial = name != "ngram"
+            self._append(name, pa.array(values, mask=unfinished if partial else refused))
+        lengths = np.zeros(rows.n_rows, np.int32)
+        lengths[rows.accepted] = n_bytes
+        self._append("n_bytes", pa.array(lengths, mask=refused))
+        self._append("offset", pa.array(rows.offsets, mask=rows.offsets < 0))
+        if rows.groups:
+            self._add_groups(rows, n_bytes)
+        self._add_rejects(rows)
+        self._n_rows += rows.n_rows
+        self._n_bytes += int(n_bytes.sum())
+        self._n_screened += int(screened.sum())
+
+    def _append(self, name: str, values: pa.Array) -> None:
+        self._columns.setdefault(name, []).append(values)
+
+    def _add_groups(self, rows: RowBatch, n_bytes: np.ndarray) -> None:
+        values: list[str | None] = [None] * rows.n_rows
+        for i, group, length in zip(
+            rows.accepted.tolist(), rows.groups, n_bytes.tolist(), strict=True
+        ):
+            values[i] = group
+            n_records, n_total = self._groups.get(group or "", (0, 0))
+            self._groups[group or ""] = (n_records + 1, n_total + length)
+        self._append("group", pa.array(values, pa.string()))
+
+    def _add_rejects(self, rows: RowBatch) -> None:
+        reasons: list[str | None] = [None] * rows.n_rows
+        snippets: list[bytes | None] = [None] * rows.n_rows
+        for i, (reason, snippet) in rows.rejects.items():
+            reasons[i], snippets[i] = reason.value, snippet
+            self._rejects[reason.value] = self._rejects.get(reason.value, 0) + 1
+        self._append("reject", pa.array(reasons, pa.string()))
+        self._append("snippet", pa.array(snippets, pa.binary()))
+
+    def write(
+        self,
+        path: str,
+        index: int,
+        *,
+        final: bool,
+        screen: float | None = None,
+        damage: str | None = None,
+    ) -> PartSummary:
+        """Write the part and return its summary.
+
+        Raises:
+            OutputError: If it cannot be written.
+        """
+        summary = PartSummary(
+            index=index,
+            n_rows=self._n_rows,
+            n_bytes=self._n_bytes,
+            n_screened=self._n_screened,
+            rejects=self._rejects,
+            groups=self._groups,
+            screen=screen,
+            final=final,
+            damage=damage,
+        )
+        columns = {name: pa.chunked_array(arrays) for name, arrays in self._columns.items()}
+        write_part(path, pa.table(columns), summary)
+        return summary
+
+
+def write_part(path: str, table: pa.Table, summary: PartSummary) -> None:
+    """Write a part's table with its summary.
+
+    Raises:
+        OutputError: If it cannot be written.
+    """
+    table = table.replace_schema_metadata({_SUMMARY_KEY: msgspec.json.encode(summary)})
+    with temporary_sibling(path) as temporary:
+        pq.write_table(
+            table, temporary, compression="zstd", compression_level=1, use_dictionary=["group"]
+        )
+
+
+def read_scores(path: str, columns: dict[str, str]) -> Scores | None:
+    """A part's score columns as a scorer returns them; None where no part stands."""
+    if read_summary(path) is None:
+        return None
+    table = pq.read_table(path, columns=list(columns), use_threads=False)
+    return {
+        name: column_values(table, name, np.nan if dtype == "float64" else 0)
+        for name, dtype in columns.items()
+    }
+
+
+def score_table(part: Part) -> pa.Table:
+    """A part as users see it: absolute row numbers first."""
+    table = pq.read_table(part.path, use_threads=False).replace_schema_metadata(None)
+    rows = np.arange(part.first_row, part.first_row + table.num_rows)
+    return table.add_column(0, "row", pa.array(rows))
+
+
+def column_values(table: pa.Table, name: str, missing: Any) -> np.ndarray:
+    """A column as numpy, ``missing`` where it is null."""
+    values: np.ndarray = table[name].fill_null(missing).to_numpy()
+    return values

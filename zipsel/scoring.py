@@ -1,0 +1,191 @@
+"""Pass one: bring every shard's sidecar parts up to date."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from zipsel.engines import Engine
+from zipsel.errors import BadShards, ShardError
+from zipsel.readers.jsonl import cut_lines, n_chunks
+from zipsel.readers.streams import iter_pieces
+from zipsel.records import CHUNK_BYTES
+from zipsel.scores import Part, PartSummary, part_path, place_parts, read_summary
+from zipsel.shards import Shard, open_raw
+from zipsel.tasks import Job, ScoreTask, score_chunks, until_damage
+
+#: Called with (rows, text bytes, shard bytes) after each task.
+Advance = Callable[[int, int, int], None]
+
+
+@dataclass
+class PoolScores:
+    """The sidecar of a pool.
+
+    Attributes:
+        parts: In order of shard and chunk.
+        bad_shards: Files that were skipped, or damaged and salvaged.
+        n_reused: Parts that were there already.
+    """
+
+    parts: list[Part]
+    bad_shards: list[ShardError] = field(default_factory=list)
+    n_reused: int = 0
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of the pool, accepted and refused."""
+        return sum(part.summary.n_rows for part in self.parts)
+
+    @property
+    def n_rejected(self) -> int:
+        """Refused rows."""
+        return sum(part.summary.n_rejected for part in self.parts)
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of accepted text."""
+        return sum(part.summary.n_bytes for part in self.parts)
+
+
+def score_pool(
+    engine: Engine,
+    job: Job,
+    shards: Sequence[Shard],
+    *,
+    skip_bad: bool = False,
+    force: bool = False,
+    advance: Advance = lambda *_: None,
+) -> PoolScores:
+    """Score what has no up-to-date part yet.
+
+    Args:
+        engine: Where tasks run.
+        job: What they do.
+        shards: The pool.
+        skip_bad: Go on without shards that cannot be read.
+        force: Score everything again.
+        advance: Progress.
+
+    Raises:
+        BadShards: Naming every shard that cannot be read, after all others are done.
+    """
+    plan = _Plan(job, shards, force, engine.n_workers)
+    for task, result in engine.run(score_chunks, plan.iter_tasks()):
+        if isinstance(result, ShardError):
+            plan.errors.append(result)
+        elif isinstance(result, BaseException):
+            raise result
+        else:
+            plan.summaries[task.shard.index].update({summary.index: summary for summary in result})
+            n_rows = sum(summary.n_rows for summary in result)
+            n_bytes = sum(summary.n_bytes for summary in result)
+            advance(n_rows, n_bytes, plan.stored_bytes(task))
+    if plan.errors and not skip_bad:
+        raise BadShards(sorted(plan.errors, key=lambda error: error.shard))
+    bad = {error.shard: error for error in plan.errors}
+    parts: list[Part] = []
+    for shard in shards:
+        if shard.path not in bad:
+            parts.extend(place_parts(shard, job.folder, list(plan.summaries[shard.index].values())))
+    for part in parts:
+        if part.summary.damage:
+            bad[part.shard.path] = ShardError(part.shard.path, part.summary.damage)
+    return PoolScores(parts, list(bad.values()), plan.n_reused)
+
+
+class _Plan:
+    """Which chunks are to be scored."""
+
+    def __init__(self, job: Job, shards: Sequence[Shard], force: bool, n_workers: int) -> None:
+        self.job = job
+        self.shards = shards
+        self.force = force
+        self.errors: list[ShardError] = []
+        self.summaries: dict[int, dict[int, PartSummary]] = {s.index: {} for s in shards}
+        self.n_reused = 0
+        # Compressed shards are one task each, unless so few or so large that workers would idle:
+        # then this process cuts them and hands out their chunks.
+        streams = [shard for shard in shards if not shard.seekable]
+        total = sum(shard.n_bytes for shard in shards)
+        enough = len(streams) >= 2 * n_workers and job.chunk_bytes >= CHUNK_BYTES
+        self.feed_over_bytes = total // (2 * n_workers) if enough else 0
+        if n_workers == 1:
+            self.feed_over_bytes = total
+
+    def stored_bytes(self, task: ScoreTask) -> int:
+        """Roughly how much of the stored pool a task was, for progress."""
+        if task.chunk is None:
+            return task.shard.n_bytes
+        return task.shard.n_bytes // max(1, len(self.summaries[task.shard.index]))
+
+    def iter_tasks(self) -> Iterator[ScoreTask]:
+        """Yield the tasks of all shards, in order."""
+        for shard in self.shards:
+            try:
+                yield from self._iter_shard(shard)
+            except ShardError as error:
+                self.errors.append(error)
+
+    def _iter_shard(self, shard: Shard) -> Iterator[ScoreTask]:
+        if shard.format == "parquet":
+            from zipsel.readers import parquet
+
+            file = parquet.open_parquet(shard)
+            parquet.check_columns(file, shard, self.job.spec)
+            chunks = parquet.plan_chunks(file, self.job.chunk_bytes)
+            done = self._done(shard, range(len(chunks)))
+            yield from (ScoreTask(self.job, shard, c) for c in chunks if c.index not in done)
+        elif shard.seekable:
+            indexes = range(n_chunks(shard.n_bytes, self.job.chunk_bytes))
+            done = self._done(shard, indexes)
+            yield from (ScoreTask(self.job, shard, i) for i in indexes if i not in done)
+        else:
+            known = self._done_stream(shard)
+            if known is None:
+                return
+            if shard.n_bytes <= self.feed_over_bytes:
+                yield ScoreTask(self.job, shard, None, known)
+            else:
+                yield from self._feed(shard, known)
+
+    def _feed(self, shard: Shard, done: frozenset[int]) -> Iterator[ScoreTask]:
+        options = self.job.options
+        damage: list[str] = []
+        with open_raw(shard) as file:
+            pieces = iter_pieces(
+                file, shard.path, shard.compression, long_windows=options.long_windows
+            )
+            if self.job.salvage:
+                pieces = until_damage(pieces, damage)
+            for chunk in cut_lines(pieces, options.max_row_bytes, chunk_bytes=self.job.chunk_bytes):
+                if chunk.index not in done:
+                    yield ScoreTask(self.job, shard, chunk, damage=damage[0] if damage else None)
+
+    def _usable(self, shard: Shard, index: int) -> PartSummary | None:
+        """The summary of a part that needs no work."""
+        if self.force:
+            return None
+        summary = read_summary(part_path(self.job.folder, shard, index))
+        if summary is None:
+            return None
+        wanted, has = self.job.screen, summary.screen
+        return summary if has is None or (wanted is not None and has <= wanted) else None
+
+    def _done(self, shard: Shard, indexes: range) -> frozenset[int]:
+        found = {i: summary for i in indexes if (summary := self._usable(shard, i)) is not None}
+        self.summaries[shard.index] = found
+        self.n_reused += len(found)
+        return frozenset(found)
+
+    def _done_stream(self, shard: Shard) -> frozenset[int] | None:
+        """Chunks of a stream that are done; None if all are."""
+        found: dict[int, PartSummary] = {}
+        while (summary := self._usable(shard, len(found))) is not None:
+            found[len(found)] = summary
+            if summary.final:
+                break
+        self.summaries[shard.index] = found
+        self.n_reused += len(found)
+        whole = bool(found) and found[len(found) - 1].final
+        return None if whole else frozenset(found)

@@ -1,0 +1,232 @@
+"""Input files: finding them, ordering them, telling what they are and whether they changed.
+
+The format comes from the suffix and is checked against the first bytes. The fingerprint is of
+the absolute path, size, modification time and both ends of the file: cheap on a terabyte, and a
+file that was rewritten in any way that the file system notices gets another one.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import BinaryIO
+
+from zipsel.errors import ShardError, UsageError
+
+#: Bytes at each end of a file that go into its fingerprint.
+_FINGERPRINT_END_BYTES = 1 << 16
+
+STDIN = "-"
+
+_COMPRESSIONS = {".gz": "gz", ".zst": "zst"}
+_FORMATS = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "jsonl",
+    ".parquet": "parquet",
+    ".txt": "txt",
+}
+_MAGIC = {
+    b"\x1f\x8b": "gzip",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"PAR1": "Parquet",
+    b"PK\x03\x04": "zip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ": "xz",
+    b"ARROW1": "Arrow",
+}
+_COMPRESSION_NAMES = {"gz": "gzip", "zst": "zstd"}
+#: Files that tools, this one among them, write beside shards and that hold no records.
+_NOT_SHARDS = frozenset(
+    {"manifest.json", "report.json", "rejects.jsonl", "leaks.jsonl", "dataset_info.json",
+     "dataset_infos.json", "dataset_dict.json", "state.json"}
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One input file.
+
+    Attributes:
+        index: Place in the pool's order, from 0.
+        path: As the user gave it, or below the directory that he gave.
+        format: ``jsonl``, ``parquet`` or ``txt``.
+        compression: ``gz``, ``zst`` or empty.
+        n_bytes: Size on disk.
+        fingerprint: Changes when the file does; hex.
+    """
+
+    index: int
+    path: str
+    format: str
+    compression: str
+    n_bytes: int
+    fingerprint: str
+
+    @property
+    def seekable(self) -> bool:
+        """Whether a worker can begin in the middle of it."""
+        return not self.compression
+
+
+def split_suffix(path: str) -> tuple[str | None, str]:
+    """Return ``(format, compression)`` of a file name; the format is None where it is unknown."""
+    stem, suffix = os.path.splitext(path.lower())
+    compression = _COMPRESSIONS.get(suffix, "")
+    if compression:
+        suffix = os.path.splitext(stem)[1]
+    known = _FORMATS.get(suffix)
+    return (None if compression and known == "parquet" else known), compression
+
+
+def find_shards(
+    patterns: Sequence[str], formats: Iterable[str] = ("jsonl", "parquet")
+) -> tuple[list[Shard], list[ShardError]]:
+    """Find the files that patterns name, in the order given, directories sorted by path.
+
+    A file named twice is read once. Every bad file is reported, not the first alone.
+
+    Returns:
+        The shards, and an error for each name under which no readable file stands.
+    """
+    shards: list[Shard] = []
+    errors: list[ShardError] = []
+    seen: set[str] = set()
+    for pattern in patterns:
+        try:
+            paths = _expand(pattern, frozenset(formats))
+        except ShardError as error:
+            errors.append(error)
+            continue
+        for path in paths:
+            real = os.path.realpath(path)
+            if real in seen:
+                continue
+            seen.add(real)
+            try:
+                shards.append(open_shard(path, len(shards), formats))
+            except ShardError as error:
+                errors.append(error)
+    return shards, errors
+
+
+def open_shard(path: str, index: int, formats: Iterable[str] = ("jsonl", "parquet")) -> Shard:
+    """Describe one file.
+
+    Raises:
+        ShardError: If it is missing, unreadable, or not what its suffix says.
+    """
+    kind, compression = split_suffix(path)
+    if kind is None or kind not in formats:
+        raise ShardError(path, f"the suffix is none of {_suffixes(formats)}")
+    try:
+        with open(path, "rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise ShardError(path, "is not a regular file; use - to read a stream")
+            head = file.read(_FINGERPRINT_END_BYTES)
+            check_magic(path, kind, compression, head)
+            if status.st_size > 2 * _FINGERPRINT_END_BYTES:
+                file.seek(-_FINGERPRINT_END_BYTES, os.SEEK_END)
+            tail = file.read(_FINGERPRINT_END_BYTES)
+    except OSError as error:
+        raise ShardError(path, (error.strerror or str(error)).lower()) from None
+    identity = f"{os.path.abspath(path)}\0{status.st_size}\0{status.st_mtime_ns}\0".encode()
+    fingerprint = blake2b(identity + head + tail, digest_size=16).hexdigest()
+    return Shard(index, path, kind, compression, status.st_size, fingerprint)
+
+
+def check_unchanged(shard: Shard) -> None:
+    """Raise if a shard is no longer the file that it was.
+
+    Raises:
+        ShardError: If its fingerprint differs.
+    """
+    if open_shard(shard.path, shard.index, (shard.format,)).fingerprint != shard.fingerprint:
+        raise ShardError(shard.path, "changed while it was being read; run again when it is still")
+
+
+def check_magic(path: str, kind: str, compression: str, head: bytes) -> None:
+    """Hold a file's first bytes against what its suffix promises.
+
+    Raises:
+        ShardError: If they contradict each other.
+    """
+    if not head and kind != "parquet":
+        return
+    found = next((name for magic, name in _MAGIC.items() if head.startswith(magic)), "text")
+    if compression == "zst" and _is_skippable_frame(head):
+        found = "zstd"
+    expected = _COMPRESSION_NAMES.get(compression, "Parquet" if kind == "parquet" else "text")
+    if found != expected:
+        raise ShardError(path, f"holds {found} where its suffix says {expected}; rename it")
+    if found == "text" and kind == "jsonl" and head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"[":
+        raise ShardError(
+            path, f"is one JSON array, not one object a line; convert it: jq -c '.[]' {path}"
+        )
+
+
+def _is_skippable_frame(head: bytes) -> bool:
+    return len(head) >= 4 and head[1:4] == b"\x2a\x4d\x18" and head[0] & 0xF0 == 0x50
+
+
+def _suffixes(formats: Iterable[str]) -> str:
+    wanted = set(formats)
+    names = [suffix for suffix, kind in _FORMATS.items() if kind in wanted]
+    return ", ".join(names) + " (JSON and text also with .gz or .zst)"
+
+
+def _expand(pattern: str, formats: frozenset[str]) -> list[str]:
+    """The files behind one argument."""
+    if os.path.isdir(pattern):
+        paths = sorted(_walk(pattern, formats))
+        if not paths:
+            raise ShardError(pattern, f"no file below it ends in {_suffixes(formats)}")
+        return paths
+    if os.path.lexists(pattern):
+        return [pattern]
+    paths = sorted(path for path in glob.glob(pattern, recursive=True) if os.path.isfile(path))
+    if not paths:
+        raise ShardError(pattern, "no such file, and no file matches it as a pattern")
+    return paths
+
+
+def _walk(directory: str, formats: frozenset[str]) -> Iterator[str]:
+    """Shards below a directory; hidden and underscored names and known by-products are not."""
+    visited: set[str] = set()
+    for parent, directories, names in os.walk(directory, followlinks=True):
+        real = os.path.realpath(parent)
+        if real in visited:  # a symbolic link back up
+            directories.clear()
+            continue
+        visited.add(real)
+        directories[:] = [name for name in directories if name[0] not in "._"]
+        for name in names:
+            if name[0] not in "._" and name not in _NOT_SHARDS and split_suffix(name)[0] in formats:
+                yield os.path.join(parent, name)
+
+
+def refuse_stdin_among(patterns: Sequence[str]) -> None:
+    """Raise unless ``-`` stands alone.
+
+    Raises:
+        UsageError: If ``-`` stands beside other names.
+    """
+    if STDIN in patterns and len(patterns) > 1:
+        raise UsageError("- (standard input) cannot be combined with other files")
+
+
+def open_raw(shard: Shard) -> BinaryIO:
+    """Open a shard's bytes as they lie on disk.
+
+    Raises:
+        ShardError: If it cannot be opened.
+    """
+    try:
+        return open(shard.path, "rb")
+    except OSError as error:
+        raise ShardError(shard.path, (error.strerror or str(error)).lower()) from None

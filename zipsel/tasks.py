@@ -1,0 +1,179 @@
+"""What a worker does in pass one: score the chunks of a shard.
+
+A task is picklable, leaves its result in files that appear whole or not at all, and may be run
+again: tasks are idempotent, on any engine. ``str(task)`` names shard and rows for the message that
+says where a worker died.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from zipsel.errors import ShardError
+from zipsel.profile import load_cached
+from zipsel.readers import ReadOptions, RowBatch
+from zipsel.readers import parquet as parquet_reader
+from zipsel.readers.jsonl import LineChunk, cut_lines, iter_rows, read_chunk
+from zipsel.readers.parquet import GroupChunk
+from zipsel.readers.streams import iter_pieces
+from zipsel.rows import RowParser, TextSpec
+from zipsel.scorers import Scorer
+from zipsel.scorers.fused import FusedScorer
+from zipsel.scores import PartBuilder, PartSummary, part_path, read_scores
+from zipsel.shards import Shard, check_unchanged, open_raw
+
+
+@dataclass(frozen=True)
+class Job:
+    """What all scoring tasks of a run share.
+
+    Attributes:
+        profile_path: The fitted profile; a worker loads it once.
+        spec: Where the text of a row is.
+        options: How rows are read.
+        folder: Where sidecar parts go.
+        screen: Threshold of the cascade; None to finish every row.
+        salvage: Keep what was read of a shard before it turned out to be damaged.
+    """
+
+    profile_path: str
+    spec: TextSpec
+    options: ReadOptions
+    folder: str
+    screen: float | None = None
+    salvage: bool = False
+
+    @property
+    def chunk_bytes(self) -> int:
+        """How much of a shard one task scores."""
+        return load_cached(self.profile_path).scorer.chunk_bytes
+
+    def scorer(self) -> Scorer:
+        """The profile's scorer, with this run's screen."""
+        scorer = load_cached(self.profile_path).scorer
+        if self.screen is not None and isinstance(scorer, FusedScorer):
+            return scorer.screened(self.screen)
+        return scorer
+
+
+@dataclass(frozen=True)
+class ScoreTask:
+    """Score one chunk of a shard, or all chunks of a compressed one.
+
+    Attributes:
+        job: The run's settings.
+        shard: The shard.
+        chunk: Number of a chunk to read from a plain file, lines that were read already, row
+            groups, or None for a compressed stream from beginning to end.
+        done: Chunks of the stream whose parts exist.
+        damage: What ended the stream that ``chunk`` was cut from, where it was salvaged.
+    """
+
+    job: Job
+    shard: Shard
+    chunk: int | LineChunk | GroupChunk | None
+    done: frozenset[int] = field(default_factory=frozenset)
+    damage: str | None = None
+
+    def __str__(self) -> str:
+        """Shard and place."""
+        if self.chunk is None:
+            return self.shard.path
+        if isinstance(self.chunk, GroupChunk):
+            return (
+                f"{self.shard.path}, row groups {self.chunk.first_group} to "
+                f"{self.chunk.end_group - 1}, from row {self.chunk.first_row}"
+            )
+        if isinstance(self.chunk, LineChunk):
+            start = self.chunk.offset
+            return f"{self.shard.path}, rows from byte {start} to {start + len(self.chunk.data)}"
+        return f"{self.shard.path}, rows of chunk {self.chunk}"
+
+
+def score_chunks(task: ScoreTask) -> list[PartSummary]:
+    """Score a task's chunks and write their parts.
+
+    Raises:
+        ShardError: If the shard cannot be read or has changed.
+        OutputError: If a part cannot be written.
+    """
+    scorer = task.job.scorer()
+    if isinstance(task.chunk, GroupChunk):
+        return [_score_groups(task, task.chunk, scorer)]
+    parser = RowParser(task.job.spec, task.job.options.group_field)
+    damage: list[str] = []
+    summaries = []
+    for chunk in _iter_line_chunks(task, damage):
+        if chunk.index in task.done:
+            continue
+        rows = iter_rows(chunk, parser, task.job.options)
+        what = damage[0] if damage else task.damage
+        summaries.append(_score_rows(task, rows, scorer, chunk.index, chunk.final, what))
+    return summaries
+
+
+def _iter_line_chunks(task: ScoreTask, damage: list[str]) -> Iterator[LineChunk]:
+    shard, options = task.shard, task.job.options
+    if isinstance(task.chunk, LineChunk):
+        yield task.chunk
+        return
+    check_unchanged(shard)
+    with open_raw(shard) as file:
+        if isinstance(task.chunk, int):
+            yield read_chunk(
+                file,
+                task.chunk,
+                options.max_row_bytes,
+                n_bytes=shard.n_bytes,
+                chunk_bytes=task.job.chunk_bytes,
+            )
+            return
+        pieces = iter_pieces(file, shard.path, shard.compression, long_windows=options.long_windows)
+        if task.job.salvage:
+            pieces = until_damage(pieces, damage)
+        yield from cut_lines(pieces, options.max_row_bytes, chunk_bytes=task.job.chunk_bytes)
+
+
+def until_damage(pieces: Iterator[bytes], damage: list[str]) -> Iterator[bytes]:
+    """Pass pieces on; a damaged stream ends, and what was wrong is appended to ``damage``."""
+    try:
+        yield from pieces
+    except ShardError as error:
+        damage.append(error.problem)
+
+
+def _score_groups(task: ScoreTask, chunk: GroupChunk, scorer: Scorer) -> PartSummary:
+    check_unchanged(task.shard)
+    final = chunk.end_group == parquet_reader.open_parquet(task.shard).metadata.num_row_groups
+    rows = parquet_reader.iter_rows(task.shard, chunk, task.job.spec, task.job.options)
+    return _score_rows(task, rows, scorer, chunk.index, final, None)
+
+
+def _score_rows(
+    task: ScoreTask,
+    batches: Iterator[RowBatch],
+    scorer: Scorer,
+    index: int,
+    final: bool,
+    damage: str | None,
+) -> PartSummary:
+    path = part_path(task.job.folder, task.shard, index)
+    known = read_scores(path, scorer.columns) if task.job.screen is not None else None
+    builder = PartBuilder(dict(scorer.columns))
+    first_row = 0
+    try:
+        for rows in batches:
+            if known is not None and isinstance(scorer, FusedScorer):
+                scores = scorer.finish(
+                    rows.texts, {name: v[first_row + rows.accepted] for name, v in known.items()}
+                )
+            else:
+                scores = scorer.score(rows.texts)
+            builder.add(rows, scores)
+            first_row += rows.n_rows
+    except ShardError as error:
+        if not task.job.salvage:
+            raise
+        damage = error.problem
+    return builder.write(path, index, final=final, screen=task.job.screen, damage=damage)

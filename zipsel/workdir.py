@@ -1,0 +1,98 @@
+"""The work directory: sidecars, profiles, spools, and the lock that keeps two runs apart.
+
+    WORK/lock              held by the run (flock: a dead process holds nothing)
+    WORK/scores/KEY/..     sidecar parts
+    WORK/profiles/..       fitted profiles
+    WORK/spool/..          rows on their way to the output; empty between runs
+
+Everything in it can be deleted: it costs the next run its scores and nothing else.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+from zipsel.errors import OutputError, WorkDirLocked
+from zipsel.files import TEMPORARY_MARK
+
+_CACHE_TAG = (
+    b"Signature: 8a477f597d28d172789f06886806bc55\n"
+    b"# Scores and profiles of zipsel; may be deleted. https://bford.info/cachedir/\n"
+)
+
+
+@dataclass(frozen=True)
+class WorkDir:
+    """Paths below one directory.
+
+    Attributes:
+        path: The directory.
+    """
+
+    path: str
+
+    def scores(self, key: str) -> str:
+        """Folder of the sidecar parts under a key."""
+        return os.path.join(self.path, "scores", key)
+
+    def profile(self, key: str) -> str:
+        """File of a fitted profile."""
+        return os.path.join(self.path, "profiles", f"{key}.profile")
+
+    def spool(self) -> str:
+        """A folder for rows under way, empty."""
+        folder = os.path.join(self.path, "spool", str(os.getpid()))
+        shutil.rmtree(folder, ignore_errors=True)
+        os.makedirs(folder)
+        return folder
+
+    @contextmanager
+    def locked(self, how: Literal["wait", "fail"], *, shared: bool = False) -> Iterator[None]:
+        """Hold the lock; under it, clear away what killed runs left.
+
+        Args:
+            how: Whether to wait for another run or to leave.
+            shared: Let other shared holders in (shares of one pool scored side by side).
+
+        Raises:
+            WorkDirLocked: If another run holds it and ``how`` is ``fail``.
+            OutputError: If the directory cannot be made.
+        """
+        try:
+            os.makedirs(self.path, exist_ok=True)
+            with open(os.path.join(self.path, "CACHEDIR.TAG"), "wb") as tag:
+                tag.write(_CACHE_TAG)
+            lock = os.open(os.path.join(self.path, "lock"), os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            raise OutputError(f"cannot use work directory {self.path}: {error.strerror}") from None
+        try:
+            mode = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+            try:
+                fcntl.flock(lock, mode | (fcntl.LOCK_NB if how == "fail" else 0))
+            except BlockingIOError:
+                raise WorkDirLocked(
+                    f"another run is using {self.path}; wait for it (--lock wait), "
+                    "or give this run its own --work-dir"
+                ) from None
+            if not shared:
+                self._sweep()
+            try:
+                yield
+            finally:
+                if not shared:
+                    self._sweep()
+        finally:
+            os.close(lock)
+
+    def _sweep(self) -> None:
+        shutil.rmtree(os.path.join(self.path, "spool"), ignore_errors=True)
+        for parent, _, names in os.walk(self.path):
+            for name in names:
+                if TEMPORARY_MARK in name:
+                    os.unlink(os.path.join(parent, name))
