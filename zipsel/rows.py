@@ -234,6 +234,7 @@ class RowParser:
         self.group_field = group_field
         simple = spec.kind == "field" and "." not in spec.value
         self.decode: Any = None
+        self._decoder: Any = None
         if simple and (group_field is None or ("." not in group_field)):
             fields: list[Any] = [("text", str)]
             rename = {"text": spec.value}
@@ -241,7 +242,30 @@ class RowParser:
                 fields.append(("group", str | int | float | bool | None, None))
                 rename["group"] = group_field
             struct = msgspec.defstruct("Row", fields, rename=rename, gc=False)
-            self.decode = msgspec.json.Decoder(struct).decode
+            self._decoder = msgspec.json.Decoder(struct)
+            self.decode = self._decoder.decode
+
+    def parse_lines(
+        self, lines: memoryview, n_lines: int
+    ) -> tuple[list[str], list[str | None]] | None:
+        """Texts and groups of lines that are all acceptable; None if that cannot be said at once.
+
+        Args:
+            lines: JSON objects, each on a line of its own.
+            n_lines: How many.
+        """
+        if self._decoder is None:
+            return None
+        try:
+            rows = self._decoder.decode_lines(lines)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return None
+        texts = [row.text for row in rows]
+        if len(texts) != n_lines or not all(texts) or any(map(str.isspace, texts)):
+            return None
+        if self.group_field is None:
+            return texts, []
+        return texts, [group_name(getattr(row, "group", row.text)) for row in rows]
 
     def parse(self, line: bytes) -> tuple[str, str | None]:
         """Return ``(text, group)`` of a line.

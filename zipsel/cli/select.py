@@ -96,7 +96,7 @@ _selection_options = stack(
         "--contenders",
         type=click.FloatRange(0, 1, min_open=True),
         metavar="F",
-        help="Share of the pool that fused compresses. [4 x budget, 0.1 or more]",
+        help="Share of the pool that fused compresses. [twice the budget, 0.05 or more]",
     ),
 )
 

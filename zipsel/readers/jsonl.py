@@ -85,7 +85,8 @@ class _Buffer:
     def cut(self, position: int, index: int, final: bool) -> LineChunk:
         """Take everything before ``position`` as a chunk."""
         dropped = tuple(entry for entry in self.dropped if entry[0] < position)
-        chunk = LineChunk(index, self.offset, bytes(self.data[:position]), dropped, final)
+        data = bytes(memoryview(self.data)[:position])
+        chunk = LineChunk(index, self.offset, data, dropped, final)
         del self.data[:position]
         self.offset += position + sum(n_bytes for _, n_bytes in dropped)
         self.dropped = [(at - position, n) for at, n in self.dropped if at >= position]
@@ -191,8 +192,39 @@ def iter_rows(chunk: LineChunk, parser: RowParser, options: ReadOptions) -> Iter
         end = data.rfind(b"\n", position, position + BATCH_BYTES) + 1
         if end == 0:
             end = data.find(b"\n", position) + 1 or len(data)
-        yield _parse_lines(chunk, position, end, parser, options)
+        uniform = _parse_uniform(chunk, position, end, parser, options)
+        yield uniform or _parse_lines(chunk, position, end, parser, options)
         position = end
+
+
+def _parse_uniform(
+    chunk: LineChunk, start: int, end: int, parser: RowParser, options: ReadOptions
+) -> RowBatch | None:
+    """Parse lines that all are acceptable objects, at once; None if any is not.
+
+    Lines that begin with ``{`` and end with ``}`` cannot share a JSON value: nothing that may
+    follow ``}`` inside a value begins with ``{``. So as many values as lines is one a line.
+    """
+    data = np.frombuffer(chunk.data, np.uint8, end - start, start)
+    ends = np.flatnonzero(data == ord("\n"))
+    if chunk.dropped or data[-1] != ord("\n"):
+        return None
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    if (data[starts] != ord("{")).any() or (data[ends - 1] != ord("}")).any():
+        return None
+    if (ends - starts).max() > options.max_row_bytes:
+        return None
+    parsed = parser.parse_lines(memoryview(chunk.data)[start:end], len(ends))
+    if parsed is None:
+        return None
+    texts, groups = parsed
+    return RowBatch(
+        offsets=starts + start + chunk.offset,
+        texts=TextBatch.from_texts(texts),
+        accepted=np.arange(len(texts)),
+        rejects={},
+        groups=groups,
+    )
 
 
 def _parse_lines(

@@ -30,8 +30,8 @@ from zipsel.scorers import CHUNK_BYTES, Scores, State
 #: Odd, with well mixed bits: 2^64 divided by the golden ratio (Knuth, TAOCP 3, section 6.4).
 _MULTIPLIER = 0x9E3779B97F4A7C15
 
-#: Positions hashed at once: the 64-bit hashes of 32 KB of text stay in a second-level cache.
-_BLOCK_POSITIONS = 1 << 15
+#: Bytes of text hashed at once, about: their 64-bit hashes stay in a second-level cache.
+_BLOCK_BYTES = 1 << 17
 
 _WEIGHT_RESOLUTION = 2.0**-16
 
@@ -69,11 +69,21 @@ def words_at_every_byte(
     return np.lib.stride_tricks.as_strided(first, (n_positions,), (1,), writeable=False)
 
 
-def boundary_positions(batch: TextBatch, n: int) -> NDArray[np.int64]:
+def boundary_positions(offsets: NDArray[np.int64], n: int) -> NDArray[np.int64]:
     """Positions of the n-grams that would reach past the end of their text."""
-    ends = batch.offsets[1:]
-    positions = (ends[:, None] - np.arange(1, n)).ravel()
+    positions = (offsets[1:, None] - np.arange(1, n)).ravel()
     return positions[positions >= 0]
+
+
+def _cut_blocks(batch: TextBatch) -> list[tuple[int, int]]:
+    """Cut a batch into runs of texts of about ``_BLOCK_BYTES``, a longer text being one."""
+    blocks, first, ends = [], 0, batch.offsets[1:]
+    while first < len(batch):
+        limit = batch.offsets[first] + _BLOCK_BYTES
+        end = max(first + 1, int(np.searchsorted(ends, limit, side="right")))
+        blocks.append((first, end))
+        first = end
+    return blocks
 
 
 def count_ngrams(batch: TextBatch, parameters: NgramParameters) -> NDArray[np.int64]:
@@ -86,7 +96,7 @@ def count_ngrams(batch: TextBatch, parameters: NgramParameters) -> NDArray[np.in
         block = hashes[: n_positions - start]
         bucket_words(words_at_every_byte(batch.buffer, start, len(block)), block, parameters)
         counts += np.bincount(block.view(np.int64), minlength=size)
-    outside = boundary_positions(batch, parameters.n)
+    outside = boundary_positions(batch.offsets, parameters.n)
     words = np.lib.stride_tricks.sliding_window_view(batch.buffer, 8)[outside].view(np.uint64)
     block = np.empty(len(outside), np.uint64)
     bucket_words(words.ravel(), block, parameters)
@@ -137,32 +147,49 @@ class NgramScorer:
         return cls(weights, parameters)
 
     def position_weights(self, batch: TextBatch) -> NDArray[np.float32]:
-        """W of the n-gram that begins at each byte, float32 ``(total bytes,)``.
+        """The weight of the n-gram that begins at each byte, float32 ``(total bytes,)``.
 
-        0 where the n-gram would reach past its text.
+        0 where the n-gram would reach past its text. These are what ``score`` adds up.
         """
-        n_positions = int(batch.offsets[-1])
-        weights = np.empty(n_positions, np.float32)
-        hashes = np.empty(min(_BLOCK_POSITIONS, n_positions), np.uint64)
-        for start in range(0, n_positions, _BLOCK_POSITIONS):
-            end = min(start + _BLOCK_POSITIONS, n_positions)
-            block = hashes[: end - start]
-            words = words_at_every_byte(batch.buffer, start, len(block))
-            bucket_words(words, block, self.parameters)
-            # "wrap" looks nothing up twice: every hash is in range, and "raise" would buffer.
-            self.weights.take(block.view(np.int64), out=weights[start:end], mode="wrap")
-        weights[boundary_positions(batch, self.parameters.n)] = 0
+        weights = np.empty(int(batch.offsets[-1]), np.float32)
+        for first, end in _cut_blocks(batch):
+            start, stop = int(batch.offsets[first]), int(batch.offsets[end])
+            hashes = np.empty(stop - start, np.uint64)
+            self._look_up(batch, first, end, hashes, weights[start:stop])
         return weights
 
+    def _look_up(
+        self,
+        batch: TextBatch,
+        first: int,
+        end: int,
+        hashes: NDArray[np.uint64],
+        weights: NDArray[np.float32],
+    ) -> None:
+        """Weights at every byte of the texts ``[first, end)``, by way of ``hashes``."""
+        start = int(batch.offsets[first])
+        bucket_words(words_at_every_byte(batch.buffer, start, len(hashes)), hashes, self.parameters)
+        # "wrap" changes nothing, every hash being in range, but "raise" would buffer.
+        self.weights.take(hashes.view(np.int64), out=weights, mode="wrap")
+        weights[boundary_positions(batch.offsets[first : end + 1] - start, self.parameters.n)] = 0
+
     def score(self, batch: TextBatch) -> Scores:
-        """Alignment in bits per byte."""
-        if len(batch) == 0 or batch.offsets[-1] == 0:
-            return {"alignment": np.zeros(len(batch))}
-        n_bytes = batch.n_bytes
-        weights = self.position_weights(batch)
-        starts = np.minimum(batch.offsets[:-1], len(weights) - 1)
-        sums = np.add.reduceat(weights, starts, dtype=np.float64)
-        return {"alignment": np.where(n_bytes > 0, sums, 0) / np.maximum(n_bytes, 1)}
+        """Alignment in bits per byte; 0 for an empty text."""
+        sums = np.zeros(len(batch))
+        filled = batch.n_bytes > 0
+        blocks = _cut_blocks(batch)
+        longest = max((int(batch.offsets[b] - batch.offsets[a]) for a, b in blocks), default=0)
+        hashes, weights = np.empty(longest, np.uint64), np.empty(longest, np.float32)
+        for first, end in blocks:
+            start, stop = int(batch.offsets[first]), int(batch.offsets[end])
+            if start == stop:
+                continue
+            of_block = weights[: stop - start]
+            self._look_up(batch, first, end, hashes[: stop - start], of_block)
+            inside = filled[first:end]
+            starts = batch.offsets[first:end][inside] - start
+            sums[first:end][inside] = np.add.reduceat(of_block, starts, dtype=np.float64)
+        return {"alignment": sums / np.maximum(batch.n_bytes, 1)}
 
     def state(self) -> State:
         """As ``Scorer.state``."""
