@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import IO
 
+from zipsel.engines.local import LocalEngine
 from zipsel.progress import Log
 from zipsel.settings import ScoreSettings, SelectSettings
 from zipsel.shards import STDIN, refuse_stdin_among
@@ -58,10 +59,12 @@ def _select_pool(
     force: bool,
     report_path: str | None,
 ) -> int | None:
-    from zipsel.pipeline import Run, run_select
+    with LocalEngine(settings.workers) as engine:
+        engine.start()
+        from zipsel.pipeline import Run, run_select  # while the workers' server is starting
 
-    run = Run(settings, log, command, force, stdout)
-    report = run_select(run, select_settings, report_path)
+        run = Run(settings, log, command, force, stdout)
+        report = run_select(run, select_settings, engine, report_path)
     if report is None:
         return None
     if not log.quiet:

@@ -18,6 +18,7 @@ from typing import IO
 
 import msgspec
 
+from zipsel.engines.local import LocalEngine
 from zipsel.errors import OutputError
 from zipsel.files import write_atomically
 from zipsel.progress import Log
@@ -55,7 +56,8 @@ def run_demo(directory: str, workers: int, log: Log, command: list[str]) -> None
     )
     budget = Budget("max_bytes", _BUDGET_BYTES)
     run = Run(settings, log, command, force=True)
-    report = run_select(run, SelectSettings(budget=budget, output=output))
+    with LocalEngine(workers) as engine:
+        report = run_select(run, SelectSettings(budget=budget, output=output), engine)
     if report is None or log.quiet:
         return
     console = stderr_console()

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO
 
-from zipsel.engines.local import LocalEngine
+from zipsel.engines import Engine
 from zipsel.errors import BadShards, ShardError
 from zipsel.files import write_atomically
 from zipsel.fitting import fit_profile, open_profile, profile_key, read_target
@@ -98,7 +98,9 @@ def run_fit(run: Run, output: str) -> Profile:
     return profile
 
 
-def run_select(run: Run, select: SelectSettings, report_path: str | None = None) -> Report | None:
+def run_select(
+    run: Run, select: SelectSettings, engine: Engine, report_path: str | None = None
+) -> Report | None:
     """``zipsel select``: score what is not scored, choose, write.
 
     Returns:
@@ -112,7 +114,7 @@ def run_select(run: Run, select: SelectSettings, report_path: str | None = None)
     with run.stage("find"):
         shards, missing = run.find_pool()
         output.refuse_inputs(shards)
-    with work_dir.locked(settings.lock), LocalEngine(settings.workers) as engine:
+    with work_dir.locked(settings.lock):
         with run.stage("fit"):
             key, target = profile_key(settings, shards)
             digest = digest_of(
@@ -130,7 +132,6 @@ def run_select(run: Run, select: SelectSettings, report_path: str | None = None)
                 run.log.say("up-to-date", f"{select.output} is up to date (--force redoes it)")
                 return None
             output.check_writable()
-            engine.start()
             profile_path, profile = open_profile(settings, key, target, shards, work_dir)
         stage = _Selecting(run, select, engine, work_dir, shards, missing, profile_path, profile)
         stage.select()
@@ -179,7 +180,7 @@ class _Selecting:
 
     run: Run
     select_settings: SelectSettings
-    engine: LocalEngine
+    engine: Engine
     work_dir: WorkDir
     shards: list[Shard]
     missing: list[ShardError]

@@ -25,7 +25,7 @@ DEFAULT_SAMPLE_BYTES = 8 << 20
 _RUN_BYTES = 1 << 16
 _MAX_SHARDS = 64
 #: A compressed stream is read this many times further than its share of the sample.
-_STREAM_FACTOR = 4
+_STREAM_FACTOR = 2
 
 
 def sample_pool(

@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import forkserver
 from multiprocessing.connection import wait as wait_for_sentinel
 from queue import SimpleQueue
 from typing import Any
@@ -65,18 +66,12 @@ class LocalEngine:
         self.close()
 
     def start(self) -> None:
-        """Begin starting workers, without waiting for them."""
-        if self.n_workers > 1 and self._executor is None:
-            self._executor = self._new_executor()
-            for _ in range(self.n_workers):
-                self._executor.submit(os.getpid)
+        """Let the fork server import what workers need while this process does other things."""
+        if self.n_workers > 1 and _new_context().get_start_method() == "forkserver":
+            forkserver.ensure_running()
 
     def _new_executor(self) -> ProcessPoolExecutor:
-        methods = multiprocessing.get_all_start_methods()
-        context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
-        if "forkserver" in methods:
-            context.set_forkserver_preload(list(_PRELOADED))
-        return ProcessPoolExecutor(self.n_workers, context, _prepare_worker)
+        return ProcessPoolExecutor(self.n_workers, _new_context(), _prepare_worker)
 
     def run(
         self, function: Callable[[Task], Result], tasks: Iterable[Task]
@@ -86,7 +81,6 @@ class LocalEngine:
             for task in tasks:
                 yield task, _call(function, task)
             return
-        self.start()
         waiting = iter(tasks)
         running: dict[Future[Any], Task] = {}
         exhausted = False
@@ -203,6 +197,14 @@ class LocalEngine:
             process.kill()
         self._executor.shutdown(wait=True, cancel_futures=True)
         self._executor = None
+
+
+def _new_context() -> multiprocessing.context.BaseContext:
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(_PRELOADED))
+    return context
 
 
 def _draw(

@@ -38,8 +38,8 @@ class FusedScorer:
         conditional: The dictionary part.
         ngram: The n-gram part.
         moments: Mean and standard deviation of ``conditional``, then of ``ngram``, over the
-            pool sample; float64 ``(4,)``.
-        sample_ngram: ``ngram`` alignments of the pool sample, ascending, float64.
+            spread of the pool sample; float64 ``(4,)``.
+        sample_ngram: ``ngram`` alignments of the same records, ascending, float64.
         screen: Texts with a lower ``ngram`` alignment are not finished.
     """
 
@@ -82,9 +82,9 @@ class FusedScorer:
         spread = np.unique(
             np.linspace(0, n_records - 1, min(n_records, _MOMENT_RECORDS), dtype=int)
         )
-        c_x, c_x_given_t = conditional.sizes(pool_sample, spread)
-        of_conditional = 1 - c_x_given_t / c_x
-        of_ngram = ngram.score(pool_sample)["alignment"]
+        some = pool_sample.take(spread)
+        of_conditional = conditional.score(some)["alignment"]
+        of_ngram = ngram.score(some)["alignment"]
         moments = np.array([*_moments(of_conditional), *_moments(of_ngram)])
         return cls(conditional, ngram, moments, np.sort(of_ngram))
 
