@@ -70,9 +70,10 @@ def words_at_every_byte(
 
 
 def boundary_positions(offsets: NDArray[np.int64], n: int) -> NDArray[np.int64]:
-    """Positions of the n-grams that would reach past the end of their text."""
-    positions = (offsets[1:, None] - np.arange(1, n)).ravel()
-    return positions[positions >= 0]
+    """Positions of the n-grams that would reach past the end of their text, each once."""
+    positions = offsets[1:, None] - np.arange(1, n)
+    inside: NDArray[np.int64] = positions[positions >= offsets[:-1, None]]
+    return inside
 
 
 def _cut_blocks(batch: TextBatch) -> list[tuple[int, int]]:

@@ -1,0 +1,100 @@
+"""What tests share: derandomized Hypothesis, made-up pools, and the command line as a process."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile(
+    "zipsel", derandomize=True, deadline=None, database=None, max_examples=60, print_blob=False
+)
+settings.load_profile("zipsel")
+
+_CODE = "def return self for in range len if else not None import class yield try raise".split()
+_LAW = "the party shall hereby indemnify agreement of any breach liability under clause".split()
+
+
+def make_text(kind, generator):
+    words = generator.choices(_CODE if kind == "code" else _LAW, k=generator.randint(8, 60))
+    return " ".join([*words, str(generator.randint(0, 10**6))])
+
+
+def make_records(n_records, seed=0):
+    """Records that are code or law, in turn, each text once."""
+    generator = random.Random(seed)
+    return [
+        {"id": i, "text": make_text(kind, generator), "kind": kind}
+        for i, kind in zip(range(n_records), ["code", "law"] * n_records, strict=False)
+    ]
+
+
+def write_jsonl(path, records):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"".join(json.dumps(record).encode() + b"\n" for record in records))
+    return path
+
+
+def read_jsonl(path):
+    return [json.loads(line) for line in Path(path).read_bytes().splitlines()]
+
+
+@pytest.fixture
+def records():
+    return make_records(60)
+
+
+@pytest.fixture
+def pool(tmp_path, records):
+    """A directory of three shards of twenty records."""
+    for i in range(3):
+        write_jsonl(tmp_path / "pool" / f"part-{i}.jsonl", records[20 * i : 20 * (i + 1)])
+    return tmp_path / "pool"
+
+
+@pytest.fixture
+def target(tmp_path):
+    """Eight examples of code."""
+    examples = [record for record in make_records(16, seed=1) if record["kind"] == "code"]
+    return write_jsonl(tmp_path / "target.jsonl", examples)
+
+
+@pytest.fixture
+def zipsel_env():
+    """The environment of a command: one worker, no settings of whoever runs the tests."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("ZIPSEL_")}
+    return {**env, "ZIPSEL_WORKERS": "1", "PYTHONWARNINGS": "error"}
+
+
+@pytest.fixture
+def zipsel(tmp_path, zipsel_env):
+    """Run the command line in ``tmp_path`` as a process; it must end with ``code``."""
+
+    def run(*arguments, code=0, stdin=b"", env=None):
+        process = subprocess.run(
+            [sys.executable, "-m", "zipsel", *map(str, arguments)],
+            input=stdin,
+            capture_output=True,
+            cwd=tmp_path,
+            env={**zipsel_env, **(env or {})},
+            timeout=120,
+            check=False,
+        )
+        assert process.returncode == code, process.stderr.decode()
+        return process
+
+    return run
+
+
+@pytest.fixture
+def select(zipsel, pool, target):
+    """``zipsel select`` on the shared pool and target."""
+
+    def run(*arguments, **options):
+        return zipsel("select", pool, "--target", target, *arguments, **options)
+
+    return run
