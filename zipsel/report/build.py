@@ -11,15 +11,9 @@ import numpy as np
 from zipsel.gather import text_of_row
 from zipsel.profile import Profile
 from zipsel.ranking import Ranking
-from zipsel.report.model import (
-    SHOWN_CHARACTERS,
-    Counts,
-    GroupShare,
-    Report,
-    ShardCounts,
-    ShownRecord,
-    library_versions,
-)
+from zipsel.report.figures import GroupShare
+from zipsel.report.model import Counts, Report, ShardCounts, library_versions
+from zipsel.report.shown import SHOWN_CHARACTERS, ShownRecord
 from zipsel.report.statistics import alignment_histogram, pool_quantiles, quantiles
 from zipsel.rows import RowParser, TextSpec
 from zipsel.scoring import PoolScores

@@ -14,10 +14,10 @@ from typing import Any
 
 import msgspec
 
-SCHEMA_VERSION = 1
+from zipsel.report.figures import Curve, Facet, GroupShare, Histogram
+from zipsel.report.shown import RejectExample, Removal, ShownRecord
 
-#: Characters of a record that the report shows.
-SHOWN_CHARACTERS = 200
+SCHEMA_VERSION = 1
 
 
 class Counts(msgspec.Struct, kw_only=True):
@@ -52,38 +52,6 @@ class Counts(msgspec.Struct, kw_only=True):
     rejects: dict[str, int] = {}
 
 
-class ShownRecord(msgspec.Struct, kw_only=True):
-    """A record as the report shows it.
-
-    Attributes:
-        rank: From 1; candidates past the budget go on counting.
-        chosen: Whether it is in the subset.
-        shard: Its file.
-        row: Its row there.
-        alignment: Its score.
-        n_bytes: Length of its text.
-        text: The first ``SHOWN_CHARACTERS`` characters.
-    """
-
-    rank: int
-    chosen: bool
-    shard: str
-    row: int
-    alignment: float
-    n_bytes: int
-    text: str
-
-
-class GroupShare(msgspec.Struct, kw_only=True):
-    """One value of the group field in pool and subset."""
-
-    name: str
-    n_pool: int
-    n_pool_bytes: int
-    n_chosen: int
-    n_chosen_bytes: int
-
-
 class ShardCounts(msgspec.Struct, kw_only=True):
     """One shard of the pool."""
 
@@ -96,18 +64,26 @@ class ShardCounts(msgspec.Struct, kw_only=True):
     problem: str | None = None
 
 
-class Histogram(msgspec.Struct, kw_only=True):
-    """Records per alignment bin, those that the cascade passed over not among them.
+class Provenance(msgspec.Struct, kw_only=True):
+    """What it takes to read the run's records again.
 
     Attributes:
-        edges: Bin edges, ascending, one more than bins.
-        pool: Pool records in each bin; the first and last take what lies beyond.
-        subset: Subset records in each bin.
+        directory: Working directory, to which paths are relative.
+        finished: UTC time, ISO 8601.
+        profile: Path of the profile.
+        text_kind: How a row's text is found: ``field``, ``template`` or ``chat``.
+        text_value: The field or template.
+        max_row_bytes: Longest row accepted.
+        long_windows: Whether large zstd windows are.
     """
 
-    edges: list[float]
-    pool: list[int]
-    subset: list[int]
+    directory: str
+    finished: str
+    profile: str
+    text_kind: str = "field"
+    text_value: str = "text"
+    max_row_bytes: int
+    long_windows: bool = False
 
 
 class Report(msgspec.Struct, kw_only=True):
@@ -133,6 +109,14 @@ class Report(msgspec.Struct, kw_only=True):
         bad_shards: Path → what was wrong, for files skipped or salvaged.
         stages: Stage → wall seconds.
         outputs: What was written: name, records, bytes.
+        random: Ten chosen records drawn at random, those shown already not among them.
+        lengths: Of texts, in bytes, over logarithmic bins; all accepted rows are the pool.
+        length_quantiles: ``pool`` and ``subset`` → percentile → bytes.
+        reject_examples: The first few refused rows of each reason.
+        removed: Candidates left out, by cause.
+        facets: Coverage of the target's parts, where it has any.
+        curves: Measured curves, where there are any.
+        provenance: What it takes to read the records again.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -154,6 +138,14 @@ class Report(msgspec.Struct, kw_only=True):
     bad_shards: dict[str, str]
     stages: dict[str, float]
     outputs: list[dict[str, Any]]
+    random: list[ShownRecord] = []
+    lengths: Histogram | None = None
+    length_quantiles: dict[str, dict[str, float]] = {}
+    reject_examples: list[RejectExample] = []
+    removed: list[Removal] = []
+    facets: list[Facet] = []
+    curves: list[Curve] = []
+    provenance: Provenance | None = None
 
     def to_json(self) -> bytes:
         """Indented JSON with a final newline."""

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zipsel.ranking import N_BINS, bin_floor
-from zipsel.report.model import Histogram
+from zipsel.report.figures import Histogram
 
 _N_SHOWN_BINS = 48
 _PERCENTILES = (1, 10, 25, 50, 75, 90, 99)

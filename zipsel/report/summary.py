@@ -6,7 +6,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from zipsel.files import printable
-from zipsel.report.model import Report, ShownRecord
+from zipsel.report.model import Report
+from zipsel.report.shown import ShownRecord
 
 if TYPE_CHECKING:
     from rich.console import Console
