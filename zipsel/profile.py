@@ -92,6 +92,11 @@ class Profile:
     def _decode(cls, payload: bytes, digest: bytes, path: str) -> Profile:
         if blake2b(payload, digest_size=_DIGEST_BYTES).digest() != digest:
             raise ProfileError(f"{path}: is damaged: its digest does not match")
+        return cls.from_payload(payload)
+
+    @classmethod
+    def from_payload(cls, payload: bytes) -> Profile:
+        """Rebuild a profile from its ``payload``."""
         content = msgspec.msgpack.decode(payload)
         scorer = scorer_class(content["scorer"]).from_state(_unpack(content["state"]))
         return cls(scorer, TextBatch(**_unpack(content["target"])), content["origin"])

@@ -104,7 +104,7 @@ def iter_rows(
         for batch in file.iter_batches(
             _BATCH_ROWS, row_groups=range(chunk.first_group, chunk.end_group), columns=columns
         ):
-            yield _read_batch(batch, spec, options)
+            yield read_batch(batch, spec, options)
     except (pa.ArrowException, OSError) as error:
         raise ShardError(shard.path, f"damaged Parquet data: {_first_line(error)}") from None
 
@@ -124,7 +124,8 @@ def iter_sample(
             yield rows.texts
 
 
-def _read_batch(batch: pa.RecordBatch, spec: TextSpec, options: ReadOptions) -> RowBatch:
+def read_batch(batch: pa.RecordBatch, spec: TextSpec, options: ReadOptions) -> RowBatch:
+    """Take the texts of a batch that holds the columns that they are made of."""
     strings = _string_column(batch, spec)
     if strings is not None:
         accepted, texts, rejects = _take_strings(strings, options)

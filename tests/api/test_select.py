@@ -1,0 +1,79 @@
+"""``zipsel.select``: the command as a function."""
+
+import subprocess
+import sys
+
+import pytest
+from conftest import read_jsonl
+
+import zipsel as package
+from zipsel.errors import BadShards, UsageError
+
+
+def test_writes_what_the_command_writes(select, pool, target, tmp_path):
+    select("--output", "by-command", "--top-k", 9, "--add-field", "score")
+    result = package.select(
+        pool, target=target, output=tmp_path / "by-call", top_k=9, add_field="score", workers=1
+    )
+    (file,) = result.files
+    expected = (tmp_path / "by-command" / "subset-00000.jsonl").read_bytes()
+    with open(file, "rb") as subset:
+        assert subset.read() == expected
+    assert (result.n_rows, result.n_rejected, result.n_chosen) == (60, 0, 9)
+    assert result.threshold == read_jsonl(file)[-1]["score"]
+    assert result.n_chosen_bytes == sum(len(row["text"]) for row in read_jsonl(file))
+
+
+def test_a_finished_output_is_described_again(pool, target, tmp_path):
+    def run():
+        return package.select([pool], target=[target], output=tmp_path / "s", top_k=3, workers=1)
+
+    assert run() == run()
+
+
+def test_a_scorer_is_a_profile(pool, target, tmp_path):
+    texts = [row["text"] for row in read_jsonl(target)]
+    pool_texts = [row["text"] for shard in pool.iterdir() for row in read_jsonl(shard)]
+    scorer = package.Scorer.fit(texts, pool_texts)
+    result = package.select(
+        pool, profile=scorer, output=tmp_path / "s.jsonl", fraction=0.1, add_field="a", workers=1
+    )
+    rows = read_jsonl(result.files[0])
+    assert len(rows) == 6
+    assert [row["a"] for row in rows] == scorer.score([row["text"] for row in rows]).tolist()
+
+
+def test_several_workers_make_the_same_bytes(pool, target, tmp_path):
+    one, two = (
+        package.select(pool, target=target, output=tmp_path / f"{n}.jsonl", top_k=20, workers=n)
+        for n in (1, 2)
+    )
+    assert (tmp_path / "1.jsonl").read_bytes() == (tmp_path / "2.jsonl").read_bytes()
+    assert one.threshold == two.threshold
+
+
+def test_errors_are_the_commands(pool, target, tmp_path):
+    with pytest.raises(UsageError, match=r"exactly one of top_k, .*; found 0"):
+        package.select(pool, target=target, output=tmp_path / "s")
+    with pytest.raises(BadShards, match="nowhere"):
+        package.select(tmp_path / "nowhere", target=target, output=tmp_path / "s", top_k=1)
+    with pytest.raises(TypeError, match="colour"):
+        package.select(pool, target=target, output=tmp_path / "s", top_k=1, colour="red")
+
+
+def test_a_script_without_a_main_guard_is_told_so(pool, target, tmp_path, zipsel_env):
+    script = tmp_path / "script.py"
+    script.write_text(
+        f"import zipsel\n"
+        f"zipsel.select({str(pool)!r}, target={str(target)!r}, output='s', top_k=1, workers=2)\n"
+    )
+    process = subprocess.run(
+        [sys.executable, script],
+        cwd=tmp_path,
+        env=zipsel_env,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert process.returncode == 1
+    assert b"if __name__ == '__main__':" in process.stderr
