@@ -19,6 +19,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from zipsel.terminal import printable
+
 
 class ZipselError(Exception):
     """The run failed; the message says where, why and what to do."""
@@ -46,21 +48,28 @@ class ShardError(ZipselError):
         self.problem = problem
 
     def __str__(self) -> str:
-        """Return ``path: problem``."""
-        return f"{self.shard}: {self.problem}"
+        """Return ``path: problem`` on one line, whatever a hostile name holds."""
+        return f"{printable(self.shard)}: {printable(self.problem)}"
 
 
 class BadShards(ZipselError):
-    """One or more input files cannot be read; all of them are named."""
+    """One or more input files cannot be read; all of them are named, each once.
 
-    def __init__(self, errors: Sequence[ShardError]) -> None:
-        self.errors = list(errors)
+    Args:
+        errors: What is wrong, in the order of reporting.
+        remedy: What to do.
+    """
+
+    def __init__(
+        self,
+        errors: Sequence[ShardError],
+        remedy: str = "Repair or remove them, or go on without them: --on-bad-file skip",
+    ) -> None:
+        self.errors = list({(error.shard, error.problem): error for error in errors}.values())
         listing = "\n".join(f"  {error}" for error in self.errors)
-        files = "file" if len(self.errors) == 1 else "files"
-        super().__init__(
-            f"{len(self.errors)} input {files} cannot be read:\n{listing}\n"
-            "Repair or remove them, or go on without them: --on-bad-file skip"
-        )
+        n_files = len({error.shard for error in self.errors})
+        files = "file" if n_files == 1 else "files"
+        super().__init__(f"{n_files} input {files} cannot be read:\n{listing}\n{remedy}")
 
 
 class ProfileError(ZipselError):

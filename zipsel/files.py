@@ -1,32 +1,86 @@
-"""Output files that appear whole or not at all, and text that is safe on a terminal."""
+"""Output files that appear whole or not at all, alone or together."""
 
 from __future__ import annotations
 
 import os
 import secrets
-import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import IO
 
-from zipsel.errors import OutputError
+from zipsel.errors import Interrupted, OutputError
 
 #: Marks the temporary siblings of unfinished files, so that a later run can clear them away.
 TEMPORARY_MARK = ".zipsel-tmp-"
 
 
-@contextmanager
-def write_atomically(path: str) -> Iterator[IO[bytes]]:
-    """Open a temporary sibling for writing; on success flush it to disk and rename it.
+class Staging:
+    """Files on their way to their names: all are whole before the first appears."""
 
-    Raises:
-        OutputError: If any of that fails; the sibling is gone then.
-    """
-    with temporary_sibling(path) as temporary:
-        with open(temporary, "xb") as file:
+    def __init__(self) -> None:
+        self._renames: list[tuple[str, str]] = []
+        self.current = "standard output"
+
+    def add(self, path: str) -> str:
+        """Name the temporary sibling in which a file is to be written.
+
+        Raises:
+            OSError: If its directory cannot be made.
+        """
+        self.current = path
+        directory = os.path.dirname(os.path.abspath(path))
+        token = f"{os.getpid()}-{secrets.token_hex(4)}"
+        temporary = os.path.join(directory, f".{os.path.basename(path)}{TEMPORARY_MARK}{token}")
+        self._renames.append((temporary, path))
+        os.makedirs(directory, exist_ok=True)
+        return temporary
+
+    @contextmanager
+    def open(self, path: str) -> Iterator[IO[bytes]]:
+        """Open the sibling of a file for writing, and flush it to disk in the end."""
+        with open(self.add(path), "xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
+
+    def commit(self) -> None:
+        """Give every file its name, in the order of adding; a signal waits until all have it."""
+        try:
+            self._rename()
+        except Interrupted:
+            self._rename(again=True)
+            raise
+
+    def _rename(self, again: bool = False) -> None:
+        while self._renames:
+            temporary, self.current = self._renames[0]
+            if not again or os.path.exists(temporary):
+                os.replace(temporary, self.current)
+            self._renames.pop(0)
+
+    def discard(self) -> None:
+        """Remove what has not got its name."""
+        for temporary, _ in self._renames:
+            with suppress(OSError):
+                os.unlink(temporary)
+
+
+@contextmanager
+def staged_files() -> Iterator[Staging]:
+    """Stage several files; whoever does so commits them, and what is not committed goes.
+
+    Raises:
+        OutputError: If anything cannot be written.
+    """
+    staging = Staging()
+    try:
+        yield staging
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(f"cannot write {staging.current}: {error.strerror or error}") from None
+    finally:
+        staging.discard()
 
 
 @contextmanager
@@ -36,37 +90,43 @@ def temporary_sibling(path: str) -> Iterator[str]:
     Raises:
         OutputError: If the directory cannot be made or written.
     """
-    directory = os.path.dirname(os.path.abspath(path))
-    token = f"{os.getpid()}-{secrets.token_hex(4)}"
-    temporary = os.path.join(directory, f".{os.path.basename(path)}{TEMPORARY_MARK}{token}")
-    try:
-        os.makedirs(directory, exist_ok=True)
-        yield temporary
-        os.replace(temporary, path)
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}") from None
-    finally:
-        with suppress(OSError):
-            os.unlink(temporary)
+    with staged_files() as staging:
+        yield staging.add(path)
+        staging.commit()
 
 
-def printable(text: str, limit: int | None = None) -> str:
-    """Text on one line for a terminal: control and direction characters become escapes.
+@contextmanager
+def write_atomically(path: str) -> Iterator[IO[bytes]]:
+    """Open a temporary sibling for writing; on success flush it to disk and rename it.
+
+    Raises:
+        OutputError: If any of that fails; the sibling is gone then.
+    """
+    with staged_files() as staging:
+        with staging.open(path) as file:
+            yield file
+        staging.commit()
+
+
+def sweep_temporaries(directory: str, prefix: str = ".") -> None:
+    """Remove siblings that runs of this machine left when they were killed.
 
     Args:
-        text: Anything.
-        limit: Characters to keep; an ellipsis marks the cut.
+        directory: Where to look, not below.
+        prefix: How their names begin.
     """
-    if limit is not None and len(text) > limit:
-        text = text[: limit - 1] + "…"
-    return "".join(_escape(character) for character in text)
+    with suppress(OSError):
+        for name in os.listdir(directory):
+            found, mark, token = name.rpartition(TEMPORARY_MARK)
+            if mark and found.startswith(prefix) and not _is_alive(token.partition("-")[0]):
+                os.unlink(os.path.join(directory, name))
 
 
-def _escape(character: str) -> str:
-    if character.isprintable():
-        return character
-    if character in "\n\r\t":
-        return " "
-    if unicodedata.category(character) in ("Zs", "Zl", "Zp"):
-        return " "
-    return character.encode("unicode_escape", "backslashreplace").decode()
+def _is_alive(pid: str) -> bool:
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, ValueError):
+        return True
+    return True

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import msgspec
 
 from zipsel.errors import OutputError, UsageError
-from zipsel.files import write_atomically
+from zipsel.files import Staging, sweep_temporaries
 from zipsel.shards import Shard
 from zipsel.writers import OutputFile, SubsetWriter, format_of_suffix
 
@@ -114,43 +114,35 @@ class Output:
         except OSError:
             return False
 
-    def write_subset(self, writer: SubsetWriter, shard_bytes: int) -> list[OutputFile]:
-        """Write the subset's files; those of an earlier run that are not written over go.
+    def write_subset(
+        self, writer: SubsetWriter, shard_bytes: int, staging: Staging
+    ) -> list[OutputFile]:
+        """Write the subset's files, not yet under their names.
 
         Raises:
-            OutputError: If anything cannot be written.
+            OutputError: If the rows have no common schema.
+        """
+        if self.is_file:
+            return [writer.write_file(self.path, staging)]
+        return writer.write_directory(self.path, shard_bytes, staging)
+
+    def finish(self, run: str, files: list[OutputFile], staging: Staging) -> None:
+        """Let everything staged appear, the manifest last.
+
+        The manifest of an earlier run goes first; then its files that are not written over.
         """
         before = self.read_manifest()
+        encoded = msgspec.json.encode(Manifest(run, files))
+        with staging.open(self.side_file(_MANIFEST)) as file:
+            file.write(msgspec.json.format(encoded, indent=1) + b"\n")
         with suppress(FileNotFoundError):
             os.unlink(self.side_file(_MANIFEST))
-        if self.is_file:
-            files = [writer.write_file(self.path)]
-        else:
-            files = writer.write_directory(self.path, shard_bytes)
+        staging.commit()
         written = {file.name for file in files}
-        for file in before.files if before else ():
-            if file.name not in written:
+        for old in before.files if before else ():
+            if old.name not in written:
                 with suppress(FileNotFoundError):
-                    os.unlink(os.path.join(self.subset_directory, os.path.basename(file.name)))
-        return files
-
-    def write_side_file(self, name: str, data: bytes) -> None:
-        """Write a file beside the subset.
-
-        Raises:
-            OutputError: If it cannot be written.
-        """
-        with write_atomically(self.side_file(name)) as file:
-            file.write(data)
-
-    def finish(self, run: str, files: list[OutputFile]) -> None:
-        """Write the manifest: the output is whole.
-
-        Raises:
-            OutputError: If it cannot be written.
-        """
-        encoded = msgspec.json.encode(Manifest(run, files))
-        self.write_side_file(_MANIFEST, msgspec.json.format(encoded, indent=1) + b"\n")
+                    os.unlink(os.path.join(self.subset_directory, os.path.basename(old.name)))
 
     def check_writable(self) -> None:
         """Find out before the work whether the output can be written.
@@ -167,3 +159,6 @@ class Output:
         for directory in {self.side_directory, self.subset_directory}:
             if not os.access(directory, os.W_OK | os.X_OK):
                 raise OutputError(f"cannot write {self.path}: {directory} is not writable")
+        sweep_temporaries(self.side_directory)
+        if self.is_file:
+            sweep_temporaries(self.subset_directory, f".{os.path.basename(self.path)}")

@@ -11,7 +11,7 @@ from typing import IO
 
 from zipsel.engines import Engine
 from zipsel.errors import BadShards, ShardError
-from zipsel.files import write_atomically
+from zipsel.files import staged_files
 from zipsel.fitting import fit_profile, open_profile, profile_key, read_target
 from zipsel.outputs import Output
 from zipsel.profile import Profile
@@ -140,37 +140,42 @@ def run_select(
             resolve_format(select.output, select.format, {shard.format for shard in shards}),
             select.add_field,
         )
-        with run.stage("write"):
+        with staged_files() as staging:
+            with run.stage("write"):
+                if output.is_stdout:
+                    writer.write_lines(run.stdout, slice(0, len(stage.selection.taken)))
+                    run.stdout.flush()
+                    files = []
+                else:
+                    files = output.write_subset(writer, select.shard_bytes, staging)
+            run.stages["total"] = time.perf_counter() - started
+            report = build_report(
+                command=run.command,
+                budget=str(select.budget),
+                profile=profile,
+                shards=shards,
+                scores=stage.scores,
+                ranking=stage.ranking,
+                selection=stage.selection,
+                share=stage.share,
+                screen=stage.screen,
+                spec=settings.text,
+                group_field=settings.read.group_field,
+                outputs=files,
+                stages=run.stages,
+            )
+            if not output.is_stdout:
+                with staging.open(output.side_file("rejects.jsonl")) as file:
+                    file.writelines(encode_rejects(stage.scores.parts))
+                with staging.open(output.side_file("report.json")) as file:
+                    file.write(report.to_json())
+            if report_path is not None:
+                with staging.open(report_path) as file:
+                    file.write(report.to_json())
             if output.is_stdout:
-                writer.write_lines(run.stdout, slice(0, len(stage.selection.taken)))
-                run.stdout.flush()
-                files = []
+                staging.commit()
             else:
-                files = output.write_subset(writer, select.shard_bytes)
-        run.stages["total"] = time.perf_counter() - started
-        report = build_report(
-            command=run.command,
-            budget=str(select.budget),
-            profile=profile,
-            shards=shards,
-            scores=stage.scores,
-            ranking=stage.ranking,
-            selection=stage.selection,
-            share=stage.share,
-            screen=stage.screen,
-            spec=settings.text,
-            group_field=settings.read.group_field,
-            outputs=files,
-            stages=run.stages,
-        )
-        if not output.is_stdout:
-            with write_atomically(output.side_file("rejects.jsonl")) as file:
-                file.writelines(encode_rejects(stage.scores.parts))
-            output.write_side_file("report.json", report.to_json())
-            output.finish(digest, files)
-        if report_path is not None:
-            with write_atomically(report_path) as file:
-                file.write(report.to_json())
+                output.finish(digest, files, staging)
         return report
 
 

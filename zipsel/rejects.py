@@ -9,12 +9,14 @@ import msgspec
 import numpy as np
 
 from zipsel.errors import TooManyRejects
-from zipsel.files import printable
+from zipsel.rows import Reason
 from zipsel.scores import Part, read_columns
 from zipsel.scoring import PoolScores
 from zipsel.settings import ScoreSettings
+from zipsel.terminal import printable
 
-_SHOWN = 10
+#: Refused rows that an error shows.
+N_SHOWN = 10
 
 
 class Reject(msgspec.Struct, frozen=True):
@@ -59,21 +61,47 @@ def encode_rejects(parts: Sequence[Part]) -> Iterator[bytes]:
         yield msgspec.json.encode(reject) + b"\n"
 
 
+def describe(reject: Reject) -> str:
+    """A refused row on one line, safe on a terminal."""
+    place = f"{printable(reject.shard)} row {reject.row}"
+    if reject.offset is not None:
+        place += f" (byte {reject.offset})"
+    return f"{place}: {reject.reason}: {printable(reject.snippet, 50)}"
+
+
 def check_rejects(scores: PoolScores, settings: ScoreSettings) -> None:
     """Raise if more rows were refused than may be.
+
+    Rows lost in a damaged shard do not count here: salvaging it was asked for.
 
     Raises:
         TooManyRejects: Showing the first ten.
     """
+    n_damaged = sum(part.summary.rejects.get(Reason.DAMAGED.value, 0) for part in scores.parts)
+    n_refused = scores.n_rejected - n_damaged
     allowed = settings.rejects_allowed(scores.n_rows)
-    if scores.n_rejected <= allowed:
+    if n_refused <= allowed:
         return
-    shown = [
-        f"  {reject.shard} row {reject.row}: {reject.reason}: {printable(reject.snippet, 50)}"
-        for reject in islice(iter_rejects(scores.parts), _SHOWN)
-    ]
-    raise TooManyRejects(
-        f"{scores.n_rejected:,} of {scores.n_rows:,} rows were refused, more than --max-rejects "
-        f"{settings.max_rejects} allows ({allowed:,}); nothing was written. The first:\n"
-        + "\n".join(shown)
+    refused = (one for one in iter_rejects(scores.parts) if one.reason != Reason.DAMAGED.value)
+    raise too_many_rejects(
+        n_refused, scores.n_rows, settings, list(islice(refused, N_SHOWN)), "nothing was written"
+    )
+
+
+def too_many_rejects(
+    n_refused: int, n_rows: int, settings: ScoreSettings, first: Sequence[Reject], outcome: str
+) -> TooManyRejects:
+    """The error that ends a run with too many refused rows.
+
+    Args:
+        n_refused: Refused rows.
+        n_rows: Of how many.
+        settings: Say how many may be.
+        first: Rows to show.
+        outcome: What became of the output.
+    """
+    return TooManyRejects(
+        f"{n_refused:,} of {n_rows:,} rows were refused, more than --max-rejects "
+        f"{settings.max_rejects} allows ({settings.rejects_allowed(n_rows):,}); {outcome}. "
+        "The first:\n" + "\n".join(f"  {describe(reject)}" for reject in first)
     )

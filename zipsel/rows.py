@@ -22,6 +22,7 @@ class Reason(StrEnum):
     """Why a row is refused."""
 
     INVALID_JSON = "invalid-json"
+    TRAILING_GARBAGE = "trailing-garbage"
     TRUNCATED = "truncated"
     NOT_AN_OBJECT = "not-an-object"
     INVALID_UTF8 = "invalid-utf8"
@@ -31,6 +32,12 @@ class Reason(StrEnum):
     NULL = "null"
     WRONG_TYPE = "wrong-type"
     EMPTY = "empty"
+    DAMAGED = "damaged"  # unreadable, in a shard that is being salvaged
+
+
+#: Deeper rows are refused. Well below what the parsers bear, which depends on how deep the
+#: program itself is at that moment and would differ between workers.
+MAX_DEPTH = 500
 
 
 class RowError(Exception):
@@ -213,7 +220,7 @@ def _content_text(content: Any) -> str:
 def group_name(value: Any) -> str | None:
     """A group value as the sidecar keeps it: strings as they are, scalars as JSON, else none."""
     if isinstance(value, str):
-        return value
+        return value.encode(errors="backslashreplace").decode()
     return json.dumps(value) if isinstance(value, bool | int | float) else None
 
 
@@ -222,7 +229,9 @@ class RowParser:
 
     The common case, a string in a top-level field, is decoded by a typed msgspec struct that
     builds nothing else; any line that this refuses is looked at again, slowly, to accept what
-    Python writes (NaN, numbers past 64 bits) and to name what is wrong with the rest.
+    Python writes (NaN, numbers past 64 bits) and to name what is wrong with the rest. Both ways
+    accept the same lines, but for one thing: the struct does not look whether strings that it
+    passes over are UTF-8, which is for whoever holds many lines to find out at once.
 
     Args:
         spec: Where the text is.
@@ -273,10 +282,10 @@ class RowParser:
         Raises:
             RowError: If the row is refused.
         """
-        if self.decode is not None:
+        if self.decode is not None and not is_too_deep(line):
             try:
                 row = self.decode(line)
-            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            except (msgspec.MsgspecError, UnicodeDecodeError):
                 return self.parse_slowly(line)
             text: str = row.text
             if not text or text.isspace():
@@ -307,17 +316,58 @@ def decode_object(line: bytes) -> dict[str, Any]:
     Raises:
         RowError: If it is not one.
     """
+    if is_too_deep(line):
+        raise RowError(Reason.TOO_DEEP)
     try:
-        row = json.loads(line.decode())
-    except UnicodeDecodeError:
-        raise RowError(Reason.INVALID_UTF8) from None
-    except RecursionError:
-        raise RowError(Reason.TOO_DEEP) from None
+        row = _decode_json(line.decode())
+    except UnicodeDecodeError as error:
+        cut = error.end == len(line) and error.reason == "unexpected end of data"
+        raise RowError(Reason.TRUNCATED if cut else Reason.INVALID_UTF8) from None
     except json.JSONDecodeError as error:
-        at_end = error.pos >= len(line.rstrip()) or error.msg.startswith("Unterminated string")
-        raise RowError(Reason.TRUNCATED if at_end else Reason.INVALID_JSON) from None
-    except ValueError:  # an integer of more digits than Python converts
-        raise RowError(Reason.INVALID_JSON) from None
+        raise RowError(_json_problem(error)) from None
     if not isinstance(row, dict):
         raise RowError(Reason.NOT_AN_OBJECT)
     return row
+
+
+def _decode_json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:  # an integer of more digits than Python converts
+        return json.loads(text, parse_int=float)
+
+
+def _json_problem(error: json.JSONDecodeError) -> Reason:
+    """Tell a line that was cut off, or that goes on after its end, from one that is wrong."""
+    if error.msg == "Extra data":
+        return Reason.TRAILING_GARBAGE
+    rest = error.doc[error.pos :].strip()
+    cut = (
+        not rest
+        or error.msg.startswith("Unterminated string")
+        or (error.msg.startswith("Invalid \\") and len(rest) < len("\\u1234"))
+        or any(word.startswith(rest) for word in _JSON_WORDS)
+    )
+    return Reason.TRUNCATED if cut else Reason.INVALID_JSON
+
+
+_JSON_WORDS = ("true", "false", "null", "NaN", "Infinity", "-Infinity")
+
+_JSON_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+
+
+def is_too_deep(line: bytes) -> bool:
+    """Whether brackets nest deeper than ``MAX_DEPTH``; quick where there are few."""
+    if len(line) <= MAX_DEPTH or line.count(b"[") + line.count(b"{") <= MAX_DEPTH:
+        return False
+    depth = 0
+    for byte in _JSON_STRING.sub(b"", line):
+        if byte in b"[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                return True
+        elif byte in b"]}":
+            depth -= 1
+    return False

@@ -1,17 +1,19 @@
-"""``zipsel score``: every row's alignment, as Parquet beside nothing or as JSON lines."""
+"""``zipsel score``: every row's alignment, as Parquet or Dolma attributes, or with its row."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import msgspec
 import numpy as np
 import pyarrow.parquet as pq
 
-from zipsel.engines.local import LocalEngine
+from zipsel.engines import Engine
 from zipsel.errors import UsageError
-from zipsel.files import temporary_sibling
+from zipsel.files import staged_files
 from zipsel.fitting import open_profile, profile_key
 from zipsel.pipeline import Run, score_job
 from zipsel.readers import fetch
@@ -20,80 +22,144 @@ from zipsel.report.summary import human_bytes
 from zipsel.scores import Part, column_values, read_columns, score_table
 from zipsel.scoring import PoolScores, score_pool
 from zipsel.shards import STDIN, Shard
+from zipsel.shares import Share
+from zipsel.tasks import Job
 from zipsel.workdir import WorkDir
 from zipsel.writers import with_field
 
 
-def run_score(run: Run, output: str, add_field: str) -> PoolScores:
-    """Score a pool and write what ``output`` names.
+@dataclass(frozen=True)
+class ScoreOutput:
+    """What ``score`` writes besides the sidecars.
+
+    Attributes:
+        path: A directory, ``-``, or None for nothing.
+        add_field: Name of the alignment where rows or attributes carry it.
+        format: Of a directory: ``parquet`` or ``dolma``.
+        share: Which part of the shards to score; None for all.
+    """
+
+    path: str | None
+    add_field: str = "alignment"
+    format: Literal["parquet", "dolma"] = "parquet"
+    share: Share | None = None
+
+    def check(self, shards: Sequence[Shard]) -> None:
+        """Refuse what cannot be written, before any work.
+
+        Raises:
+            UsageError: If the path is a file, or the format does not go with path or shards.
+        """
+        if self.path is not None and os.path.isfile(self.path):
+            raise UsageError(
+                f"--output {self.path} is a file; score writes a directory, or - for lines"
+            )
+        if self.format == "dolma":
+            from zipsel.integrations.dolma import check_shards
+
+            if self.path in (None, STDIN):
+                raise UsageError("--format dolma writes a directory; name one: --output DIR")
+            check_shards(shards)
+
+
+def run_score(run: Run, engine: Engine, output: ScoreOutput) -> PoolScores:
+    """Score a pool, or a share of it, and write what is asked for.
 
     A directory gets ``SHARD.scores.parquet`` for each shard, at the shard's place below the
-    pool's common directory, one row per input row in input order; and ``rejects.jsonl``.
+    pool's common directory, one row per input row in input order; and ``rejects.jsonl``. With a
+    share other processes may score theirs at the same time; whether too many rows were refused
+    is then left to ``select``, which sees all of them.
 
     Raises:
         ZipselError: As the stages do.
     """
-    settings, work_dir = run.settings, WorkDir(run.settings.work_dir)
-    shards, missing = run.find_pool()
-    if os.path.isfile(output):
-        raise UsageError(f"--output {output} is a file; score writes a directory, or - for lines")
-    with work_dir.locked(settings.lock), LocalEngine(settings.workers) as engine:
-        engine.start()
-        key, target = profile_key(settings, shards)
-        profile_path, profile = open_profile(settings, key, target, shards, work_dir)
+    settings, work_dir, share = run.settings, WorkDir(run.settings.work_dir), output.share
+    pool, missing = run.find_pool()
+    output.check(pool)
+    shards = pool if share is None else share.take(pool)
+    with work_dir.locked(settings.lock, shared=share is not None):
+        key, target = profile_key(settings, pool)
+        with work_dir.alone(key):
+            profile_path, profile = open_profile(settings, key, target, pool, work_dir)
         job = score_job(settings, work_dir, profile_path, profile, None)
-        stored_bytes = sum(shard.n_bytes for shard in shards)
-        with run.stage("score"), run.log.progress("scoring", stored_bytes) as progress:
-            scores = score_pool(
-                engine,
-                job,
-                shards,
-                skip_bad=settings.on_bad_file != "stop",
-                force=run.force,
-                advance=progress.advance,
-            )
-        scores.bad_shards.extend(missing)
-        check_rejects(scores, settings)
+        scores = _score(run, engine, job, shards)
+        if share is None:
+            scores.bad_shards.extend(missing)
+            check_rejects(scores, settings)
         with run.stage("write"):
-            if output == STDIN:
-                _write_lines(run, shards, scores.parts, add_field)
-            else:
-                _write_tables(output, shards, scores.parts)
+            _write(run, output, pool, scores.parts)
+    of_pool = "" if share is None else f" in {len(shards):,} of {len(pool):,} shards"
     run.log.say(
         "scored",
-        f"{scores.n_rows:,} rows, {scores.n_rejected:,} refused, {human_bytes(scores.n_bytes)} "
-        f"of text in {run.stages['score']:.1f} s",
+        f"{scores.n_rows:,} rows{of_pool}, {scores.n_rejected:,} refused, "
+        f"{human_bytes(scores.n_bytes)} of text in {run.stages['score']:.1f} s",
         n_rows=scores.n_rows,
         n_rejected=scores.n_rejected,
         n_bytes=scores.n_bytes,
+        n_shards=len(shards),
     )
     return scores
+
+
+def _score(run: Run, engine: Engine, job: Job, shards: Sequence[Shard]) -> PoolScores:
+    stored_bytes = sum(shard.n_bytes for shard in shards)
+    with run.stage("score"), run.log.progress("scoring", stored_bytes) as progress:
+        return score_pool(
+            engine,
+            job,
+            shards,
+            skip_bad=run.settings.on_bad_file != "stop",
+            force=run.force,
+            advance=progress.advance,
+        )
+
+
+def _write(run: Run, output: ScoreOutput, pool: Sequence[Shard], parts: Sequence[Part]) -> None:
+    if output.path == STDIN:
+        _write_lines(run, pool, parts, output.add_field)
+    elif output.path is not None:
+        with staged_files() as staging:
+            for path, of_shard in _iter_files(output, pool, parts):
+                if output.format == "dolma":
+                    from zipsel.integrations.dolma import write_attributes
+
+                    text, read = run.settings.text, run.settings.read
+                    write_attributes(staging.add(path), of_shard, output.add_field, text, read)
+                else:
+                    _write_table(staging.add(path), of_shard)
+            name = "rejects.jsonl" if output.share is None else f"rejects-{output.share}.jsonl"
+            with staging.open(os.path.join(output.path, name)) as file:
+                file.writelines(encode_rejects(parts))
+            staging.commit()
+
+
+def _iter_files(
+    output: ScoreOutput, pool: Sequence[Shard], parts: Sequence[Part]
+) -> Iterator[tuple[str, list[Part]]]:
+    """The file of each scored shard, where the shard stands below the pool's common directory."""
+    suffix = ".scores.parquet" if output.format == "parquet" else ""
+    directories = [os.path.dirname(os.path.abspath(shard.path)) for shard in pool]
+    common = os.path.commonpath(directories) if directories else ""
+    for shard in pool:
+        of_shard = _parts_of(parts, shard)
+        if of_shard:
+            name = os.path.relpath(os.path.abspath(shard.path), common) + suffix
+            yield os.path.join(output.path or "", name), of_shard
 
 
 def _parts_of(parts: Sequence[Part], shard: Shard) -> list[Part]:
     return [part for part in parts if part.shard.index == shard.index]
 
 
-def _write_tables(output: str, shards: Sequence[Shard], parts: Sequence[Part]) -> None:
-    directories = [os.path.dirname(os.path.abspath(shard.path)) for shard in shards]
-    common = os.path.commonpath(directories) if directories else ""
-    for shard in shards:
-        name = os.path.relpath(os.path.abspath(shard.path), common) + ".scores.parquet"
-        of_shard = _parts_of(parts, shard)
-        if not of_shard:
-            continue
-        with temporary_sibling(os.path.join(output, name)) as temporary:
-            writer: pq.ParquetWriter | None = None
-            for part in of_shard:
-                table = score_table(part)
-                if writer is None:
-                    writer = pq.ParquetWriter(temporary, table.schema, compression="zstd")
-                writer.write_table(table.select(writer.schema.names).cast(writer.schema))
-            if writer is not None:
-                writer.close()
-    with temporary_sibling(os.path.join(output, "rejects.jsonl")) as temporary:
-        with open(temporary, "wb") as file:
-            file.writelines(encode_rejects(parts))
+def _write_table(path: str, parts: Sequence[Part]) -> None:
+    writer: pq.ParquetWriter | None = None
+    for part in parts:
+        table = score_table(part)
+        if writer is None:
+            writer = pq.ParquetWriter(path, table.schema, compression="zstd")
+        writer.write_table(table.select(writer.schema.names).cast(writer.schema))
+    if writer is not None:
+        writer.close()
 
 
 def _write_lines(run: Run, shards: Sequence[Shard], parts: Sequence[Part], add_field: str) -> None:

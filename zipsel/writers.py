@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -20,7 +19,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from zipsel.errors import OutputError, UsageError
-from zipsel.files import temporary_sibling
+from zipsel.files import Staging
 from zipsel.gather import Spooled
 from zipsel.rows import RowError, decode_object
 
@@ -74,7 +73,7 @@ class Chosen:
             if not len(place):
                 continue
             if spool.is_table:
-                for i, row in zip(slot.tolist(), _take(spool, place).to_pylist(), strict=True):
+                for i, row in zip(slot.tolist(), _to_rows(_take(spool, place)), strict=True):
                     lines[i] = msgspec.json.encode(row, enc_hook=str)
                 continue
             for i, line in zip(slot.tolist(), _read_lines(spool, place), strict=True):
@@ -113,6 +112,17 @@ class Chosen:
 def _take(spool: Spooled, place: NDArray[np.int64]) -> pa.Table:
     with pa.memory_map(spool.path) as source:
         return pa.ipc.open_file(source).read_all().take(pa.array(place))
+
+
+def _to_rows(table: pa.Table) -> list[dict[str, Any]]:
+    try:
+        rows: list[dict[str, Any]] = table.to_pylist()
+    except (ValueError, OverflowError) as error:  # broken UTF-8, a time that Python has not
+        raise OutputError(
+            f"a chosen Parquet row has a value that JSON cannot hold ({error}); "
+            "write Parquet instead: --format parquet"
+        ) from None
+    return rows
 
 
 def _read_lines(spool: Spooled, place: NDArray[np.int64]) -> Iterator[bytes]:
@@ -159,32 +169,34 @@ class SubsetWriter:
     format: str
     add_field: str | None
 
-    def write_directory(self, directory: str, shard_bytes: int) -> list[OutputFile]:
-        """Write ``subset-00000`` and so on; none appears before all are whole.
+    def write_directory(
+        self, directory: str, shard_bytes: int, staging: Staging
+    ) -> list[OutputFile]:
+        """Write ``subset-00000`` and so on, not yet under these names.
 
         Raises:
-            OutputError: If anything cannot be written.
+            OutputError: If the rows have no common schema.
         """
         starts = _cut(self.chosen.n_bytes, shard_bytes)
-        files = []
-        with ExitStack() as stack:
-            for i, (start, end) in enumerate(starts):
-                name = f"subset-{i:05d}.{self.format}"
-                temporary = stack.enter_context(temporary_sibling(os.path.join(directory, name)))
-                self._write_file(temporary, slice(start, end))
-                files.append(OutputFile(name, end - start, os.path.getsize(temporary)))
-        return files
+        names = [f"subset-{i:05d}.{self.format}" for i in range(len(starts))]
+        return [
+            self._stage(os.path.join(directory, name), slice(start, end), staging)
+            for name, (start, end) in zip(names, starts, strict=True)
+        ]
 
-    def write_file(self, path: str) -> OutputFile:
-        """Write one file.
+    def write_file(self, path: str, staging: Staging) -> OutputFile:
+        """Write one file, not yet under its name.
 
         Raises:
-            OutputError: If it cannot be written.
+            OutputError: If the rows have no common schema.
         """
-        n_records = len(self.chosen.ranks)
-        with temporary_sibling(path) as temporary:
-            self._write_file(temporary, slice(0, n_records))
-            return OutputFile(os.path.basename(path), n_records, os.path.getsize(temporary))
+        return self._stage(path, slice(0, len(self.chosen.ranks)), staging)
+
+    def _stage(self, path: str, part: slice, staging: Staging) -> OutputFile:
+        temporary = staging.add(path)
+        self._write_file(temporary, part)
+        n_records = part.stop - part.start
+        return OutputFile(os.path.basename(path), n_records, os.path.getsize(temporary))
 
     def _write_file(self, path: str, part: slice) -> None:
         if self.format == "parquet":

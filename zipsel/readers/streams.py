@@ -56,6 +56,7 @@ def _iter_zstd(file: BinaryIO, path: str, long_windows: bool) -> Iterator[bytes]
     frame = None
     gathered: list[bytes] = []
     n_gathered = 0
+    problem = ""
     try:
         for data in _iter_plain(file, path):
             for start in range(0, len(data), _ZSTD_PIECE_BYTES):
@@ -70,16 +71,20 @@ def _iter_zstd(file: BinaryIO, path: str, long_windows: bool) -> Iterator[bytes]
                 if n_gathered >= _READ_BYTES:
                     yield b"".join(gathered)
                     gathered, n_gathered = [], 0
+        if frame is not None and not frame.eof:
+            problem = "truncated: the last zstd frame has no end"
     except zstandard.ZstdError as error:
-        if "memory" in str(error) or "window" in str(error).lower():
-            raise ShardError(
-                path, "its zstd window is larger than 128 MiB; allow it (and its memory): --long"
-            ) from None
-        raise ShardError(path, f"corrupt zstd data: {error}") from None
-    if frame is not None and not frame.eof:
-        raise ShardError(path, "truncated: the last zstd frame has no end")
-    if n_gathered:
+        problem = _zstd_problem(error)
+    if n_gathered:  # also what came before the damage, for those who salvage
         yield b"".join(gathered)
+    if problem:
+        raise ShardError(path, problem)
+
+
+def _zstd_problem(error: Exception) -> str:
+    if "too much memory" in str(error):
+        return "its zstd window is larger than 128 MiB; allow it (and its memory): --long"
+    return f"corrupt zstd data: {str(error).removeprefix('zstd decompressor error: ')}"
 
 
 def _iter_gzip(file: BinaryIO, path: str) -> Iterator[bytes]:
@@ -90,17 +95,18 @@ def _iter_gzip(file: BinaryIO, path: str) -> Iterator[bytes]:
             rest = data
             while rest:
                 if member is None or member.eof:
-                    if member is not None and not rest.strip(b"\0"):  # tape padding
+                    rest = rest.lstrip(b"\0") if member is not None else rest  # tape padding
+                    if not rest:
                         break
                     member = zlib.decompressobj(wbits=31)
                 out = member.decompress(rest, _DEFLATE_OUT_BYTES)
                 rest = member.unused_data if member.eof else member.unconsumed_tail
                 if out:
                     yield out
+        while member is not None and not member.eof:
+            out = member.decompress(b"", _DEFLATE_OUT_BYTES)
+            if not out:
+                raise ShardError(path, "truncated: the last gzip member has no end")
+            yield out
     except zlib.error as error:
         raise ShardError(path, f"corrupt gzip data: {error}") from None
-    while member is not None and not member.eof:
-        out = member.decompress(b"", _DEFLATE_OUT_BYTES)
-        if not out:
-            raise ShardError(path, "truncated: the last gzip member has no end")
-        yield out

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from zipsel.files import printable
 from zipsel.report.model import Report
 from zipsel.report.shown import ShownRecord
+from zipsel.terminal import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
