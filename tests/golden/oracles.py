@@ -42,19 +42,20 @@ def ngrams(text, n, bits):
         yield (gram * 0x9E3779B97F4A7C15 % 2**64) >> (64 - bits)
 
 
-def ngram_alignment(x, targets, pool, n=6, bits=18, mu=100.0):
+def ngram_alignments(texts, targets, pool, n=6, bits=18, mu=100.0):
     """Moore-Lewis over hashed n-grams, Dirichlet smoothing to the pool."""
     in_target = Counter(g for text in targets for g in ngrams(text, n, bits))
     in_pool = Counter(g for text in pool for g in ngrams(text, n, bits))
     n_target = sum(in_target.values())
     n_pool = sum(in_pool.values()) + 0.5 * 2**bits
     m = mu * n_target
-    total = 0.0
-    for g in ngrams(x, n, bits):
+
+    def w(g):
         p_pool = (in_pool[g] + 0.5) / n_pool
-        w = math.log2((in_target[g] + m * p_pool) / ((n_target + m) * p_pool))
-        total += round(w / _WEIGHT_STEP) * _WEIGHT_STEP
-    return total / len(x)
+        bits_saved = math.log2((in_target[g] + m * p_pool) / ((n_target + m) * p_pool))
+        return round(bits_saved / _WEIGHT_STEP) * _WEIGHT_STEP
+
+    return [math.fsum(w(g) for g in ngrams(x, n, bits)) / len(x) for x in texts]
 
 
 def standardize(values, sample):

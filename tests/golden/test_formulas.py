@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from oracles import conditional_sizes, gzip_size, ncd_alignment, ngram_alignment, standardize
+from oracles import conditional_sizes, gzip_size, ncd_alignment, ngram_alignments, standardize
 
 from zipsel.records import TextBatch
 from zipsel.scorers.conditional import ConditionalScorer
@@ -52,12 +52,9 @@ def test_ngram_is_the_sum_of_log_ratios(
     real_pool, real_target, pool_batch, target_batch, parameters
 ):
     found = NgramScorer.fit(target_batch, pool_batch, parameters).score(pool_batch)["alignment"]
-    expected = [
-        ngram_alignment(
-            x, real_target, real_pool, parameters.n, parameters.table_bits, parameters.mu
-        )
-        for x in real_pool
-    ]
+    expected = ngram_alignments(
+        real_pool, real_target, real_pool, parameters.n, parameters.table_bits, parameters.mu
+    )
 
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9)
 
@@ -68,7 +65,7 @@ def test_fused_is_the_mean_of_both_standardized_on_the_sample(
     found = FusedScorer.fit(target_batch, pool_batch).score(pool_batch)
     sizes = [conditional_sizes(x, b"\n".join(real_target), 3) for x in real_pool]
     conditional = [1 - given / alone for alone, given in sizes]
-    ngram = [ngram_alignment(x, real_target, real_pool) for x in real_pool]
+    ngram = ngram_alignments(real_pool, real_target, real_pool)
 
     assert found["conditional"].tolist() == conditional
     np.testing.assert_allclose(found["ngram"], ngram, rtol=0, atol=1e-9)

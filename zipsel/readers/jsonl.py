@@ -67,8 +67,11 @@ class _Buffer:
         if newline >= 0:
             self.line_start = len(self.data) + newline + 1
         self.data += piece
-        if len(self.data) - self.line_start > self.max_row_bytes:
-            keep = self.line_start + SNIPPET_BYTES
+        start = self.line_start
+        if self.offset == start == 0 and self.data.startswith(_BOM):
+            start = len(_BOM)  # is no part of the first line
+        if len(self.data) - start > self.max_row_bytes:
+            keep = start + SNIPPET_BYTES
             self.dropped.append((keep, len(self.data) - keep))
             del self.data[keep:]
             self.skipping = True
@@ -84,7 +87,7 @@ class _Buffer:
 
     def cut(self, position: int, index: int, final: bool) -> LineChunk:
         """Take everything before ``position`` as a chunk."""
-        dropped = tuple(entry for entry in self.dropped if entry[0] < position)
+        dropped = tuple(entry for entry in self.dropped if final or entry[0] < position)
         data = bytes(memoryview(self.data)[:position])
         chunk = LineChunk(index, self.offset, data, dropped, final)
         del self.data[:position]
@@ -253,7 +256,8 @@ def _parse_lines(
                 raise RowError(Reason.TOO_LONG)
             text, group = parse(line)
         except RowError as error:
-            if line.isspace() or not line:
+            # A line cut short may have been anything past its head, so it is never blank.
+            if error.reason != Reason.TOO_LONG and (line.isspace() or not line):
                 blank.append(i)
             else:
                 rejects[i] = (error.reason, line[:SNIPPET_BYTES])
