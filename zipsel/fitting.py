@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
+
+import msgspec
 
 from zipsel.errors import BadShards, ShardError, UsageError
 from zipsel.profile import Profile
 from zipsel.readers import ReadOptions
 from zipsel.readers.jsonl import cut_lines, iter_rows
 from zipsel.readers.streams import iter_pieces
-from zipsel.records import TextBatch
+from zipsel.records import TextBatch, join_batches
 from zipsel.rows import RowParser, TextSpec
 from zipsel.sample import sample_pool
 from zipsel.scorers import Scorer, scorer_class
@@ -24,7 +27,10 @@ from zipsel.workdir import WorkDir
 #: Raise it when the same target and pool no longer give the same profile.
 _FIT_VERSION = 1
 
-_SAMPLED_SCORERS = ("fused", "ngram")
+_SAMPLED_SCORERS = ("fused", "ngram", "dsir")
+
+#: ``--target NAME=PATH``.
+_NAMED = re.compile(r"([A-Za-z][\w.-]*)=(.+)")
 
 
 def read_target(patterns: Sequence[str], spec: TextSpec, options: ReadOptions) -> TextBatch:
@@ -112,13 +118,41 @@ def _take_rows(
     texts.extend(rows.texts.iter_encoded())
 
 
-def fit_scorer(settings: ScorerSettings, target: TextBatch, pool_sample: TextBatch) -> Scorer:
+def read_targets(settings: ScoreSettings) -> dict[str, TextBatch]:
+    """The targets by name: one without a name, or several of ``--target NAME=PATH``.
+
+    Raises:
+        BadShards: As ``read_target``.
+        UsageError: If only some are named, or a name has no examples.
+    """
+    patterns: dict[str, list[str]] = {}
+    for argument in settings.target:
+        match = _NAMED.fullmatch(argument)
+        named = match is not None and not os.path.exists(argument)
+        name, path = (match[1], match[2]) if match is not None and named else ("", argument)
+        patterns.setdefault(name, []).append(path)
+    if "" in patterns and len(patterns) > 1:
+        raise UsageError("name all targets (--target NAME=PATH) or none of them")
+    return {
+        name: read_target(paths, settings.target_text, settings.read)
+        for name, paths in patterns.items()
+    }
+
+
+def fit_scorer(
+    settings: ScorerSettings, targets: Mapping[str, TextBatch], pool_sample: TextBatch
+) -> Scorer:
     """Fit the scorer that the settings name.
 
     Raises:
-        UsageError: If there is none of that name, or it cannot use the codec.
+        UsageError: If there is none of that name, or it cannot use the codec or several targets.
     """
     scorer_class(settings.scorer)
+    target = join_batches(list(targets.values()))
+    if settings.scorer == "fused":
+        return _fit_fused(settings, targets, target, pool_sample)
+    if len(targets) > 1:
+        raise UsageError("several named targets need --scorer fused")
     if settings.scorer == "ncd":
         from zipsel.scorers.ncd import NcdScorer
 
@@ -127,16 +161,34 @@ def fit_scorer(settings: ScorerSettings, target: TextBatch, pool_sample: TextBat
         from zipsel.scorers.conditional import ConditionalScorer
 
         return ConditionalScorer.fit(target, settings.level)
-    if settings.scorer == "ngram":
-        from zipsel.scorers.ngram import NgramScorer
+    from zipsel.scorers.ngram import NgramScorer
 
-        return NgramScorer.fit(target, pool_sample)
+    return NgramScorer.fit(target, pool_sample)
+
+
+def _fit_fused(
+    settings: ScorerSettings,
+    targets: Mapping[str, TextBatch],
+    target: TextBatch,
+    pool_sample: TextBatch,
+) -> Scorer:
+    if len(targets) == 1 and settings.facets != 1:
+        from zipsel.facets import split_target
+
+        groups = split_target(target, settings.facets)
+        targets = {f"facet-{i + 1}": target.take(group) for i, group in enumerate(groups)}
+    if len(targets) > 1:
+        from zipsel.scorers.faceted import FacetedScorer
+
+        return FacetedScorer.fit(targets, pool_sample, settings.level)
     from zipsel.scorers.fused import FusedScorer
 
     return FusedScorer.fit(target, pool_sample, settings.level)
 
 
-def fit_profile(settings: ScoreSettings, target: TextBatch, shards: Sequence[Shard]) -> Profile:
+def fit_profile(
+    settings: ScoreSettings, targets: Mapping[str, TextBatch], shards: Sequence[Shard]
+) -> Profile:
     """Fit a profile; a pool sample is drawn for scorers that need one.
 
     Shards that cannot be read are left out of the sample: pass one names them all at once.
@@ -152,6 +204,14 @@ def fit_profile(settings: ScoreSettings, target: TextBatch, shards: Sequence[Sha
             seed=fit.seed,
             on_error=lambda _: None,
         )
+    return make_profile(settings, targets, sample)
+
+
+def make_profile(
+    settings: ScoreSettings, targets: Mapping[str, TextBatch], sample: TextBatch
+) -> Profile:
+    """Fit a profile on a sample."""
+    fit = settings.fit
     origin = {
         "target": list(settings.target),
         "scorer": fit.scorer,
@@ -161,10 +221,26 @@ def fit_profile(settings: ScoreSettings, target: TextBatch, shards: Sequence[Sha
         "n_sample_records": len(sample),
         "n_sample_bytes": int(sample.offsets[-1]),
     }
-    return Profile(fit_scorer(fit, target, sample), target, origin)
+    return Profile(fit_scorer(fit, targets, sample), join_batches(list(targets.values())), origin)
 
 
-def profile_key(settings: ScoreSettings, shards: Sequence[Shard]) -> tuple[str, TextBatch | None]:
+def save_excluded(path: str, patterns: Sequence[str], settings: ScoreSettings) -> None:
+    """Keep the texts of files that must not leak where workers find them.
+
+    Raises:
+        BadShards: If a file cannot be read.
+    """
+    texts = [
+        (pattern, list(read_target([pattern], settings.target_text, settings.read).iter_texts()))
+        for pattern in patterns
+    ]
+    with open(path, "wb") as file:
+        file.write(msgspec.msgpack.encode(texts))
+
+
+def profile_key(
+    settings: ScoreSettings, shards: Sequence[Shard]
+) -> tuple[str, dict[str, TextBatch] | None]:
     """Name the profile of a run by what it comes from, and return the target if it was read.
 
     Raises:
@@ -173,11 +249,11 @@ def profile_key(settings: ScoreSettings, shards: Sequence[Shard]) -> tuple[str, 
     """
     if settings.profile is not None:
         return Profile.load(settings.profile).digest, None
-    target = read_target(settings.target, settings.target_text, settings.read)
+    targets = read_targets(settings)
     key = digest_of(
         {
             "version": _FIT_VERSION,
-            "target": blake2b(target.buffer.tobytes() + target.offsets.tobytes()).hexdigest(),
+            "target": {name: _digest(target) for name, target in targets.items()},
             "names": settings.target,
             "pool": [shard.fingerprint for shard in shards],
             "text": settings.text,
@@ -185,13 +261,17 @@ def profile_key(settings: ScoreSettings, shards: Sequence[Shard]) -> tuple[str, 
             "fit": settings.fit,
         }
     )
-    return key, target
+    return key, targets
+
+
+def _digest(target: TextBatch) -> str:
+    return blake2b(target.buffer.tobytes() + target.offsets.tobytes()).hexdigest()
 
 
 def open_profile(
     settings: ScoreSettings,
     key: str,
-    target: TextBatch | None,
+    targets: Mapping[str, TextBatch] | None,
     shards: Sequence[Shard],
     work_dir: WorkDir,
 ) -> tuple[str, Profile]:
@@ -200,12 +280,12 @@ def open_profile(
     Returns:
         The profile's file and the profile.
     """
-    if target is None:
+    if targets is None:
         path = str(settings.profile)
         return path, Profile.load(path)
     path = work_dir.profile(key)
     if os.path.exists(path):
         return path, Profile.load(path)
-    profile = fit_profile(settings, target, shards)
+    profile = fit_profile(settings, targets, shards)
     profile.save(path)
     return path, profile

@@ -76,6 +76,18 @@ class Spooled:
     bounds: NDArray[np.int64]
     features: list[Any] = field(default_factory=list)
 
+    def iter_texts(self, spec: TextSpec) -> Iterator[str]:
+        """Yield the text of each row, in the order of the file."""
+        if self.is_table:
+            with pa.memory_map(self.path) as source:
+                table = pa.ipc.open_file(source).read_all()
+                yield from (text_of_row(table, i, spec) for i in range(len(table)))
+            return
+        parser = RowParser(spec)
+        with open(self.path, "rb") as file:
+            for length in np.diff(self.bounds).tolist():
+                yield parser.parse(file.read(length))[0]
+
 
 def gather(
     engine: Engine,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -12,20 +13,23 @@ from typing import IO
 from zipsel.engines import Engine
 from zipsel.errors import BadShards, ShardError
 from zipsel.files import staged_files
-from zipsel.fitting import fit_profile, open_profile, profile_key, read_target
+from zipsel.fitting import fit_profile, open_profile, profile_key, read_targets, save_excluded
 from zipsel.outputs import Output
 from zipsel.profile import Profile
 from zipsel.progress import Log
 from zipsel.ranking import Ranking
 from zipsel.rejects import check_rejects, encode_rejects
 from zipsel.report.build import build_report
+from zipsel.report.chosen import FILE_NAME as CHOSEN_FILE
+from zipsel.report.chosen import chosen_table, write_chosen
+from zipsel.report.files import iter_report_files, provenance_of
 from zipsel.report.model import Report
-from zipsel.scorers.fused import FusedScorer
+from zipsel.scorers.faceted import Cascade
 from zipsel.scores import SIDECAR_VERSION
 from zipsel.scoring import PoolScores, score_pool
-from zipsel.selecting import Selection, choose, contender_share
-from zipsel.selection.choose import Chooser
+from zipsel.selecting import Selection, Selector, contender_share, screen_of
 from zipsel.selection.inspect import Inspection
+from zipsel.selection.leaks import LeakSources
 from zipsel.settings import ScoreSettings, SelectSettings, digest_of
 from zipsel.shards import Shard, find_shards
 from zipsel.tasks import Job
@@ -85,12 +89,12 @@ def run_fit(run: Run, output: str) -> Profile:
     """
     settings = run.settings
     shards, _ = run.find_pool()
-    target = read_target(settings.target, settings.target_text, settings.read)
-    profile = fit_profile(settings, target, shards)
+    targets = read_targets(settings)
+    profile = fit_profile(settings, targets, shards)
     profile.save(output)
     run.log.say(
         "fitted",
-        f"{output}: {profile.scorer.name} of {len(target):,} target examples "
+        f"{output}: {profile.scorer.name} of {len(profile.target):,} target examples "
         f"and {profile.origin['n_sample_records']:,} pool records",
         profile=output,
         digest=profile.digest,
@@ -116,7 +120,7 @@ def run_select(
         output.refuse_inputs(shards)
     with work_dir.locked(settings.lock):
         with run.stage("fit"):
-            key, target = profile_key(settings, shards)
+            key, targets = profile_key(settings, shards)
             digest = digest_of(
                 {
                     "profile": key,
@@ -125,6 +129,7 @@ def run_select(
                     "pool": [(shard.path, shard.fingerprint) for shard in shards],
                     "bad": settings.on_bad_file,
                     "select": select.digest_fields(),
+                    "exclude": [one.fingerprint for one in find_shards(select.exclude)[0]],
                     "version": SIDECAR_VERSION,
                 }
             )
@@ -132,7 +137,7 @@ def run_select(
                 run.log.say("up-to-date", f"{select.output} is up to date (--force redoes it)")
                 return None
             output.check_writable()
-            profile_path, profile = open_profile(settings, key, target, shards, work_dir)
+            profile_path, profile = open_profile(settings, key, targets, shards, work_dir)
         stage = _Selecting(run, select, engine, work_dir, shards, missing, profile_path, profile)
         stage.select()
         writer = SubsetWriter(
@@ -163,12 +168,17 @@ def run_select(
                 group_field=settings.read.group_field,
                 outputs=files,
                 stages=run.stages,
+                provenance=provenance_of(settings, profile_path),
             )
             if not output.is_stdout:
                 with staging.open(output.side_file("rejects.jsonl")) as file:
                     file.writelines(encode_rejects(stage.scores.parts))
-                with staging.open(output.side_file("report.json")) as file:
-                    file.write(report.to_json())
+                for name, content in iter_report_files(report):
+                    with staging.open(output.side_file(name)) as file:
+                        file.write(content)
+                with staging.open(output.side_file(CHOSEN_FILE)) as file:
+                    chosen, names = stage.selection.chosen, stage.ranking.group_names
+                    write_chosen(file, chosen_table(chosen, shards, names))
             if report_path is not None:
                 with staging.open(report_path) as file:
                     file.write(report.to_json())
@@ -199,20 +209,20 @@ class _Selecting:
 
     def select(self) -> None:
         """Run both passes until the budget is full or everything has been considered."""
-        budget = self.select_settings.budget
-        fixed = self.select_settings.contenders
-        is_cascade = isinstance(self.profile.scorer, FusedScorer)
-        share = fixed if fixed is not None else contender_share(budget, *self._guess_size())
+        select = self.select_settings
+        is_cascade = isinstance(self.profile.scorer, Cascade)
+        share = contender_share(select, *self._guess_size()) if is_cascade else 1.0
         while True:
-            self._score(share if is_cascade else None)
-            if is_cascade and fixed is None:
+            self._score(share)
+            if is_cascade:
                 n_accepted = self.scores.n_rows - self.scores.n_rejected
-                needed = contender_share(budget, n_accepted, self.scores.n_bytes)
+                needed = contender_share(select, n_accepted, self.scores.n_bytes)
                 if needed > share:
                     share = needed
                     continue
             self._choose()
-            if self.selection.full or not is_cascade or fixed is not None or share >= 1:
+            if self.selection.full or share >= 1 or select.contenders is not None:
+                self.share = share if is_cascade else None
                 return
             share = min(1.0, 2 * share)
 
@@ -227,13 +237,9 @@ class _Selecting:
         mean = origin["n_sample_bytes"] / max(1, origin["n_sample_records"]) or 1000.0
         return n_bytes / mean, n_bytes
 
-    def _score(self, share: float | None) -> None:
+    def _score(self, share: float) -> None:
         run, settings = self.run, self.run.settings
-        scorer = self.profile.scorer
-        self.share = share
-        self.screen = None
-        if share is not None and share < 1 and isinstance(scorer, FusedScorer):
-            self.screen = scorer.screen_for(share)
+        self.screen = screen_of(self.profile, share)
         job = score_job(settings, self.work_dir, self.profile_path, self.profile, self.screen)
         stored_bytes = sum(shard.n_bytes for shard in self.shards)
         with run.stage("score"), run.log.progress("scoring", stored_bytes) as progress:
@@ -251,24 +257,37 @@ class _Selecting:
 
     def _choose(self) -> None:
         run, select = self.run, self.select_settings
+        spool_folder = self.work_dir.spool()
+        selector = Selector(
+            self.engine,
+            self.shards,
+            self.scores,
+            self.profile,
+            run.settings,
+            select,
+            Inspection(
+                leaks=self._leak_sources(spool_folder),
+                near=select.dedup == "near",
+                tokenizer_path=select.tokenizer,
+            ),
+            spool_folder,
+            self.screen,
+        )
         with run.stage("rank"):
-            self.ranking = Ranking(
-                self.scores.parts,
-                screen=self.screen,
-                grouped=run.settings.read.group_field is not None,
-            )
+            selector.rank()
         with run.stage("choose"):
-            n_accepted = self.scores.n_rows - self.scores.n_rejected
-            self.selection = choose(
-                self.engine,
-                self.shards,
-                self.ranking,
-                Chooser.for_budget(select.budget, n_accepted, dedup=select.dedup == "exact"),
-                run.settings.text,
-                run.settings.read,
-                Inspection(select.tokenizer if select.budget.kind == "max_tokens" else None),
-                self.work_dir.spool(),
-            )
+            self.selection = selector.choose()
+        self.ranking = selector.ranking
+
+    def _leak_sources(self, folder: str) -> LeakSources | None:
+        select = self.select_settings
+        if select.keep_leaks:
+            return None
+        exclude_path = None
+        if select.exclude:
+            exclude_path = os.path.join(folder, "exclude")
+            save_excluded(exclude_path, select.exclude, self.run.settings)
+        return LeakSources(self.profile_path, exclude_path, select.leak_rule)
 
 
 def score_job(

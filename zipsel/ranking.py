@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from zipsel.scores import Part, column_values, read_columns
@@ -35,6 +36,7 @@ class Candidates:
         priority: What the records are ordered by; the alignment unless a strategy says otherwise.
         n_bytes: UTF-8 length of the text.
         group: Code of the group, an index into the ranking's ``group_names``; -1 for none.
+        facet: Number of the facet that it is closest to; -1 for none.
     """
 
     shard: NDArray[np.int32]
@@ -44,6 +46,7 @@ class Candidates:
     priority: NDArray[np.float64]
     n_bytes: NDArray[np.int64]
     group: NDArray[np.int32]
+    facet: NDArray[np.int32]
 
     def __len__(self) -> int:
         """Number of records."""
@@ -64,7 +67,7 @@ class Candidates:
         return cls(*columns)
 
 
-_DTYPES = (np.int32, np.int64, np.int64, np.float64, np.float64, np.int64, np.int32)
+_DTYPES = (np.int32, np.int64, np.int64, np.float64, np.float64, np.int64, np.int32, np.int32)
 
 
 def bins_of(values: NDArray[np.float64]) -> NDArray[np.uint32]:
@@ -89,7 +92,8 @@ class Ranking:
         screen: Records whose ``ngram`` is lower count as passed over, whatever an earlier run
             with a lower screen found out about them; None where there is no cascade.
         grouped: Read the group of each record.
-        priority: Order by something else than the alignment.
+        faceted: Read the facet of each record.
+        priority: Order by something else than the alignment; NaN leaves a record out.
     """
 
     def __init__(
@@ -98,11 +102,13 @@ class Ranking:
         *,
         screen: float | None = None,
         grouped: bool = False,
+        faceted: bool = False,
         priority: Priority | None = None,
     ) -> None:
         self.parts = parts
         self.screen = screen
         self.grouped = grouped
+        self.faceted = faceted
         self.priority = priority
         self.group_names: list[str] = []
         self._group_codes: dict[str, int] = {}
@@ -118,37 +124,45 @@ class Ranking:
 
     def _read(self, part: Part, low: int, high: int) -> Candidates:
         """Records of a part whose bin lies in ``[low, high)``, in row order."""
-        columns = ["alignment", "n_bytes", "offset"]
-        columns += ["ngram"] if self.screen is not None else []
-        columns += ["group"] if self.grouped else []
-        table = read_columns(part, columns)
+        table = read_columns(part, self._columns)
         alignment = column_values(table, "alignment", np.nan)
         if self.screen is not None:
-            alignment = np.where(
-                column_values(table, "ngram", -np.inf) < self.screen, np.nan, alignment
-            )
+            of_ngram = column_values(table, "ngram", -np.inf)
+            alignment = np.where(of_ngram < self.screen, np.nan, alignment)
         position = np.flatnonzero(~np.isnan(alignment))
-        row = position + part.first_row
-        alignment = alignment[position]
-        priority = alignment
+        priority = alignment[position]
         if self.priority is not None:
-            priority = self.priority(alignment, part.shard.index, row)
+            priority = self.priority(priority, part.shard.index, position + part.first_row)
+            position, priority = position[~np.isnan(priority)], priority[~np.isnan(priority)]
         bins = bins_of(priority)
         inside = (bins >= low) & (bins < high)
-        position = position[inside]
-        group = np.full(len(position), -1, np.int32)
-        if self.grouped:
-            values = table["group"].combine_chunks().take(position).to_pylist()
-            group = np.array([self._code(value) for value in values], np.int32)
+        position, priority = position[inside], priority[inside]
         return Candidates(
             shard=np.full(len(position), part.shard.index, np.int32),
-            row=row[inside],
+            row=position + part.first_row,
             offset=column_values(table, "offset", -1)[position],
-            alignment=alignment[inside],
-            priority=priority[inside],
+            alignment=alignment[position],
+            priority=priority,
             n_bytes=column_values(table, "n_bytes", 0)[position].astype(np.int64),
-            group=group,
+            group=self._groups(table, position),
+            facet=self._facets(table, position),
         )
+
+    @property
+    def _columns(self) -> list[str]:
+        optional = {"ngram": self.screen is not None, "group": self.grouped, "facet": self.faceted}
+        return ["alignment", "n_bytes", "offset", *(name for name, on in optional.items() if on)]
+
+    def _groups(self, table: pa.Table, position: NDArray[np.int64]) -> NDArray[np.int32]:
+        if not self.grouped:
+            return np.full(len(position), -1, np.int32)
+        values = table["group"].combine_chunks().take(pa.array(position)).to_pylist()
+        return np.array([self._code(value) for value in values], np.int32)
+
+    def _facets(self, table: pa.Table, position: NDArray[np.int64]) -> NDArray[np.int32]:
+        if not self.faceted:
+            return np.full(len(position), -1, np.int32)
+        return column_values(table, "facet", -1)[position].astype(np.int32)
 
     def _code(self, group: str | None) -> int:
         if group is None:

@@ -84,3 +84,10 @@ class TextBatch:
         return TextBatch.from_encoded(
             [data[a:b].tobytes() for a, b in zip(starts.tolist(), ends.tolist(), strict=True)]
         )
+
+
+def join_batches(batches: Sequence[TextBatch]) -> TextBatch:
+    """The texts of several batches, one batch after the other."""
+    if len(batches) == 1:
+        return batches[0]
+    return TextBatch.from_encoded([text for batch in batches for text in batch.iter_encoded()])

@@ -1,25 +1,40 @@
-"""Pass two: candidates in rank order, block by block, until the budget is full."""
+"""Pass one and two together: score as much as the budget needs, then choose.
+
+A cascade finishes only contenders. How many follows the budget; should they not suffice (quotas
+of groups that rank low, many duplicates), the screen is lowered and only the new contenders are
+finished.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zipsel.engines import Engine
 from zipsel.gather import Spooled, gather
-from zipsel.ranking import Candidates, Ranking, bins_of
-from zipsel.readers import ReadOptions
-from zipsel.rows import TextSpec
+from zipsel.profile import Profile
+from zipsel.ranking import Candidates, Priority, Ranking, bins_of
+from zipsel.scorers.faceted import Cascade, FacetedScorer
+from zipsel.scorers.fused import FusedScorer
+from zipsel.scorers.ngram import NgramScorer
+from zipsel.scoring import PoolScores
+from zipsel.selection import diverse
 from zipsel.selection.budgets import BYTES_PER_TOKEN, Budget
-from zipsel.selection.choose import Chooser
+from zipsel.selection.choose import Chooser, Namer
+from zipsel.selection.duplicates import Duplicates
 from zipsel.selection.inspect import Features, Inspection
+from zipsel.selection.leaks import Leak
+from zipsel.selection.quotas import Quotas, Shortfall
+from zipsel.selection.strategies import GumbelPriority, Strata, StrataPriority, cut_strata
+from zipsel.settings import ScoreSettings, SelectSettings
 from zipsel.shards import Shard
 from zipsel.writers import Chosen
 
-#: Candidates fetched beyond the budget, for those that turn out to be duplicates.
+#: Candidates fetched beyond the budget, for those that turn out to be duplicates or leaks.
 _SPARE_SHARE = 0.1
 _SPARE_RECORDS = 64
 _SPARE_BYTES = 1 << 16
@@ -35,18 +50,27 @@ class Selection:
     """What was considered and what was chosen.
 
     Attributes:
-        candidates: Everything fetched, in rank order.
-        taken: Positions of the chosen among them, ascending.
+        candidates: Everything fetched, in the order in which it was offered.
+        taken: Positions of the chosen among them, by alignment, best first.
         spooled: Where their rows are.
-        n_duplicates: Candidates left out as duplicates.
+        leaks: Position of a candidate → what leaked.
+        copies: Position of a candidate → position of the taken record that it is a copy of.
+        shortfalls: Parts of the budget that were not filled.
         full: Whether the budget was reached before the ranking ended.
     """
 
     candidates: Candidates
-    taken: np.ndarray
+    taken: NDArray[np.int64]
     spooled: list[Spooled]
-    n_duplicates: int
+    leaks: dict[int, Leak]
+    copies: dict[int, int]
+    shortfalls: list[Shortfall]
     full: bool
+
+    @property
+    def n_duplicates(self) -> int:
+        """Candidates left out as copies."""
+        return len(self.copies)
 
     @property
     def chosen(self) -> Candidates:
@@ -55,82 +79,234 @@ class Selection:
 
     def in_order(self, order: str) -> Chosen:
         """The choice as the writers take it, in ``rank`` or ``input`` order."""
-        chosen, ranks = self.chosen, self.taken
+        chosen, positions = self.chosen, self.taken
         if order == "input":
             by_place = np.lexsort((chosen.row, chosen.shard))
-            chosen, ranks = chosen.take(by_place), ranks[by_place]
-        return Chosen(ranks, chosen.alignment, chosen.n_bytes, self.spooled)
+            chosen, positions = chosen.take(by_place), positions[by_place]
+        return Chosen(positions, chosen.alignment, chosen.n_bytes, self.spooled)
 
 
-def choose(
-    engine: Engine,
-    shards: Sequence[Shard],
-    ranking: Ranking,
-    chooser: Chooser,
-    spec: TextSpec,
-    options: ReadOptions,
-    inspection: Inspection,
-    spool_folder: str,
-) -> Selection:
-    """Fetch candidates and choose among them.
+@dataclass
+class Selector:
+    """What choosing needs; see ``choose``.
 
-    Raises:
-        BadShards: If a shard cannot be read any more.
+    Attributes:
+        engine: Where rows are fetched.
+        shards: The pool.
+        scores: Its sidecar.
+        profile: Names the facets and gives ``diverse`` its weights.
+        settings: How rows are read.
+        select: What is asked for.
+        inspection: What to find out about each text.
+        spool_folder: Where fetched rows go.
+        screen: The cascade's threshold, or None.
     """
-    blocks: list[Candidates] = []
-    taken: list[np.ndarray] = []
-    spooled: list[Spooled] = []
-    n_before = 0
-    wanted_records, wanted_bytes = _first_block(chooser.meter.budget, chooser.meter.limit, ranking)
-    for block in ranking.iter_blocks(wanted_records, wanted_bytes):
-        prefix = os.path.join(spool_folder, f"block-{len(blocks):03d}")
-        found = gather(engine, shards, block, n_before, spec, options, inspection, prefix)
-        features: list[Features] = [Features(b"", 0)] * len(block)
-        for spool in found:
-            for rank, feature in zip(spool.ranks.tolist(), spool.features, strict=True):
-                features[rank - n_before] = feature
-        taken.append(chooser.choose(block, features) + n_before)
-        blocks.append(block)
-        spooled.extend(found)
-        n_before += len(block)
-        if chooser.done:
-            break
-    return Selection(
-        Candidates.concatenate(blocks),
-        np.concatenate([np.zeros(0, np.int64), *taken]),
-        spooled,
-        chooser.n_duplicates,
-        chooser.done,
-    )
+
+    engine: Engine
+    shards: Sequence[Shard]
+    scores: PoolScores
+    profile: Profile
+    settings: ScoreSettings
+    select: SelectSettings
+    inspection: Inspection
+    spool_folder: str
+    screen: float | None
+    ranking: Ranking = field(init=False)
+
+    def rank(self) -> None:
+        """Count the pool's alignments, and order it as the strategy wants."""
+        select = self.select
+        by_alignment = self._rank(None)
+        self.ranking = by_alignment
+        self._order = by_alignment
+        self._strata: Strata | None = None
+        priority: GumbelPriority | StrataPriority
+        if select.strategy == "sample":
+            priority = GumbelPriority(select.seed, select.temperature)
+        elif select.strategy == "stratified":
+            self._strata = cut_strata(by_alignment, select.budget, select.hard_cutoff)
+            priority = StrataPriority(select.seed, float(self._strata.edges[0]))
+        else:
+            return
+        self._order = self._rank(priority)
+
+    def _rank(self, priority: Priority | None) -> Ranking:
+        return Ranking(
+            self.scores.parts,
+            screen=self.screen,
+            grouped=self.settings.read.group_field is not None,
+            faceted=isinstance(self.profile.scorer, FacetedScorer),
+            priority=priority,
+        )
+
+    def choose(self) -> Selection:
+        """Fetch candidates in the strategy's order and take what may be taken.
+
+        Raises:
+            BadShards: If a shard cannot be read any more.
+        """
+        chooser = self._chooser()
+        blocks: list[Candidates] = []
+        taken: list[NDArray[np.int64]] = []
+        spooled: list[Spooled] = []
+        n_before = 0
+        for offered in self._order.iter_blocks(*self._first_block(chooser)):
+            block = offered.take(chooser.may_take(offered))
+            if len(block) == 0:
+                continue
+            prefix = os.path.join(self.spool_folder, f"block-{len(blocks):03d}")
+            found = self._fetch(block, n_before, prefix)
+            features = _in_order(found, n_before, len(block))
+            if self.select.strategy == "diverse":
+                positions = self._choose_diverse(chooser, block, features, found, n_before)
+            else:
+                positions = chooser.choose(block, features, n_before)
+            taken.append(positions + n_before)
+            blocks.append(block)
+            spooled.extend(found)
+            n_before += len(block)
+            if chooser.done:
+                break
+        candidates = Candidates.concatenate(blocks)
+        positions = np.concatenate([np.zeros(0, np.int64), *taken])
+        chosen = candidates.take(positions)
+        best_first = np.lexsort((chosen.row, chosen.shard, -chosen.alignment))
+        return Selection(
+            candidates,
+            positions[best_first],
+            spooled,
+            chooser.leaks,
+            chooser.copies,
+            chooser.quotas.shortfalls(),
+            chooser.done,
+        )
+
+    def _fetch(self, block: Candidates, first: int, prefix: str) -> list[Spooled]:
+        return gather(
+            self.engine,
+            self.shards,
+            block,
+            first,
+            self.settings.text,
+            self.settings.read,
+            self.inspection,
+            prefix,
+        )
+
+    def _chooser(self) -> Chooser:
+        select = self.select
+        n_accepted = self.scores.n_rows - self.scores.n_rejected
+        shares, name = self._parts_of_budget()
+        quotas = Quotas(select.budget, n_accepted, shares, select.max_per_group)
+        return Chooser(quotas, Duplicates(select.dedup, select.near_threshold), name)
+
+    def _parts_of_budget(self) -> tuple[dict[str, float], Namer]:
+        """Parts of the budget, and which part each candidate counts against."""
+        scorer, strata = self.profile.scorer, self._strata
+        if strata is not None:
+            shares = {str(i): share for i, share in enumerate(strata.shares.tolist()) if share}
+            return shares, lambda block: strata.names(block.alignment)
+        if isinstance(scorer, FacetedScorer) and (self.select.mix or self._turns):
+            names = scorer.names
+            even = {name: 1 / len(names) for name in names}
+            return dict(self.select.mix) or even, lambda block: [
+                names[i] for i in block.facet.tolist()
+            ]
+        groups = self._order.group_names
+        return dict(self.select.quota), lambda block: [
+            groups[code] if code >= 0 else "" for code in block.group.tolist()
+        ]
+
+    @property
+    def _turns(self) -> bool:
+        return self.select.strategy == "coverage"
+
+    def _first_block(self, chooser: Chooser) -> tuple[int, int | None]:
+        """Records, or bytes if that is less, that should suffice."""
+        budget, limit = self.select.budget, chooser.quotas.whole.limit
+        if budget.kind == "min_alignment":
+            lowest = int(bins_of(np.array([limit]))[0])
+            return max(1, int(self.ranking.n_records[lowest:].sum())), None
+        factor = diverse.OVERSELECTION if self.select.strategy == "diverse" else 1 + _SPARE_SHARE
+        wanted = int(limit * factor)
+        if budget.kind in ("top_k", "fraction"):
+            return wanted + _SPARE_RECORDS, None
+        per_unit = BYTES_PER_TOKEN if budget.kind == "max_tokens" else 1
+        return self.ranking.total_records + 1, wanted * per_unit + _SPARE_BYTES
+
+    def _choose_diverse(
+        self,
+        chooser: Chooser,
+        block: Candidates,
+        features: Sequence[Features],
+        spooled: Sequence[Spooled],
+        first: int,
+    ) -> NDArray[np.int64]:
+        texts = [""] * len(block)
+        for spool in spooled:
+            for rank, text in zip(
+                spool.ranks.tolist(), spool.iter_texts(self.settings.text), strict=True
+            ):
+                texts[rank - first] = text
+        tie_break = block.alignment * 1e-9
+        order = diverse.order_greedily(
+            texts, _ngram_part(self.profile), chooser.considering(block, features, first), tie_break
+        )
+        return np.array(order, np.int64)
 
 
-def _first_block(budget: Budget, limit: float, ranking: Ranking) -> tuple[int, int | None]:
-    """Records, or bytes if that is less, that should suffice."""
-    if budget.kind == "min_alignment":
-        lowest = int(bins_of(np.array([limit]))[0])
-        return max(1, int(ranking.n_records[lowest:].sum())), None
-    wanted = int(limit * (1 + _SPARE_SHARE))
-    if budget.kind in ("top_k", "fraction"):
-        return wanted + _SPARE_RECORDS, None
-    per_unit = BYTES_PER_TOKEN if budget.kind == "max_tokens" else 1
-    return ranking.total_records + 1, wanted * per_unit + _SPARE_BYTES
+def _in_order(spooled: Sequence[Spooled], first: int, n_candidates: int) -> list[Features]:
+    features = [Features()] * n_candidates
+    for spool in spooled:
+        for rank, feature in zip(spool.ranks.tolist(), spool.features, strict=True):
+            features[rank - first] = feature
+    return features
 
 
-def contender_share(budget: Budget, n_records: float, n_bytes: float) -> float:
-    """Share of the pool that a cascade should finish for a budget.
+def _ngram_part(profile: Profile) -> NgramScorer:
+    """The n-gram code of a profile's scorer; fitted on the target alone where it has none."""
+    scorer = profile.scorer
+    if isinstance(scorer, FacetedScorer):
+        return next(iter(scorer.facets.values())).ngram
+    if isinstance(scorer, FusedScorer):
+        return scorer.ngram
+    if isinstance(scorer, NgramScorer):
+        return scorer
+    return NgramScorer.fit(profile.target, profile.target.take(np.zeros(0, np.int64)))
+
+
+def contender_share(select: SelectSettings, n_records: float, n_bytes: float) -> float:
+    """Share of the pool that a cascade should finish.
 
     Twice the budget's own share, in steps that double from a twentieth, so that nearby budgets
-    share their scores; all of the pool where the budget is an alignment. Measured against
-    finishing everything, shares from 0.03 to 0.2 lose nothing beyond noise (at most 0.005 bits per
-    byte of the PPM judge; mean of four targets, 0.4, 1 and 4 MB chosen of 55 MB).
+    share their scores; all of the pool where the budget is an alignment or the strategy draws from
+    all of it. Measured against finishing everything, shares from 0.03 to 0.2 lose nothing beyond
+    noise (at most 0.005 bits per byte of the PPM judge; mean of four targets, 0.4, 1 and 4 MB
+    chosen of 55 MB).
     """
-    if budget.kind == "min_alignment":
+    if select.contenders is not None:
+        return select.contenders
+    budget = select.budget
+    if budget.kind == "min_alignment" or select.strategy in ("sample", "stratified"):
         return 1.0
-    whole = {"fraction": 1.0, "top_k": n_records, "max_bytes": n_bytes}.get(
-        budget.kind, n_bytes / BYTES_PER_TOKEN
-    )
-    needed = _CONTENDERS_PER_CHOSEN * budget.value / max(1.0, whole)
+    factor = diverse.OVERSELECTION if select.strategy == "diverse" else 1
+    needed = _CONTENDERS_PER_CHOSEN * factor * _share_of_pool(budget, n_records, n_bytes)
     share = _LEAST_SHARE
     while share < min(1.0, needed):
         share *= 2
     return min(1.0, share)
+
+
+def _share_of_pool(budget: Budget, n_records: float, n_bytes: float) -> float:
+    whole = {"fraction": 1.0, "top_k": n_records, "max_bytes": n_bytes}.get(
+        budget.kind, n_bytes / BYTES_PER_TOKEN
+    )
+    return budget.value / max(1.0, whole)
+
+
+def screen_of(profile: Profile, share: float) -> float | None:
+    """The cascade's threshold for a share of the pool; None to finish every row."""
+    scorer = profile.scorer
+    if share < 1 and isinstance(scorer, Cascade):
+        return scorer.screen_for(share)
+    return None

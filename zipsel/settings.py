@@ -13,6 +13,11 @@ from zipsel.readers import ReadOptions
 from zipsel.rows import TextSpec
 from zipsel.sample import DEFAULT_SAMPLE_BYTES
 from zipsel.selection.budgets import Budget
+from zipsel.selection.duplicates import DEFAULT_NEAR_THRESHOLD, DedupMode
+from zipsel.selection.leaks import LeakRule
+from zipsel.selection.strategies import StrategyName
+from zipsel.shards import STDIN
+from zipsel.shares import Share
 
 DEFAULT_SHARD_BYTES = 256 << 20
 
@@ -32,6 +37,8 @@ class ScorerSettings:
         level: Compression level; None for the scorer's default.
         seed: Of the pool sample and of everything random.
         sample_bytes: Text in the pool sample.
+        facets: Groups that the target is split into; None to find out, 1 for no split.
+        per_token: For ``dsir``: divide the weight by the number of tokens.
     """
 
     scorer: str = "fused"
@@ -39,13 +46,19 @@ class ScorerSettings:
     level: int | None = None
     seed: int = 0
     sample_bytes: int = DEFAULT_SAMPLE_BYTES
+    facets: int | None = 1
+    per_token: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be fitted, before any work.
 
         Raises:
-            UsageError: If codec or level do not go with the scorer.
+            UsageError: If codec, level or facets do not go with the scorer.
         """
+        if self.facets != 1 and self.scorer != "fused":
+            raise UsageError(f"--facets does not go with --scorer {self.scorer}, only with fused")
+        if self.facets is not None and self.facets < 1:
+            raise UsageError(f"--facets must be at least 1, not {self.facets}")
         if self.scorer == "ncd":
             from zipsel.codecs import check_codec
 
@@ -78,6 +91,9 @@ class ScoreSettings:
         workers: Processes.
         on_bad_file: What a file that cannot be read does: ``stop``, ``skip``, ``salvage``.
         max_rejects: Refused rows that are too many: a number, or a share under 1.
+        lock: Whether to wait for another run that holds the work directory.
+        engine: Where tasks run.
+        ray_address: The Ray cluster; None for one on this machine.
     """
 
     pool: tuple[str, ...]
@@ -92,6 +108,8 @@ class ScoreSettings:
     on_bad_file: Literal["stop", "skip", "salvage"] = "stop"
     max_rejects: str = "1%"
     lock: Literal["wait", "fail"] = "wait"
+    engine: Literal["local", "ray"] = "local"
+    ray_address: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself.
@@ -128,6 +146,32 @@ class ScoreSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ScoreOutput:
+    """What ``score`` writes besides the sidecars.
+
+    Attributes:
+        path: A directory, ``-``, or None for nothing.
+        add_field: Name of the alignment where rows or attributes carry it.
+        format: Of a directory: ``parquet`` or ``dolma``.
+        share: Which part of the shards to score; None for all.
+    """
+
+    path: str | None
+    add_field: str = "alignment"
+    format: Literal["parquet", "dolma"] = "parquet"
+    share: Share | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be meant.
+
+        Raises:
+            UsageError: If the format does not go with the path.
+        """
+        if self.format == "dolma" and self.path in (None, STDIN):
+            raise UsageError("--format dolma writes a directory; name one: --output DIR")
+
+
+@dataclass(frozen=True, kw_only=True)
 class SelectSettings:
     """What choosing and writing needs.
 
@@ -139,9 +183,20 @@ class SelectSettings:
         format: ``jsonl``, ``jsonl.gz``, ``jsonl.zst``, ``parquet``; None to follow the output's
             suffix, then the pool.
         shard_bytes: Rows of one output shard, before compression.
-        dedup: ``exact`` or ``none``.
         tokenizer: A tokenizers JSON file for token budgets.
         contenders: Share of the pool that a cascade finishes; None to follow the budget.
+        strategy: In what order records are offered.
+        temperature: Of ``sample``.
+        hard_cutoff: Share of lowest alignments that ``stratified`` drops.
+        seed: Of everything random.
+        dedup: ``exact``, ``near`` or ``none``.
+        near_threshold: Jaccard similarity of near-duplicates.
+        keep_leaks: Do not look for leaks.
+        leak_rule: When a text is a leak.
+        exclude: Files whose examples must not leak either.
+        quota: ``(group, share)`` pairs; empty for no quotas.
+        max_per_group: Records of one group at most, or None.
+        mix: ``(target, share)`` pairs for several named targets; empty for even parts.
     """
 
     budget: Budget
@@ -150,9 +205,48 @@ class SelectSettings:
     add_field: str | None = None
     format: str | None = None
     shard_bytes: int = DEFAULT_SHARD_BYTES
-    dedup: Literal["exact", "none"] = "exact"
     tokenizer: str | None = None
     contenders: float | None = None
+    strategy: StrategyName = "top"
+    temperature: float = 1.0
+    hard_cutoff: float = 0.5
+    seed: int = 0
+    dedup: DedupMode = "exact"
+    near_threshold: float = DEFAULT_NEAR_THRESHOLD
+    keep_leaks: bool = False
+    leak_rule: LeakRule = field(default_factory=LeakRule)
+    exclude: tuple[str, ...] = ()
+    quota: tuple[tuple[str, float], ...] = ()
+    max_per_group: int | None = None
+    mix: tuple[tuple[str, float], ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse what contradicts itself, before any work.
+
+        Raises:
+            UsageError: Naming the options.
+        """
+        parts = [
+            name
+            for name, given in (
+                ("--quota", self.quota),
+                ("--mix", self.mix),
+                (f"--strategy {self.strategy}", self.strategy in ("stratified", "coverage")),
+            )
+            if given
+        ]
+        if len(parts) > 1:
+            raise UsageError(f"{' and '.join(parts)} each share out the budget; give one of them")
+        if parts and self.budget.kind == "min_alignment":
+            raise UsageError(f"{parts[0]} shares out a budget; --min-alignment has no size")
+        if self.temperature <= 0:
+            raise UsageError(f"--temperature must be positive, not {self.temperature:g}")
+        if not 0 <= self.hard_cutoff < 1:
+            raise UsageError(f"--hard-cutoff is a share, 0 to under 1, not {self.hard_cutoff:g}")
+        if not 0 < self.leak_rule.overlap <= 1 or self.leak_rule.ngram < 1:
+            raise UsageError("--leak-overlap is over 0 to 1, and --leak-ngram at least 1")
+        if not 0 < self.near_threshold <= 1:
+            raise UsageError(f"--near-threshold is over 0 to 1, not {self.near_threshold:g}")
 
     def digest_fields(self) -> dict[str, Any]:
         """Everything that decides the bytes written."""

@@ -18,7 +18,7 @@ import numpy as np
 
 from zipsel.engines.local import LocalEngine
 from zipsel.errors import TooManyRejects
-from zipsel.fitting import fit_scorer, read_target
+from zipsel.fitting import make_profile, read_targets
 from zipsel.profile import Profile
 from zipsel.readers import ReadOptions
 from zipsel.readers.jsonl import LineChunk, cut_lines, iter_rows
@@ -198,7 +198,7 @@ def fit_on_head(
     """The given profile, or one fitted on the stream's beginning, which is given back."""
     if settings.profile is not None:
         return Profile.load(settings.profile), chunks
-    target = read_target(settings.target, settings.target_text, settings.read)
+    targets = read_targets(settings)
     head: list[LineChunk] = []
     n_bytes = 0
     for chunk in chunks:
@@ -207,14 +207,7 @@ def fit_on_head(
         if n_bytes >= settings.fit.sample_bytes:
             break
     sample = sample_chunks(head, settings.text, settings.read)
-    origin = {
-        "target": list(settings.target),
-        "scorer": settings.fit.scorer,
-        "n_sample_records": len(sample),
-        "n_sample_bytes": int(sample.offsets[-1]),
-    }
-    profile = Profile(fit_scorer(settings.fit, target, sample), target, origin)
-    return profile, chain(head, chunks)
+    return make_profile(settings, targets, sample), chain(head, chunks)
 
 
 def stream(

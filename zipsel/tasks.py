@@ -7,19 +7,18 @@ says where a worker died.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from zipsel.errors import ShardError
 from zipsel.profile import load_cached
 from zipsel.readers import ReadOptions, RowBatch
 from zipsel.readers import parquet as parquet_reader
 from zipsel.readers.jsonl import LineChunk, cut_lines, iter_rows, read_chunk
 from zipsel.readers.parquet import GroupChunk
-from zipsel.readers.streams import iter_pieces
+from zipsel.readers.streams import iter_pieces, until_damage
 from zipsel.rows import RowParser, TextSpec
 from zipsel.scorers import Scorer
-from zipsel.scorers.fused import FusedScorer
+from zipsel.scorers.faceted import Cascade
 from zipsel.scores import PartBuilder, PartSummary, part_path, read_scores
 from zipsel.shards import Shard, check_unchanged, open_raw
 
@@ -52,7 +51,7 @@ class Job:
     def scorer(self) -> Scorer:
         """The profile's scorer, with this run's screen."""
         scorer = load_cached(self.profile_path).scorer
-        if self.screen is not None and isinstance(scorer, FusedScorer):
+        if self.screen is not None and isinstance(scorer, Cascade):
             return scorer.screened(self.screen)
         return scorer
 
@@ -102,14 +101,13 @@ def score_chunks(task: ScoreTask) -> list[PartSummary]:
     if isinstance(task.chunk, GroupChunk):
         return [_score_groups(task, task.chunk, scorer)]
     parser = RowParser(task.job.spec, task.job.options.group_field)
-    damage: list[str] = []
+    damage = [task.damage] if task.damage else []
     summaries = []
     for chunk in _iter_line_chunks(task, damage):
         if chunk.index in task.done:
             continue
         rows = iter_rows(chunk, parser, task.job.options)
-        what = damage[0] if damage else task.damage
-        summaries.append(_score_rows(task, rows, scorer, chunk.index, chunk.final, what))
+        summaries.append(_score_rows(task, rows, scorer, chunk.index, chunk.final, damage))
     return summaries
 
 
@@ -135,19 +133,14 @@ def _iter_line_chunks(task: ScoreTask, damage: list[str]) -> Iterator[LineChunk]
         yield from cut_lines(pieces, options.max_row_bytes, chunk_bytes=task.job.chunk_bytes)
 
 
-def until_damage(pieces: Iterator[bytes], damage: list[str]) -> Iterator[bytes]:
-    """Pass pieces on; a damaged stream ends, and what was wrong is appended to ``damage``."""
-    try:
-        yield from pieces
-    except ShardError as error:
-        damage.append(error.problem)
-
-
 def _score_groups(task: ScoreTask, chunk: GroupChunk, scorer: Scorer) -> PartSummary:
     check_unchanged(task.shard)
     final = chunk.end_group == parquet_reader.open_parquet(task.shard).metadata.num_row_groups
-    rows = parquet_reader.iter_rows(task.shard, chunk, task.job.spec, task.job.options)
-    return _score_rows(task, rows, scorer, chunk.index, final, None)
+    damage: list[str] = []
+    rows = parquet_reader.iter_rows(
+        task.shard, chunk, task.job.spec, task.job.options, damage if task.job.salvage else None
+    )
+    return _score_rows(task, rows, scorer, chunk.index, final, damage)
 
 
 def _score_rows(
@@ -156,24 +149,21 @@ def _score_rows(
     scorer: Scorer,
     index: int,
     final: bool,
-    damage: str | None,
+    damage: Sequence[str],
 ) -> PartSummary:
     path = part_path(task.job.folder, task.shard, index)
     known = read_scores(path, scorer.columns) if task.job.screen is not None else None
     builder = PartBuilder(dict(scorer.columns))
     first_row = 0
-    try:
-        for rows in batches:
-            if known is not None and isinstance(scorer, FusedScorer):
-                scores = scorer.finish(
-                    rows.texts, {name: v[first_row + rows.accepted] for name, v in known.items()}
-                )
-            else:
-                scores = scorer.score(rows.texts)
-            builder.add(rows, scores)
-            first_row += rows.n_rows
-    except ShardError as error:
-        if not task.job.salvage:
-            raise
-        damage = error.problem
-    return builder.write(path, index, final=final, screen=task.job.screen, damage=damage)
+    for rows in batches:
+        if known is not None and isinstance(scorer, FusedScorer):
+            scores = scorer.finish(
+                rows.texts, {name: v[first_row + rows.accepted] for name, v in known.items()}
+            )
+        else:
+            scores = scorer.score(rows.texts)
+        builder.add(rows, scores)
+        first_row += rows.n_rows
+    check_unchanged(task.shard)  # again: rows of a file that changed under way are never kept
+    problem = damage[0] if damage else None
+    return builder.write(path, index, final=final, screen=task.job.screen, damage=problem)

@@ -83,7 +83,7 @@ class Scorer:
             "n_sample_records": len(sample),
             "n_sample_bytes": int(sample.offsets[-1]),
         }
-        return cls(Profile(fit_scorer(settings, examples, sample), examples, origin), text=text)
+        return cls(Profile(fit_scorer(settings, {"": examples}, sample), examples, origin), text=text)
 
     @classmethod
     def load(cls, path: str | Path, *, text: str | TextSpec = "text") -> Scorer:

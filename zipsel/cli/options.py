@@ -134,6 +134,14 @@ scorer_options = stack(
         type=click.Choice(["gzip", "zstd", "lz4", "igzip", "brotli", "lzma"]),
         help="Compressor of ncd. [gzip]",
     ),
+    option(
+        _SCORER,
+        "--facets",
+        metavar="N|auto",
+        default="1",
+        show_default=True,
+        help="Groups of a target of many kinds, each matched alone.",
+    ),
     option(_SCORER, "--level", type=int, metavar="N", help="Compression level. [zstd 3, gzip 9]"),
     option(_SCORER, "--seed", type=int, default=0, show_default=True, help="Of all that is drawn."),
     option(
@@ -179,6 +187,15 @@ group_option = option(
 
 run_options = stack(
     option(_RUN, "--workers", type=int, metavar="N", help="Processes. [usable CPUs]"),
+    option(
+        _RUN,
+        "--engine",
+        type=click.Choice(["local", "ray"]),
+        default="local",
+        show_default=True,
+        help="Processes of this machine, or a Ray cluster.",
+    ),
+    option(_RUN, "--ray-address", metavar="auto|ray://HOST:PORT", help="Cluster. [this machine]"),
     option(_RUN, "--work-dir", metavar="DIR", help="Keeps scores. [.zipsel beside the output]"),
     option(
         _RUN,
@@ -254,13 +271,24 @@ def score_settings(options: dict[str, Any], output: str) -> ScoreSettings:
             level=options["level"],
             seed=options["seed"],
             sample_bytes=options["sample_bytes"],
+            facets=_n_facets(options["facets"]),
         ),
         work_dir=options["work_dir"] or os.path.join(beside, ".zipsel"),
         workers=options["workers"] if options["workers"] is not None else usable_cpus(),
         on_bad_file=options["on_bad_file"],
         max_rejects="0" if options["strict"] else options["max_rejects"],
         lock=options["lock"],
+        engine=options["engine"],
+        ray_address=options["ray_address"],
     )
+
+
+def _n_facets(value: str) -> int | None:
+    if value == "auto":
+        return None
+    if not value.isdigit():
+        raise UsageError(f"--facets takes a number or auto, not {value!r}")
+    return int(value)
 
 
 def make_log(options: dict[str, Any]) -> Log:

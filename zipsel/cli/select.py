@@ -27,11 +27,17 @@ from zipsel.cli.options import (
 )
 from zipsel.errors import UsageError
 from zipsel.selection.budgets import Budget, BudgetKind
+from zipsel.selection.duplicates import DEFAULT_NEAR_THRESHOLD
+from zipsel.selection.leaks import DEFAULT_NGRAM, DEFAULT_OVERLAP, LeakRule
+from zipsel.selection.quotas import parse_shares
+from zipsel.selection.strategies import STRATEGIES
 from zipsel.settings import DEFAULT_SHARD_BYTES, SelectSettings
 from zipsel.writers import FORMATS
 
 _BUDGET = "Budget (exactly one)"
 _OUTPUT = "Output"
+_SELECTION = "Selection"
+_RARE = "Selection, rarely needed"
 
 _EPILOG = """\b
 Example:
@@ -84,15 +90,82 @@ _output_options = stack(
 
 _selection_options = stack(
     option(
-        "Selection",
-        "--dedup",
-        type=click.Choice(["exact", "none"]),
-        default="exact",
+        _SELECTION,
+        "--strategy",
+        type=click.Choice(STRATEGIES),
+        default="top",
         show_default=True,
-        help="Texts that equal a better-ranked one are left out.",
+        help="How the budget is filled; the README says which to use when.",
     ),
     option(
-        "Selection",
+        _SELECTION,
+        "--dedup",
+        type=click.Choice(["exact", "near", "none"]),
+        default="exact",
+        show_default=True,
+        help="Copies of a better-ranked text that are left out.",
+    ),
+    option(
+        _SELECTION,
+        "--exclude-overlap",
+        "exclude_overlap",
+        multiple=True,
+        metavar="PATH",
+        help="Benchmarks whose items must not leak into the subset.",
+    ),
+    option(_SELECTION, "--keep-leaks", is_flag=True, help="Do not look for leaked examples."),
+    option(_SELECTION, "--quota", metavar="NAME=F,...", help="Budget by group: 'code=0.5,*=0.5'."),
+    option(_SELECTION, "--max-per-group", type=int, metavar="N", help="Records of one group."),
+    option(_SELECTION, "--mix", metavar="NAME=F,...", help="Budget by named target."),
+)
+
+_rare_options = stack(
+    option(
+        _RARE,
+        "--temperature",
+        type=float,
+        default=1.0,
+        show_default=True,
+        help="Of --strategy sample.",
+    ),
+    option(
+        _RARE,
+        "--hard-cutoff",
+        type=float,
+        default=0.5,
+        show_default=True,
+        metavar="F",
+        help="Lowest share that --strategy stratified drops.",
+    ),
+    option(
+        _RARE,
+        "--near-threshold",
+        type=float,
+        default=DEFAULT_NEAR_THRESHOLD,
+        show_default=True,
+        metavar="F",
+        help="Jaccard similarity of near-duplicates.",
+    ),
+    option(
+        _RARE,
+        "--leak-ngram",
+        type=int,
+        default=DEFAULT_NGRAM,
+        show_default=True,
+        metavar="N",
+        help="Words in an n-gram that shows a leak.",
+    ),
+    option(
+        _RARE,
+        "--leak-overlap",
+        type=float,
+        default=DEFAULT_OVERLAP,
+        show_default=True,
+        metavar="F",
+        help="Share of an example's n-grams that makes a leak.",
+    ),
+    option(
+        _RARE,
         "--contenders",
         type=click.FloatRange(0, 1, min_open=True),
         metavar="F",
@@ -112,6 +185,7 @@ _selection_options = stack(
 @scorer_options
 @read_options
 @run_options
+@_rare_options
 def command(**options: Any) -> int:
     """Choose the records of POOL that are closest to a target.
 
@@ -127,9 +201,20 @@ def command(**options: Any) -> int:
         add_field=options["add_field"],
         format=options["format"],
         shard_bytes=options["shard_size"],
-        dedup=options["dedup"],
         tokenizer=options["tokenizer"],
         contenders=options["contenders"],
+        strategy=options["strategy"],
+        temperature=options["temperature"],
+        hard_cutoff=options["hard_cutoff"],
+        seed=options["seed"],
+        dedup=options["dedup"],
+        near_threshold=options["near_threshold"],
+        keep_leaks=options["keep_leaks"],
+        leak_rule=LeakRule(options["leak_ngram"], options["leak_overlap"]),
+        exclude=tuple(options["exclude_overlap"]),
+        quota=_shares(options, "quota"),
+        max_per_group=options["max_per_group"],
+        mix=_shares(options, "mix"),
     )
     stdout = sys.stdout.buffer
     log = make_log(options)
@@ -149,6 +234,11 @@ def command(**options: Any) -> int:
         log.say("empty", "the subset is empty (--fail-if-empty)")
         return 1
     return os.EX_OK
+
+
+def _shares(options: dict[str, Any], name: str) -> tuple[tuple[str, float], ...]:
+    value = options[name]
+    return () if value is None else tuple(parse_shares(value, name).items())
 
 
 def _budget(options: dict[str, Any]) -> Budget:

@@ -33,10 +33,12 @@ class Scorer(Protocol):
     """
 
     name: ClassVar[str]
-    #: Columns that ``score`` returns, in the order of the sidecar, with their numpy types.
-    columns: ClassVar[dict[str, str]]
     #: How much of a shard one task should score: less where a text costs more.
     chunk_bytes: ClassVar[int]
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Columns that ``score`` returns, in the order of the sidecar, with their numpy types."""
 
     def score(self, batch: TextBatch) -> Scores:
         """Score texts.
@@ -72,6 +74,10 @@ def scorer_class(name: str) -> type[Scorer]:
         from zipsel.scorers.ngram import NgramScorer
 
         return NgramScorer
+    if name == "faceted":
+        from zipsel.scorers.faceted import FacetedScorer
+
+        return FacetedScorer
     if name == "ncd":
         from zipsel.scorers.ncd import NcdScorer
 

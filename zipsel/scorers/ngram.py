@@ -159,6 +159,14 @@ class NgramScorer:
             self._look_up(batch, first, end, hashes, weights[start:stop])
         return weights
 
+    def buckets(self, batch: TextBatch) -> NDArray[np.int64]:
+        """Bucket of every n-gram that lies within one text, int64."""
+        hashes = np.empty(int(batch.offsets[-1]), np.uint64)
+        bucket_words(words_at_every_byte(batch.buffer, 0, len(hashes)), hashes, self.parameters)
+        inside = np.ones(len(hashes), bool)
+        inside[boundary_positions(batch.offsets, self.parameters.n)] = False
+        return hashes.view(np.int64)[inside]
+
     def _look_up(
         self,
         batch: TextBatch,

@@ -55,11 +55,18 @@ class Meter:
     Args:
         budget: The budget.
         n_pool: Records in the pool, for a fraction.
+        share: Part of the budget that this meter is for.
     """
 
-    def __init__(self, budget: Budget, n_pool: int) -> None:
+    def __init__(self, budget: Budget, n_pool: int, share: float = 1.0) -> None:
         self.budget = budget
-        self.limit = int(budget.value * n_pool) if budget.kind == "fraction" else budget.value
+        self.limit = budget.value
+        if budget.kind == "fraction":
+            self.limit = int(budget.value * n_pool * share)
+        elif budget.kind == "top_k":
+            self.limit = int(budget.value * share)
+        elif budget.kind != "min_alignment":
+            self.limit = budget.value * share
         self.used = 0.0
         self.full = self.limit <= 0 and budget.kind != "min_alignment"
 

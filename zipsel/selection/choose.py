@@ -1,55 +1,95 @@
-"""The composition: refuse duplicates → count against the budget, in rank order."""
+"""The composition: refuse leaks → deduplicate → quotas → budget, in the strategy's order."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zipsel.ranking import Candidates
-from zipsel.selection.budgets import Budget, Meter
+from zipsel.selection.duplicates import Duplicates
 from zipsel.selection.inspect import Features
+from zipsel.selection.leaks import Leak
+from zipsel.selection.quotas import Quotas
+
+#: Names the part of the budget that each candidate counts against.
+Namer = Callable[[Candidates], list[str]]
 
 
 @dataclass
 class Chooser:
-    """Takes candidates block by block, best first, until the budget is full.
+    """Takes candidates block by block until the budget is full.
 
     Attributes:
-        meter: The budget and what of it is used.
-        dedup: Whether to leave out texts that equal an earlier one.
+        quotas: The budget and its parts.
+        duplicates: What was taken, to recognize copies.
+        name: Part of the budget of each candidate.
+        leaks: Position → what leaked, of candidates refused for it.
+        copies: Position → position of the taken record that it is a copy of.
     """
 
-    meter: Meter
-    dedup: bool
-    n_duplicates: int = 0
-    _seen: set[bytes] = field(default_factory=set)
-
-    @classmethod
-    def for_budget(cls, budget: Budget, n_pool: int, *, dedup: bool) -> Chooser:
-        """Begin with nothing chosen."""
-        return cls(Meter(budget, n_pool), dedup)
+    quotas: Quotas
+    duplicates: Duplicates
+    name: Namer
+    leaks: dict[int, Leak] = field(default_factory=dict)
+    copies: dict[int, int] = field(default_factory=dict)
 
     @property
     def done(self) -> bool:
         """Whether no further candidate could be taken."""
-        return self.meter.full
+        return self.quotas.full
 
-    def choose(self, block: Candidates, features: Sequence[Features]) -> np.ndarray:
-        """Positions in the block of the records taken, ascending, int64."""
+    def may_take(self, block: Candidates) -> NDArray[np.bool_]:
+        """Which candidates need a look: those whose part of the budget has room."""
+        names = self.name(block)
+        is_open = {name: self.quotas.is_open(name) for name in set(names)}
+        return np.array([is_open[name] for name in names], bool)
+
+    def choose(
+        self, block: Candidates, features: Sequence[Features], first: int
+    ) -> NDArray[np.int64]:
+        """Take what may be taken, in order.
+
+        Args:
+            block: Candidates.
+            features: What is known of their texts.
+            first: Position of the block's first candidate among all.
+
+        Returns:
+            Positions in the block of the records taken, ascending, int64.
+        """
+        considering = self.considering(block, features, first)
         taken: list[int] = []
-        alignments, lengths = block.alignment.tolist(), block.n_bytes.tolist()
-        for i, (alignment, n_bytes, feature) in enumerate(
-            zip(alignments, lengths, features, strict=True)
-        ):
-            if self.meter.full:
+        for i in range(len(block)):
+            if self.done:
                 break
-            if self.dedup and feature.digest in self._seen:
-                self.n_duplicates += 1
-                continue
-            if self.meter.admit(alignment, n_bytes, feature.n_tokens):
+            if considering(i):
                 taken.append(i)
-                if self.dedup:
-                    self._seen.add(feature.digest)
         return np.array(taken, np.int64)
+
+    def considering(
+        self, block: Candidates, features: Sequence[Features], first: int
+    ) -> Callable[[int], bool]:
+        """A function that takes the i-th candidate of a block if it may be taken."""
+        names = self.name(block)
+        alignments, lengths = block.alignment.tolist(), block.n_bytes.tolist()
+
+        def consider(i: int) -> bool:
+            found = features[i]
+            if self.done or not self.quotas.is_open(names[i]):
+                return False
+            if found.leak is not None:
+                self.leaks[first + i] = found.leak
+                return False
+            original = self.duplicates.find(found.digest, found.minhash)
+            if original is not None:
+                self.copies[first + i] = original
+                return False
+            if not self.quotas.admit(names[i], alignments[i], lengths[i], found.n_tokens):
+                return False
+            self.duplicates.add(first + i, found.digest, found.minhash)
+            return True
+
+        return consider

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from zipsel.selection.leaks import Leak, LeakSources, load_index
 
 
 class Features(NamedTuple):
@@ -13,10 +15,14 @@ class Features(NamedTuple):
     Attributes:
         digest: 16 bytes; equal for equal texts.
         n_tokens: Tokens, where they were asked for; otherwise 0.
+        leak: The target example or benchmark item that it holds, if any.
+        minhash: For near-duplicates, where they were asked for.
     """
 
-    digest: bytes
-    n_tokens: int
+    digest: bytes = b""
+    n_tokens: int = 0
+    leak: Leak | None = None
+    minhash: Any = None
 
 
 @dataclass(frozen=True)
@@ -24,17 +30,26 @@ class Inspection:
     """What to find out about each text.
 
     Attributes:
+        leaks: What must not leak; None to look for no leaks.
+        near: Make the sketch that near-duplicates are found by.
         tokenizer_path: A tokenizers JSON to count tokens with, or None.
     """
 
+    leaks: LeakSources | None = None
+    near: bool = False
     tokenizer_path: str | None = None
 
     def look(self, text: str) -> Features:
         """Look at one text."""
-        digest = blake2b(text.encode(), digest_size=16).digest()
-        n_tokens = 0
+        n_tokens, minhash = 0, None
         if self.tokenizer_path is not None:
             from zipsel.selection.tokens import count_tokens
 
             n_tokens = count_tokens(self.tokenizer_path, text)
-        return Features(digest, n_tokens)
+        if self.near:
+            from zipsel.selection.duplicates import sketch
+
+            minhash = sketch(text)
+        digest = blake2b(text.encode(), digest_size=16).digest()
+        leak = None if self.leaks is None else load_index(self.leaks).find(text)
+        return Features(digest, n_tokens, leak, minhash)

@@ -1,0 +1,88 @@
+"""Copies: exact by digest, near by MinHash; the better-ranked one stays.
+
+Near-duplicates share most of their word 5-grams. MinHash with locality-sensitive hashing (Broder
+1997; Leskovec, Rajaraman & Ullman, chapter 3) comes from ``rensa`` (extra ``dedup``), which takes
+18 microseconds a text where ``datasketch`` takes 330 (128 permutations, 1 KB texts). Only
+candidates are looked at, so the cost follows the budget and not the pool.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from zipsel.errors import UsageError
+from zipsel.selection.leaks import words_of
+
+DedupMode = Literal["exact", "near", "none"]
+
+DEFAULT_NEAR_THRESHOLD = 0.7
+
+_N_PERMUTATIONS = 128
+#: 32 bands of 4: pairs of Jaccard 0.7 meet with probability 0.9998, of 0.5 with 0.87; those
+#: that meet are then compared in full.
+_N_BANDS = 32
+_SHINGLE_WORDS = 5
+_SEED = 42
+
+
+def require_rensa() -> Any:
+    """The library.
+
+    Raises:
+        UsageError: If it is not installed.
+    """
+    try:
+        import rensa
+    except ImportError:
+        raise UsageError("--dedup near needs a library: pip install 'zipsel[dedup]'") from None
+    return rensa
+
+
+def sketch(text: str) -> Any:
+    """A MinHash of a text's word 5-grams (of all its words where it has fewer)."""
+    words = words_of(text)
+    n_shingles = max(1, len(words) - _SHINGLE_WORDS + 1)
+    shingles = {" ".join(words[i : i + _SHINGLE_WORDS]) for i in range(n_shingles)}
+    minhash = require_rensa().RMinHash(num_perm=_N_PERMUTATIONS, seed=_SEED)
+    minhash.update(sorted(shingles))
+    return minhash
+
+
+class Duplicates:
+    """Remembers what was taken and recognizes copies of it.
+
+    Args:
+        mode: ``exact``, ``near`` (which includes exact) or ``none``.
+        threshold: Jaccard similarity of 5-gram sets from which texts are near-duplicates.
+    """
+
+    def __init__(self, mode: DedupMode, threshold: float = DEFAULT_NEAR_THRESHOLD) -> None:
+        self.mode = mode
+        self.threshold = threshold
+        self._digests: dict[bytes, int] = {}
+        self._sketches: dict[int, Any] = {}
+        self._near: Any = None
+        if mode == "near":
+            self._near = require_rensa().RMinHashLSH(threshold, _N_PERMUTATIONS, _N_BANDS)
+
+    def find(self, digest: bytes, minhash: Any) -> int | None:
+        """The key of something taken that this is a copy of."""
+        if self.mode == "none":
+            return None
+        if digest in self._digests:
+            return self._digests[digest]
+        if self._near is None:
+            return None
+        for key in sorted(self._near.query(minhash)):
+            if self._sketches[key].jaccard(minhash) >= self.threshold:
+                return int(key)
+        return None
+
+    def add(self, key: int, digest: bytes, minhash: Any) -> None:
+        """Remember something that was taken."""
+        if self.mode == "none":
+            return
+        self._digests[digest] = key
+        if self._near is not None:
+            self._near.insert(key, minhash)
+            self._sketches[key] = minhash

@@ -1,0 +1,207 @@
+"""Texts that hold a target example, or one of a benchmark that must not leak.
+
+A text copied from the target compresses to almost nothing given the target, so a targeted selector
+ranks it first. A text is a leak when its normalized form equals an example's, or when enough of
+the word n-grams of one example stand in it: in the manner of the GPT-3 paper's overlap analysis
+(Brown et al. 2020, appendix C; 13-grams), but counted against the example, so that a short item
+buried in a long page is found. An example of fewer words than n, but at least eight, leaks when it
+stands in the text whole.
+
+Only the examples' n-grams are kept, as 64-bit hashes of word numbers: memory follows the target.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import blake2b
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+DEFAULT_NGRAM = 13
+DEFAULT_OVERLAP = 0.5
+
+#: Shorter examples are phrases, which stand in innocent texts too.
+_SHORTEST_WORDS = 8
+
+_WORD = re.compile(r"\w+")
+_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+
+
+class Leak(NamedTuple):
+    """What a text holds.
+
+    Attributes:
+        source: ``target``, or the name of the file to keep out.
+        example: Number of the example there, from 0.
+        overlap: Share of the example's n-grams that stand in the text; 1 for a copy.
+    """
+
+    source: str
+    example: int
+    overlap: float
+
+
+@dataclass(frozen=True)
+class LeakRule:
+    """When a text is a leak.
+
+    Attributes:
+        ngram: Words in an n-gram.
+        overlap: Share of an example's n-grams, over 0 to 1.
+    """
+
+    ngram: int = DEFAULT_NGRAM
+    overlap: float = DEFAULT_OVERLAP
+
+
+def normalize(text: str) -> str:
+    """Case and white space do not count."""
+    return " ".join(text.casefold().split())
+
+
+def words_of(text: str) -> list[str]:
+    """Runs of letters, digits and underscores, case-folded."""
+    return _WORD.findall(text.casefold())
+
+
+class LeakIndex:
+    """Finds examples in texts.
+
+    Args:
+        sources: Names of the sets of examples.
+        examples: ``(source, number, text)`` of each example.
+        rule: When a text is a leak.
+    """
+
+    def __init__(
+        self, sources: Sequence[str], examples: Iterable[tuple[int, int, str]], rule: LeakRule
+    ) -> None:
+        self.sources = list(sources)
+        self.rule = rule
+        self._copies: dict[bytes, tuple[int, int]] = {}
+        self._numbers: dict[str, int] = {}
+        self._places: list[tuple[int, int]] = []
+        grams: dict[int, list[tuple[NDArray[np.uint64], int]]] = {}
+        totals: list[int] = []
+        for source, number, text in examples:
+            self._copies.setdefault(_digest(text), (source, number))
+            numbers = self._number(words_of(text))
+            length = min(rule.ngram, len(numbers))
+            if length < min(_SHORTEST_WORDS, rule.ngram):
+                continue
+            hashes = np.unique(_hash_windows(numbers, length))
+            grams.setdefault(length, []).append((hashes, len(self._places)))
+            self._places.append((source, number))
+            totals.append(len(hashes))
+        self._totals = np.array(totals, np.int64)
+        #: Window length → sorted hashes and the example of each.
+        self._tables = {length: _merge(found) for length, found in sorted(grams.items())}
+
+    def _number(self, words: list[str]) -> NDArray[np.uint64]:
+        """Numbers of an example's words, from 1, new ones as they come."""
+        numbers = self._numbers
+        return np.array([numbers.setdefault(word, len(numbers) + 1) for word in words], np.uint64)
+
+    def find(self, text: str) -> Leak | None:
+        """The example that a text holds most of, if it holds enough."""
+        copy = self._copies.get(_digest(text))
+        if copy is not None:
+            return Leak(self.sources[copy[0]], copy[1], 1.0)
+        get = self._numbers.get
+        numbers = np.array([get(word, 0) for word in words_of(text)], np.uint64)
+        best: Leak | None = None
+        for length, (hashes, examples) in self._tables.items():
+            if len(numbers) < length:
+                break
+            needed = self.rule.overlap if length == self.rule.ngram else 1.0
+            for example, overlap in self._overlaps(numbers, length, hashes, examples):
+                if overlap >= needed and (best is None or overlap > best.overlap):
+                    source, number = self._places[example]
+                    best = Leak(self.sources[source], number, round(overlap, 4))
+        return best
+
+    def _overlaps(
+        self,
+        numbers: NDArray[np.uint64],
+        length: int,
+        hashes: NDArray[np.uint64],
+        examples: NDArray[np.int64],
+    ) -> list[tuple[int, float]]:
+        """Examples with n-grams in the text, and the share of theirs that are there."""
+        # A word that no example has (number 0) cannot be part of a shared n-gram.
+        known = np.convolve(numbers != 0, np.ones(length, np.int64), "valid") == length
+        if not known.any():
+            return []
+        found = np.unique(_hash_windows(numbers, length)[known])
+        starts = np.searchsorted(hashes, found, side="left")
+        ends = np.searchsorted(hashes, found, side="right")
+        hits = [examples[a:b] for a, b in zip(starts.tolist(), ends.tolist(), strict=True) if a < b]
+        if not hits:
+            return []
+        which, counts = np.unique(np.concatenate(hits), return_counts=True)
+        shares = counts / self._totals[which]
+        return list(zip(which.tolist(), shares.tolist(), strict=True))
+
+
+def _digest(text: str) -> bytes:
+    return blake2b(normalize(text).encode(), digest_size=16).digest()
+
+
+def _hash_windows(numbers: NDArray[np.uint64], length: int) -> NDArray[np.uint64]:
+    """Hash of each run of ``length`` words, uint64 ``(n_words - length + 1,)``."""
+    n_windows = len(numbers) - length + 1
+    hashes = np.zeros(n_windows, np.uint64)
+    for i in range(length):
+        hashes = (hashes ^ numbers[i : i + n_windows]) * _MULTIPLIER
+        hashes ^= hashes >> np.uint64(29)
+    return hashes
+
+
+def _merge(
+    found: list[tuple[NDArray[np.uint64], int]],
+) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    hashes = np.concatenate([each for each, _ in found])
+    examples = np.concatenate([np.full(len(each), example) for each, example in found])
+    order = np.argsort(hashes, kind="stable")
+    return hashes[order], examples[order]
+
+
+@dataclass(frozen=True)
+class LeakSources:
+    """Where the examples come from, as a task can carry it.
+
+    Attributes:
+        profile_path: The profile, whose target must not leak.
+        exclude_path: A file of further texts, made by ``save_texts``; None for none.
+        rule: When a text is a leak.
+    """
+
+    profile_path: str
+    exclude_path: str | None
+    rule: LeakRule
+
+
+@lru_cache(maxsize=1)
+def load_index(sources: LeakSources) -> LeakIndex:
+    """Build the index, once per process."""
+    from zipsel.profile import load_cached
+
+    examples = [
+        (0, number, text)
+        for number, text in enumerate(load_cached(sources.profile_path).target.iter_texts())
+    ]
+    names = ["target"]
+    if sources.exclude_path is not None:
+        import msgspec
+
+        with open(sources.exclude_path, "rb") as file:
+            excluded: list[tuple[str, list[str]]] = msgspec.msgpack.decode(file.read())
+        for name, texts in excluded:
+            examples.extend((len(names), number, text) for number, text in enumerate(texts))
+            names.append(name)
+    return LeakIndex(names, examples, sources.rule)

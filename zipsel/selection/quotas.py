@@ -1,0 +1,119 @@
+"""Quotas: shares of the budget by group, or at most so many records of each.
+
+A share that its group cannot fill is a shortfall: it is reported, and never given to others.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from zipsel.errors import UsageError
+from zipsel.selection.budgets import Budget, Meter
+
+#: In ``--quota``, every group that is not named, together.
+OTHERS = "*"
+
+_ENTRY = re.compile(r"\s*(.+?)\s*=\s*([0-9.]+)(%?)\s*")
+
+
+def parse_shares(text: str, option: str) -> dict[str, float]:
+    """Read ``code=0.5,math=0.3,*=0.2``; percentages may be written too.
+
+    Raises:
+        UsageError: If it is not of that form, or the shares exceed 1.
+    """
+    shares: dict[str, float] = {}
+    for entry in text.split(","):
+        match = _ENTRY.fullmatch(entry)
+        try:
+            if match is None:
+                raise ValueError
+            share = float(match[2]) / (100 if match[3] else 1)
+        except ValueError:
+            raise UsageError(
+                f"--{option} {text!r}: {entry!r} is not NAME=SHARE, as in code=0.5,math=0.3,*=0.2"
+            ) from None
+        if match[1] in shares:
+            raise UsageError(f"--{option} {text!r}: {match[1]!r} stands twice")
+        shares[match[1]] = share
+    if sum(shares.values()) > 1 + 1e-9:
+        raise UsageError(f"--{option} {text!r}: the shares add up to {sum(shares.values()):g}")
+    return shares
+
+
+@dataclass(frozen=True)
+class Shortfall:
+    """A share that was not filled.
+
+    Attributes:
+        name: The group; ``*`` for all that are not named.
+        wanted: Its part of the budget, in the budget's unit.
+        used: What of it was used.
+    """
+
+    name: str
+    wanted: float
+    used: float
+
+
+class Quotas:
+    """Who may still be taken, by group.
+
+    Args:
+        budget: The whole budget.
+        n_pool: Records in the pool.
+        shares: Group → share of the budget; empty for no quotas.
+        max_per_group: Records of one group at most; None for any number.
+    """
+
+    def __init__(
+        self,
+        budget: Budget,
+        n_pool: int,
+        shares: Mapping[str, float],
+        max_per_group: int | None = None,
+    ) -> None:
+        self.whole = Meter(budget, n_pool)
+        self.meters = {name: Meter(budget, n_pool, share) for name, share in shares.items()}
+        self.max_per_group = max_per_group
+        self._taken: dict[str, int] = {}
+
+    @property
+    def full(self) -> bool:
+        """Whether no record of any group can be taken any more."""
+        if self.meters:
+            return all(meter.full for meter in self.meters.values())
+        return self.whole.full
+
+    def _meter(self, group: str) -> Meter | None:
+        """What a group's records count against; None for a group that gets nothing."""
+        if not self.meters:
+            return self.whole
+        return self.meters.get(group, self.meters.get(OTHERS))
+
+    def is_open(self, group: str) -> bool:
+        """Whether a record of the group might be taken."""
+        if self.max_per_group is not None and self._taken.get(group, 0) >= self.max_per_group:
+            return False
+        meter = self._meter(group)
+        return meter is not None and not meter.full
+
+    def admit(self, group: str, alignment: float, n_bytes: int, n_tokens: int) -> bool:
+        """Take a record if its group has room, and count it."""
+        meter = self._meter(group)
+        if meter is None or not self.is_open(group):
+            return False
+        if not meter.admit(alignment, n_bytes, n_tokens):
+            return False
+        self._taken[group] = self._taken.get(group, 0) + 1
+        return True
+
+    def shortfalls(self) -> list[Shortfall]:
+        """Shares that no record was left to fill."""
+        return [
+            Shortfall(name, meter.limit, meter.used)
+            for name, meter in self.meters.items()
+            if not meter.full
+        ]
