@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 
 from zipsel.files import temporary_sibling
 from zipsel.readers import RowBatch
+from zipsel.records import TextBatch
 from zipsel.scorers import Scores
 from zipsel.shards import Shard
 
@@ -142,10 +143,17 @@ class PartBuilder:
         self._append("offset", pa.array(rows.offsets, mask=rows.offsets < 0))
         if rows.groups:
             self._add_groups(rows, n_bytes)
+        else:
+            self._append("group", pa.nulls(rows.n_rows, pa.string()))
         self._add_rejects(rows)
         self._n_rows += rows.n_rows
         self._n_bytes += int(n_bytes.sum())
         self._n_screened += int(screened.sum())
+
+    def _add_nothing(self) -> None:
+        none = np.zeros(0, np.int64)
+        rows = RowBatch(none, TextBatch.from_encoded([]), none, {}, [])
+        self.add(rows, {name: np.zeros(0, dtype) for name, dtype in self.columns.items()})
 
     def _append(self, name: str, values: pa.Array) -> None:
         self._columns.setdefault(name, []).append(values)
@@ -183,6 +191,8 @@ class PartBuilder:
         Raises:
             OutputError: If it cannot be written.
         """
+        if not self._columns:  # a chunk without rows has all columns nevertheless
+            self._add_nothing()
         summary = PartSummary(
             index=index,
             n_rows=self._n_rows,

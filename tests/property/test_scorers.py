@@ -1,0 +1,123 @@
+"""A text's score is its own: no batch, profile file or process changes a bit of it."""
+
+import pickle
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from zipsel.profile import Profile
+from zipsel.records import TextBatch
+from zipsel.scorers.conditional import ConditionalScorer
+from zipsel.scorers.fused import FusedScorer
+from zipsel.scorers.ncd import NcdScorer
+from zipsel.scorers.ngram import NgramParameters, NgramScorer, bucket_words, count_ngrams
+
+TARGET = [b"def add(a, b):\n    return a + b\n", b"for x in range(10):\n    print(x)\n", b"x"]
+POOL = [b"the party shall indemnify", b"return a + b", b"", b"zz", "ümlaut".encode(), b"q" * 99]
+
+
+def fit(name):
+    target, pool = TextBatch.from_encoded(TARGET), TextBatch.from_encoded(POOL)
+    return {
+        "ncd": lambda: NcdScorer.fit(target, "gzip", 6),
+        "ncd-zstd": lambda: NcdScorer.fit(target, "zstd", 3),
+        "conditional": lambda: ConditionalScorer.fit(target),
+        "ngram": lambda: NgramScorer.fit(target, pool),
+        "fused": lambda: FusedScorer.fit(target, pool),
+        "fused-screened": lambda: (s := FusedScorer.fit(target, pool)).screened(s.screen_for(0.5)),
+    }[name]()
+
+
+NAMES = ["ncd", "ncd-zstd", "conditional", "ngram", "fused", "fused-screened"]
+SCORERS = {name: fit(name) for name in NAMES}
+
+some_text = st.one_of(
+    st.text(max_size=60).map(lambda text: text.encode("utf-8", "ignore")),
+    st.sampled_from([*TARGET, *POOL, b"return a + b\n" * 500, bytes(range(32, 127)) * 30]),
+)
+some_texts = st.lists(some_text, min_size=1, max_size=12)
+
+
+def same(a, b):
+    return a.keys() == b.keys() and all(a[name].tobytes() == b[name].tobytes() for name in a)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(texts=some_texts, cut=st.integers(0, 12))
+@example(texts=[b"", b"", b"ab", b""], cut=1)
+@example(texts=[b"tiny", b"return a + b " * 20_000, b"last"], cut=2)
+def test_any_split_of_a_batch_gives_the_same_bits(name, texts, cut):
+    scorer, cut = SCORERS[name], min(cut, len(texts))
+    whole = scorer.score(TextBatch.from_encoded(texts))
+    halves = [scorer.score(TextBatch.from_encoded(part)) for part in (texts[:cut], texts[cut:])]
+    alone = [scorer.score(TextBatch.from_encoded([text])) for text in texts]
+
+    assert same(whole, {key: np.concatenate([half[key] for half in halves]) for key in whole})
+    assert same(whole, {key: np.concatenate([one[key] for one in alone]) for key in whole})
+    for key, dtype in scorer.columns.items():
+        assert whole[key].dtype == dtype
+        assert whole[key].shape == (len(texts),)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(texts=some_texts)
+def test_scorers_travel_without_changing_a_bit(name, texts):
+    batch = TextBatch.from_encoded(texts)
+    scorer = SCORERS[name]
+
+    assert same(pickle.loads(pickle.dumps(scorer)).score(batch), scorer.score(batch))
+    if name != "fused-screened":  # the screen is of a run, not of the profile
+        assert same(type(scorer).from_state(scorer.state()).score(batch), scorer.score(batch))
+
+
+@pytest.mark.parametrize("name", ["ncd", "conditional", "ngram", "fused"])
+def test_a_profile_on_disk_gives_the_scores_it_was_saved_with(name, tmp_path):
+    profile = Profile(SCORERS[name], TextBatch.from_encoded(TARGET), {"seed": 0, "level": None})
+    profile.save(tmp_path / "p.profile")
+    loaded = Profile.load(tmp_path / "p.profile")
+    batch = TextBatch.from_encoded([*POOL, *TARGET, b"return a + b " * 40])
+
+    assert same(loaded.scorer.score(batch), SCORERS[name].score(batch))
+    assert loaded.digest == profile.digest
+    assert list(loaded.target.iter_encoded()) == TARGET
+    assert loaded.origin == profile.origin
+    loaded.save(tmp_path / "again.profile")
+    assert (tmp_path / "again.profile").read_bytes() == (tmp_path / "p.profile").read_bytes()
+
+
+@given(texts=some_texts, share=st.sampled_from([0.1, 0.4, 0.9]))
+def test_finishing_a_screened_batch_gives_the_unscreened_scores(texts, share):
+    batch = TextBatch.from_encoded(texts)
+    scorer = SCORERS["fused"]
+    screened = scorer.screened(scorer.screen_for(share)).score(batch)
+    finished = scorer.finish(batch, {name: values.copy() for name, values in screened.items()})
+
+    assert same(finished, scorer.score(batch))
+
+
+@given(texts=st.lists(st.binary(max_size=9), max_size=10), n=st.integers(1, 8))
+@example(texts=[b"abcdef", b"x", b"", b"y"], n=4)
+def test_ngrams_are_counted_once_and_never_across_texts(texts, n):
+    parameters = NgramParameters(n=n, table_bits=8)
+    grams = Counter(text[i : i + n] for text in texts for i in range(len(text) - n + 1))
+    expected = np.zeros(256, np.int64)
+    for gram, count in grams.items():
+        word = np.frombuffer(gram.ljust(8, b"\xa5"), np.uint64)
+        bucket = np.empty(1, np.uint64)
+        bucket_words(word, bucket, parameters)
+        expected[bucket[0]] += count
+
+    assert count_ngrams(TextBatch.from_encoded(texts), parameters).tolist() == expected.tolist()
+
+
+@given(texts=some_texts, picks=st.lists(st.integers(0, 11), max_size=6))
+def test_a_batch_gives_back_its_texts(texts, picks):
+    batch = TextBatch.from_encoded(texts)
+    rows = [pick % len(texts) for pick in picks]
+
+    assert list(batch.iter_encoded()) == texts
+    assert batch.n_bytes.tolist() == [len(text) for text in texts]
+    assert list(batch.take(np.array(rows, np.int64)).iter_encoded()) == [texts[i] for i in rows]
