@@ -41,7 +41,7 @@ def test_a_written_template_parses_into_its_parts(parts):
 def test_any_template_parses_or_names_the_character(template):
     balanced = re.fullmatch(r"(?:[ab. ]|\{\{|\}\}|\{[ab ]+(?:\.[ab ]+)*\})*", template)
     if balanced:
-        assert "".join(text for _, text in parse_template(template)) is not None
+        parse_template(template)
         return
     with pytest.raises(UsageError, match=" at character "):
         parse_template(template)

@@ -9,6 +9,7 @@ such giants.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Literal
 
 from zipsel.errors import UsageError
@@ -62,7 +63,8 @@ class Meter:
         self.budget = budget
         self.limit = budget.value
         if budget.kind == "fraction":
-            self.limit = int(budget.value * n_pool * share)
+            # As decimals: 0.29 of 100 records is 29, not the 28 that binary fractions give.
+            self.limit = int(Decimal(str(budget.value)) * n_pool * Decimal(str(share)))
         elif budget.kind == "top_k":
             self.limit = int(budget.value * share)
         elif budget.kind != "min_alignment":
