@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from zipsel.engines import Engine
 from zipsel.errors import BadShards, ShardError
 from zipsel.readers.jsonl import cut_lines, n_chunks
-from zipsel.readers.streams import iter_pieces
+from zipsel.readers.streams import iter_pieces, until_damage
 from zipsel.records import CHUNK_BYTES
 from zipsel.scores import Part, PartSummary, part_path, place_parts, read_summary
 from zipsel.shards import Shard, open_raw
-from zipsel.tasks import Job, ScoreTask, score_chunks, until_damage
+from zipsel.tasks import Job, ScoreTask, score_chunks
 
 #: Called with (rows, text bytes, shard bytes) after each task.
 Advance = Callable[[int, int, int], None]

@@ -39,6 +39,7 @@ _MAGIC = {
     b"\xfd7zXZ": "xz",
     b"ARROW1": "Arrow",
 }
+_FOREIGN_COMPRESSIONS = frozenset({".bz2", ".xz", ".lz4", ".br", ".zip", ".snappy", ".lzma"})
 _COMPRESSION_NAMES = {"gz": "gzip", "zst": "zstd"}
 #: Files that tools, this one among them, write beside shards and that hold no records.
 _NOT_SHARDS = frozenset(
@@ -97,12 +98,7 @@ def find_shards(
     errors: list[ShardError] = []
     seen: set[str] = set()
     for pattern in patterns:
-        try:
-            paths = _expand(pattern, frozenset(formats))
-        except ShardError as error:
-            errors.append(error)
-            continue
-        for path in paths:
+        for path in _expand(pattern, frozenset(formats), errors):
             real = os.path.realpath(path)
             if real in seen:
                 continue
@@ -120,14 +116,15 @@ def open_shard(path: str, index: int, formats: Iterable[str] = ("jsonl", "parque
     Raises:
         ShardError: If it is missing, unreadable, or not what its suffix says.
     """
+    _check_name(path)
     kind, compression = split_suffix(path)
     if kind is None or kind not in formats:
         raise ShardError(path, f"the suffix is none of {_suffixes(formats)}")
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # before opening: a FIFO would block
+            raise ShardError(path, "is not a regular file; use - to read a stream")
         with open(path, "rb") as file:
             status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise ShardError(path, "is not a regular file; use - to read a stream")
             head = file.read(_FINGERPRINT_END_BYTES)
             check_magic(path, kind, compression, head)
             if status.st_size > 2 * _FINGERPRINT_END_BYTES:
@@ -140,13 +137,25 @@ def open_shard(path: str, index: int, formats: Iterable[str] = ("jsonl", "parque
     return Shard(index, path, kind, compression, status.st_size, fingerprint)
 
 
+def _check_name(path: str) -> None:
+    """Refuse a name that no report could hold."""
+    try:
+        os.path.abspath(path).encode()
+    except UnicodeEncodeError:
+        raise ShardError(path, "the name is no UTF-8, which reports need; rename it") from None
+
+
 def check_unchanged(shard: Shard) -> None:
     """Raise if a shard is no longer the file that it was.
 
     Raises:
         ShardError: If its fingerprint differs.
     """
-    if open_shard(shard.path, shard.index, (shard.format,)).fingerprint != shard.fingerprint:
+    try:
+        fingerprint = open_shard(shard.path, shard.index, (shard.format,)).fingerprint
+    except ShardError as error:
+        raise ShardError(shard.path, f"changed while it was being read: {error.problem}") from None
+    if fingerprint != shard.fingerprint:
         raise ShardError(shard.path, "changed while it was being read; run again when it is still")
 
 
@@ -156,7 +165,9 @@ def check_magic(path: str, kind: str, compression: str, head: bytes) -> None:
     Raises:
         ShardError: If they contradict each other.
     """
-    if not head and kind != "parquet":
+    if not head:
+        if kind == "parquet":
+            raise ShardError(path, "is empty, without a Parquet footer; write it again")
         return
     found = next((name for magic, name in _MAGIC.items() if head.startswith(magic)), "text")
     if compression == "zst" and _is_skippable_frame(head):
@@ -180,34 +191,51 @@ def _suffixes(formats: Iterable[str]) -> str:
     return ", ".join(names) + " (JSON and text also with .gz or .zst)"
 
 
-def _expand(pattern: str, formats: frozenset[str]) -> list[str]:
-    """The files behind one argument."""
+def _expand(pattern: str, formats: frozenset[str], errors: list[ShardError]) -> list[str]:
+    """The files behind one argument; what is wrong with it is appended to ``errors``."""
     if os.path.isdir(pattern):
-        paths = sorted(_walk(pattern, formats))
-        if not paths:
-            raise ShardError(pattern, f"no file below it ends in {_suffixes(formats)}")
+        n_errors = len(errors)
+        paths = sorted(_walk(pattern, formats, errors))
+        if not paths and len(errors) == n_errors:
+            errors.append(ShardError(pattern, f"no file below it ends in {_suffixes(formats)}"))
         return paths
     if os.path.lexists(pattern):
         return [pattern]
-    paths = sorted(path for path in glob.glob(pattern, recursive=True) if os.path.isfile(path))
+    found = glob.glob(pattern, recursive=True)
+    paths = sorted(path for path in found if not os.path.isdir(path))
     if not paths:
-        raise ShardError(pattern, "no such file, and no file matches it as a pattern")
+        errors.append(ShardError(pattern, "no such file, and no file matches it as a pattern"))
     return paths
 
 
-def _walk(directory: str, formats: frozenset[str]) -> Iterator[str]:
+def _walk(directory: str, formats: frozenset[str], errors: list[ShardError]) -> Iterator[str]:
     """Shards below a directory; hidden and underscored names and known by-products are not."""
     visited: set[str] = set()
-    for parent, directories, names in os.walk(directory, followlinks=True):
+
+    def note(error: OSError) -> None:
+        errors.append(ShardError(str(error.filename), (error.strerror or str(error)).lower()))
+
+    for parent, directories, names in os.walk(directory, onerror=note, followlinks=True):
         real = os.path.realpath(parent)
         if real in visited:  # a symbolic link back up
             directories.clear()
             continue
         visited.add(real)
-        directories[:] = [name for name in directories if name[0] not in "._"]
+        directories[:] = sorted(name for name in directories if name[0] not in "._")
         for name in names:
-            if name[0] not in "._" and name not in _NOT_SHARDS and split_suffix(name)[0] in formats:
+            if name[0] not in "._" and name not in _NOT_SHARDS and _looks_like_shard(name, formats):
                 yield os.path.join(parent, name)
+
+
+def _looks_like_shard(name: str, formats: frozenset[str]) -> bool:
+    """Whether a file in a directory is meant: also one in a compression that is not read.
+
+    It is refused later, by name; passing it over would lose its rows in silence.
+    """
+    stem, suffix = os.path.splitext(name.lower())
+    if suffix in _FOREIGN_COMPRESSIONS:
+        return os.path.splitext(stem)[1] in _FORMATS
+    return split_suffix(name)[0] in formats
 
 
 def refuse_stdin_among(patterns: Sequence[str]) -> None:

@@ -156,7 +156,7 @@ def _score_rows(
     builder = PartBuilder(dict(scorer.columns))
     first_row = 0
     for rows in batches:
-        if known is not None and isinstance(scorer, FusedScorer):
+        if known is not None and isinstance(scorer, Cascade):
             scores = scorer.finish(
                 rows.texts, {name: v[first_row + rows.accepted] for name, v in known.items()}
             )

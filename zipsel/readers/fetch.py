@@ -13,11 +13,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from zipsel.errors import ShardError
 from zipsel.readers import parquet
-from zipsel.readers.streams import iter_pieces
+from zipsel.readers.streams import iter_pieces, until_damage
 from zipsel.shards import Shard, open_raw
 
 _BOM = b"\xef\xbb\xbf"
+
+_TABLE_BYTES = 64 << 20
 
 
 def iter_lines(
@@ -25,8 +28,10 @@ def iter_lines(
 ) -> Iterator[bytes]:
     """Yield the lines that begin at ascending byte offsets, without their newlines.
 
+    A stream that is damaged behind the last of them was salvaged by pass one and is fine here.
+
     Raises:
-        ShardError: If the shard cannot be read.
+        ShardError: If the shard cannot be read so far.
     """
     with open_raw(shard) as file:
         if shard.seekable:
@@ -35,7 +40,14 @@ def iter_lines(
                 yield _clean(file.readline(), offset)
             return
         pieces = iter_pieces(file, shard.path, shard.compression, long_windows=long_windows)
-        yield from _cut_lines(pieces, offsets.tolist())
+        damage: list[str] = []
+        n_lines = 0
+        for line in _cut_lines(until_damage(pieces, damage), offsets.tolist()):
+            yield line
+            n_lines += 1
+        if n_lines < len(offsets):
+            problem = damage[0] if damage else "ends before a row that was scored"
+            raise ShardError(shard.path, problem)
 
 
 def _cut_lines(pieces: Iterator[bytes], offsets: list[int]) -> Iterator[bytes]:
@@ -63,7 +75,7 @@ def _clean(line: bytes, offset: int) -> bytes:
 
 
 def iter_tables(shard: Shard, rows: NDArray[np.int64]) -> Iterator[pa.Table]:
-    """Yield ascending rows of a Parquet file, all columns, a row group's worth at a time.
+    """Yield ascending rows of a Parquet file, all columns, some 64 MB or a row group at a time.
 
     Raises:
         ShardError: If the shard cannot be read.
@@ -74,5 +86,23 @@ def iter_tables(shard: Shard, rows: NDArray[np.int64]) -> Iterator[pa.Table]:
         end_row = first_row + file.metadata.row_group(group).num_rows
         wanted = rows[(rows >= first_row) & (rows < end_row)] - first_row
         if len(wanted):
-            yield parquet.read_group(file, shard, group).take(pa.array(wanted))
+            yield from _take_rows(parquet.iter_batches(file, shard, group, None), wanted)
         first_row = end_row
+
+
+def _take_rows(batches: Iterator[pa.RecordBatch], rows: NDArray[np.int64]) -> Iterator[pa.Table]:
+    """Rows of consecutive batches, by their numbers in the row group."""
+    held: list[pa.RecordBatch] = []
+    n_bytes = first_row = 0
+    for batch in batches:
+        end_row = first_row + batch.num_rows
+        wanted = rows[(rows >= first_row) & (rows < end_row)] - first_row
+        first_row = end_row
+        if len(wanted):
+            held.append(batch.take(pa.array(wanted)))
+            n_bytes += held[-1].nbytes
+        if n_bytes >= _TABLE_BYTES:
+            yield pa.Table.from_batches(held)
+            held, n_bytes = [], 0
+    if held:
+        yield pa.Table.from_batches(held)

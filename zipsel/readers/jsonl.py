@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zipsel.readers import SNIPPET_BYTES, ReadOptions, RowBatch
 from zipsel.records import BATCH_BYTES, CHUNK_BYTES, TextBatch
-from zipsel.rows import Reason, RowError, RowParser
+from zipsel.rows import MAX_DEPTH, Reason, RowError, RowParser
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -217,6 +218,8 @@ def _parse_uniform(
         return None
     if (ends - starts).max() > options.max_row_bytes:
         return None
+    if not _is_utf8(chunk.data, start, end) or _may_be_deep(data, starts, ends):
+        return None
     parsed = parser.parse_lines(memoryview(chunk.data)[start:end], len(ends))
     if parsed is None:
         return None
@@ -228,6 +231,27 @@ def _parse_uniform(
         rejects={},
         groups=groups,
     )
+
+
+def _is_utf8(data: bytes, start: int, end: int) -> bool:
+    """Whether a stretch is UTF-8, in strings that the parser passes over too."""
+    try:
+        data[start:end].decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _may_be_deep(
+    data: NDArray[np.uint8], starts: NDArray[np.int64], ends: NDArray[np.int64]
+) -> bool:
+    """Whether any line holds so many brackets that it might nest too deep."""
+    opening = (data | np.uint8(ord("[") ^ ord("{"))) == ord("{")
+    if np.count_nonzero(opening) - len(starts) < MAX_DEPTH:  # every line has one
+        return False
+    places = np.flatnonzero(opening)
+    shortest = (places[MAX_DEPTH:] - places[:-MAX_DEPTH]).min()
+    return bool(shortest < (ends - starts).max())
 
 
 def _parse_lines(
@@ -249,7 +273,7 @@ def _parse_lines(
     groups: list[str | None] = []
     rejects: dict[int, tuple[Reason, bytes]] = {}
     blank: list[int] = []
-    parse = parser.parse
+    parse = parser.parse if _is_utf8(chunk.data, start, end) else parser.parse_slowly
     for i, line in enumerate(lines):
         try:
             if len(line) > options.max_row_bytes or i in cut_short:

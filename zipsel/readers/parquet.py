@@ -6,7 +6,7 @@ Python object. Templates and chats need the row, and pay for it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -24,6 +24,9 @@ from zipsel.shards import Shard
 
 #: Rows decoded at once; bounds memory where a row group is large.
 _BATCH_ROWS = 1024
+
+#: Bytes that one column's batch may decode to, but for single rows that are longer.
+_BATCH_MAX_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -70,43 +73,125 @@ def plan_chunks(file: pq.ParquetFile, chunk_bytes: int = CHUNK_BYTES) -> list[Gr
 
 
 def check_columns(file: pq.ParquetFile, shard: Shard, spec: TextSpec) -> None:
-    """Raise unless the columns that the text is made of exist.
+    """Raise unless the columns that the text is made of exist, each once.
 
     Raises:
         ShardError: Naming the columns that there are.
     """
     names = file.schema_arrow.names
-    missing = [path for path in spec.paths if path.split(".")[0] not in names]
-    if spec.kind == "chat" and len(missing) < len(spec.paths):
-        return
-    if missing:
+    wanted = [path.split(".")[0] for path in spec.paths]
+    missing = [name for name in wanted if name not in names]
+    if missing and not (spec.kind == "chat" and len(missing) < len(wanted)):
         raise ShardError(
-            shard.path,
-            f"has no column {missing[0].split('.')[0]!r}; it has {', '.join(names) or 'none'}",
+            shard.path, f"has no column {missing[0]!r}; it has {', '.join(names) or 'none'}"
         )
+    double = [name for name in wanted if names.count(name) > 1]
+    if double:
+        raise ShardError(shard.path, f"has {names.count(double[0])} columns named {double[0]!r}")
 
 
 def iter_rows(
-    shard: Shard, chunk: GroupChunk, spec: TextSpec, options: ReadOptions
+    shard: Shard,
+    chunk: GroupChunk,
+    spec: TextSpec,
+    options: ReadOptions,
+    damage: list[str] | None = None,
 ) -> Iterator[RowBatch]:
     """Read the texts of a chunk.
 
+    Args:
+        shard: The file.
+        chunk: Which row groups.
+        spec: Where the text of a row is.
+        options: How rows are read.
+        damage: To salvage: takes what was wrong with row groups that cannot be read, all of
+            whose rows are refused as damaged, so that later rows keep their numbers.
+
     Raises:
-        ShardError: If the file is damaged or lacks a column.
+        ShardError: If the file is damaged and not to be salvaged, or lacks a column.
     """
     if chunk.first_group == chunk.end_group:
         return
     file = open_parquet(shard)
     check_columns(file, shard, spec)
-    paths = [*spec.paths, *([options.group_field] if options.group_field else [])]
-    columns = [name for name in file.schema_arrow.names if name in {p.split(".")[0] for p in paths}]
-    try:
-        for batch in file.iter_batches(
-            _BATCH_ROWS, row_groups=range(chunk.first_group, chunk.end_group), columns=columns
-        ):
+    wanted = {path.split(".")[0] for path in [*spec.paths, options.group_field or ""]}
+    columns = [name for name in file.schema_arrow.names if name in wanted]
+    for group in range(chunk.first_group, chunk.end_group):
+        if damage is not None and (problem := _group_problem(file, shard, group)):
+            damage.append(problem)
+            yield _damaged(file.metadata.row_group(group).num_rows)
+            continue
+        for batch in iter_batches(file, shard, group, columns):
             yield read_batch(batch, spec, options)
+
+
+def _group_problem(file: pq.ParquetFile, shard: Shard, group: int) -> str:
+    """What is wrong with a row group in any column, since all of a chosen row is copied."""
+    try:
+        for _ in iter_batches(file, shard, group, None):
+            pass
+    except ShardError as error:
+        return f"row group {group}: {error.problem}"
+    return ""
+
+
+def _damaged(n_rows: int) -> RowBatch:
+    return RowBatch(
+        offsets=np.full(n_rows, -1, np.int64),
+        texts=TextBatch.from_encoded([]),
+        accepted=np.zeros(0, np.int64),
+        rejects={i: (Reason.DAMAGED, b"") for i in range(n_rows)},
+        groups=[],
+    )
+
+
+def iter_batches(
+    file: pq.ParquetFile, shard: Shard, group: int, columns: list[str] | None
+) -> Iterator[pa.RecordBatch]:
+    """Decode a row group in batches of bounded memory.
+
+    Raises:
+        ShardError: If it is damaged.
+    """
+    try:
+        n_rows = _safe_batch_rows(file, shard, group, columns)
+        yield from file.iter_batches(n_rows, row_groups=[group], columns=columns)
     except (pa.ArrowException, OSError) as error:
         raise ShardError(shard.path, f"damaged Parquet data: {_first_line(error)}") from None
+
+
+def _safe_batch_rows(
+    file: pq.ParquetFile, shard: Shard, group: int, columns: list[str] | None
+) -> int:
+    """Rows that can be decoded at once.
+
+    A dictionary page holds a value once however often rows repeat it: a file of a few KB may
+    decode to terabytes. Where that could be, the dictionary is read by itself and its longest
+    value decides.
+    """
+    metadata = file.metadata.row_group(group)
+    suspects = [
+        column.path_in_schema
+        for column in map(metadata.column, range(metadata.num_columns))
+        if column.physical_type == "BYTE_ARRAY"
+        and column.has_dictionary_page
+        and column.total_uncompressed_size * _BATCH_ROWS > _BATCH_MAX_BYTES
+        and (columns is None or column.path_in_schema.split(".")[0] in columns)
+    ]
+    if not suspects:
+        return _BATCH_ROWS
+    probe = pq.ParquetFile(shard.path, read_dictionary=suspects, buffer_size=1 << 20)
+    names = sorted({path.split(".")[0] for path in suspects})
+    first = next(probe.iter_batches(1, row_groups=[group], columns=names), None)
+    longest = max(map(_longest_value, first.columns)) if first is not None else 0
+    return min(_BATCH_ROWS, max(1, _BATCH_MAX_BYTES // max(1, longest)))
+
+
+def _longest_value(column: pa.Array) -> int:
+    """Bytes of the longest dictionary value; of a nested column, all bytes of its one row."""
+    if pa.types.is_dictionary(column.type):
+        return pc.max(pc.binary_length(column.dictionary)).as_py() or 0
+    return column.nbytes
 
 
 def iter_sample(
@@ -126,9 +211,9 @@ def iter_sample(
 
 def read_batch(batch: pa.RecordBatch, spec: TextSpec, options: ReadOptions) -> RowBatch:
     """Take the texts of a batch that holds the columns that they are made of."""
-    strings = _string_column(batch, spec)
-    if strings is not None:
-        accepted, texts, rejects = _take_strings(strings, options)
+    binary = _binary_column(batch, spec)
+    if binary is not None:
+        accepted, texts, rejects = _take_binary(binary, options)
     else:
         accepted, texts, rejects = _take_rows(batch, spec, options)
     groups = _groups(batch, options.group_field, accepted) if options.group_field else []
@@ -136,8 +221,8 @@ def read_batch(batch: pa.RecordBatch, spec: TextSpec, options: ReadOptions) -> R
     return RowBatch(offsets, texts, accepted, rejects, groups)
 
 
-def _string_column(batch: pa.RecordBatch, spec: TextSpec) -> pa.LargeStringArray | None:
-    """The text column as ``large_string``; None where the text must be taken row by row."""
+def _binary_column(batch: pa.RecordBatch, spec: TextSpec) -> pa.LargeBinaryArray | None:
+    """The bytes of the text column; None where the text must be taken row by row."""
     if spec.kind != "field":
         return None
     first, *rest = spec.value.split(".")
@@ -147,37 +232,71 @@ def _string_column(batch: pa.RecordBatch, spec: TextSpec) -> pa.LargeStringArray
             return None
         column = pc.struct_field(column, step)
     if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    kind = column.type
-    if not (
-        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
-    ):
+        column = column.dictionary_decode()
+    if not any(is_kind(column.type) for is_kind in _IS_TEXT):
         return None
     try:
-        strings = column.cast(pa.large_string())
-        strings.validate(full=True)  # Parquet promises UTF-8 and writers break the promise
-    except pa.ArrowInvalid:
+        if pa.types.is_string_view(column.type):
+            column = column.cast(pa.large_string())
+        return column.cast(pa.large_binary())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return None
-    return strings
 
 
-def _take_strings(
-    strings: pa.LargeStringArray, options: ReadOptions
+_IS_TEXT = (
+    pa.types.is_string,
+    pa.types.is_large_string,
+    pa.types.is_string_view,
+    pa.types.is_binary,
+    pa.types.is_large_binary,
+    pa.types.is_fixed_size_binary,
+)
+
+
+def _take_binary(
+    binary: pa.LargeBinaryArray, options: ReadOptions
 ) -> tuple[np.ndarray, TextBatch, dict[int, tuple[Reason, bytes]]]:
-    lengths = pc.fill_null(pc.binary_length(strings), 0).to_numpy(zero_copy_only=False)
-    valid = strings.is_valid().to_numpy(zero_copy_only=False)
+    lengths = pc.fill_null(pc.binary_length(binary), 0).to_numpy(zero_copy_only=False)
+    valid = binary.is_valid().to_numpy(zero_copy_only=False)
+    strings, broken = _check_utf8(binary)
     blank = pc.fill_null(pc.utf8_is_space(strings), False).to_numpy(zero_copy_only=False)
     empty = valid & ((lengths == 0) | blank)
     long = lengths > options.max_row_bytes
-    keep = valid & ~empty & ~long
+    keep = valid & ~empty & ~long & ~broken
     accepted = np.flatnonzero(keep).astype(np.int64)
     rejects: dict[int, tuple[Reason, bytes]] = {}
     for i in np.flatnonzero(~keep).tolist():
-        reason = Reason.EMPTY if empty[i] else Reason.TOO_LONG if long[i] else Reason.NULL
-        value = strings[i].as_py() or ""
-        rejects[i] = (reason, value[:SNIPPET_BYTES].encode()[:SNIPPET_BYTES])
+        reason = (
+            Reason.NULL
+            if not valid[i]
+            else Reason.TOO_LONG
+            if long[i]
+            else Reason.INVALID_UTF8
+            if broken[i]
+            else Reason.EMPTY
+        )
+        data = binary[i].as_buffer()
+        rejects[i] = (reason, b"" if data is None else data[:SNIPPET_BYTES].to_pybytes())
     kept = strings if len(accepted) == len(strings) else strings.filter(pa.array(keep))
     return accepted, _to_text_batch(kept), rejects
+
+
+def _check_utf8(binary: pa.LargeBinaryArray) -> tuple[pa.LargeStringArray, np.ndarray]:
+    """The texts, null where they are no UTF-8, and where that is: writers break the promise."""
+    try:
+        return binary.cast(pa.large_string()), np.zeros(len(binary), bool)
+    except pa.ArrowInvalid:
+        broken = np.array([not _is_utf8(value.as_py()) for value in binary])
+        whole = pc.if_else(pa.array(broken), pa.scalar(None, pa.large_binary()), binary)
+        return whole.cast(pa.large_string()), broken
+
+
+def _is_utf8(data: bytes | None) -> bool:
+    try:
+        (data or b"").decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _to_text_batch(strings: pa.LargeStringArray) -> TextBatch:
@@ -218,6 +337,8 @@ def _to_row(batch: pa.RecordBatch, i: int) -> dict[str, Any]:
         return {name: batch.column(name)[i].as_py() for name in batch.schema.names}
     except UnicodeDecodeError:
         raise RowError(Reason.INVALID_UTF8) from None
+    except (ValueError, OverflowError):  # a time or a number that Python does not have
+        raise RowError(Reason.WRONG_TYPE) from None
 
 
 def _decode_binary(row: dict[str, Any], spec: TextSpec) -> dict[str, Any]:
@@ -236,12 +357,11 @@ def _groups(batch: pa.RecordBatch, group_field: str, accepted: np.ndarray) -> li
     name = group_field.split(".")[0]
     if name not in batch.schema.names:
         return [None] * len(accepted)
-    values = batch.column(name).take(pa.array(accepted)).to_pylist()
     groups: list[str | None] = []
-    for value in values:
+    for value in batch.column(name).take(pa.array(accepted)):
         try:
-            groups.append(group_name(get_path({name: value}, group_field)))
-        except RowError:
+            groups.append(group_name(get_path({name: value.as_py()}, group_field)))
+        except (RowError, ValueError, OverflowError):
             groups.append(None)
     return groups
 
@@ -250,13 +370,45 @@ def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
-def read_group(file: pq.ParquetFile, shard: Shard, group: int) -> pa.Table:
-    """One row group, all columns.
+def schema_errors(shards: Sequence[Shard]) -> list[ShardError]:
+    """Parquet shards whose rows cannot stand in one file with those of the shards before.
 
-    Raises:
-        ShardError: If it is damaged.
+    A column may be absent, or of a narrower type; that is widened. Unreadable footers are for
+    the reader to report.
     """
-    try:
-        return file.read_row_group(group)
-    except (pa.ArrowException, OSError) as error:
-        raise ShardError(shard.path, f"damaged Parquet data: {_first_line(error)}") from None
+    merged, errors = pa.schema([]), []
+    seen: dict[str, tuple[Shard, pa.DataType]] = {}
+    for shard in shards:
+        if shard.format != "parquet":
+            continue
+        try:
+            schema = open_parquet(shard).schema_arrow.remove_metadata()
+            merged = pa.unify_schemas([merged, schema], promote_options="permissive")
+        except ShardError:
+            continue
+        except pa.ArrowException:
+            errors.append(ShardError(shard.path, _schema_problem(schema, merged, seen)))
+            continue
+        for field in schema:
+            seen.setdefault(field.name, (shard, field.type))
+    return errors
+
+
+def _schema_problem(
+    schema: pa.Schema, merged: pa.Schema, seen: dict[str, tuple[Shard, pa.DataType]]
+) -> str:
+    for field in schema:
+        if field.name not in seen:
+            continue
+        try:
+            pa.unify_schemas(
+                [pa.schema([merged.field(field.name)]), pa.schema([field])],
+                promote_options="permissive",
+            )
+        except pa.ArrowException:
+            other, kind = seen[field.name]
+            return (
+                f"its column {field.name!r} is {field.type} where {other.path} has {kind}; "
+                "make them agree, or write JSONL: --format jsonl"
+            )
+    return "its columns cannot be combined with those of the shards before; write JSONL"

@@ -40,6 +40,14 @@ def iter_pieces(
     return _iter_plain(file, path)
 
 
+def until_damage(pieces: Iterator[bytes], damage: list[str]) -> Iterator[bytes]:
+    """Pass pieces on; a damaged stream ends, and what was wrong is appended to ``damage``."""
+    try:
+        yield from pieces
+    except ShardError as error:
+        damage.append(error.problem)
+
+
 def _iter_plain(file: BinaryIO, path: str) -> Iterator[bytes]:
     try:
         while piece := file.read(_READ_BYTES):
