@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO
 
+import msgspec
+
 from zipsel.engines import Engine
 from zipsel.errors import BadShards, ShardError
 from zipsel.files import staged_files
@@ -24,6 +26,7 @@ from zipsel.report.chosen import FILE_NAME as CHOSEN_FILE
 from zipsel.report.chosen import chosen_table, write_chosen
 from zipsel.report.files import iter_report_files, provenance_of
 from zipsel.report.model import Report
+from zipsel.report.removals import iter_leaks
 from zipsel.scorers.faceted import Cascade
 from zipsel.scores import SIDECAR_VERSION
 from zipsel.scoring import PoolScores, score_pool
@@ -156,7 +159,7 @@ def run_select(
             run.stages["total"] = time.perf_counter() - started
             report = build_report(
                 command=run.command,
-                budget=str(select.budget),
+                select=select,
                 profile=profile,
                 shards=shards,
                 scores=stage.scores,
@@ -173,6 +176,9 @@ def run_select(
             if not output.is_stdout:
                 with staging.open(output.side_file("rejects.jsonl")) as file:
                     file.writelines(encode_rejects(stage.scores.parts))
+                with staging.open(output.side_file("leaks.jsonl")) as file:
+                    leaks = iter_leaks(stage.selection, shards, settings.text)
+                    file.writelines(msgspec.json.encode(leak) + b"\n" for leak in leaks)
                 for name, content in iter_report_files(report):
                     with staging.open(output.side_file(name)) as file:
                         file.write(content)

@@ -4,30 +4,38 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
-from zipsel.gather import text_of_row
 from zipsel.profile import Profile
 from zipsel.ranking import Ranking
 from zipsel.report.figures import GroupShare
-from zipsel.report.model import Counts, Report, ShardCounts, library_versions
-from zipsel.report.shown import SHOWN_CHARACTERS, ShownRecord
-from zipsel.report.statistics import alignment_histogram, pool_quantiles, quantiles
-from zipsel.rows import RowParser, TextSpec
+from zipsel.report.model import Counts, Provenance, Report, ShardCounts, library_versions
+from zipsel.report.removals import cover_facets, list_removals
+from zipsel.report.show import show_records, show_rejects
+from zipsel.report.statistics import (
+    alignment_histogram,
+    length_bins,
+    length_histogram,
+    length_quantiles,
+    pool_length_bins,
+    pool_quantiles,
+    quantiles,
+)
+from zipsel.rows import TextSpec
 from zipsel.scoring import PoolScores
 from zipsel.selecting import Selection
+from zipsel.settings import SelectSettings
 from zipsel.shards import Shard
-from zipsel.writers import Chosen, OutputFile
-
-_N_SHOWN = 10
+from zipsel.writers import OutputFile
 
 
 def build_report(
     *,
     command: Sequence[str],
-    budget: str,
+    select: SelectSettings,
     profile: Profile,
     shards: Sequence[Shard],
     scores: PoolScores,
@@ -39,9 +47,13 @@ def build_report(
     group_field: str | None,
     outputs: Sequence[OutputFile],
     stages: dict[str, float],
+    provenance: Provenance | None = None,
 ) -> Report:
     """Put a report together."""
     chosen = selection.chosen
+    counts = count(scores, shards, ranking, selection)
+    pool_lengths = pool_length_bins(scores.parts)
+    shown = show_records(selection, shards, ranking.group_names, spec, profile)
     cascade = None
     if share is not None:
         cascade = {"share": share, "n_contenders": float(ranking.total_records)}
@@ -50,10 +62,10 @@ def build_report(
     return Report(
         versions=library_versions(),
         command=list(command),
-        budget=budget,
+        budget=str(select.budget),
         scorer=profile.scorer.name,
         profile={"digest": profile.digest, "n_target": len(profile.target), **profile.origin},
-        counts=count(scores, shards, ranking, selection),
+        counts=counts,
         threshold=float(chosen.alignment.min()) if len(chosen) else None,
         cascade=cascade,
         histogram=alignment_histogram(ranking.n_records, chosen.alignment),
@@ -63,8 +75,9 @@ def build_report(
         },
         groups=_groups(scores, ranking, selection) if group_field else [],
         group_field=group_field,
-        best=_show(selection, np.arange(min(_N_SHOWN, len(chosen))), shards, spec, of_taken=True),
-        borderline=_show(selection, _borderline(selection), shards, spec, of_taken=False),
+        best=shown["best"],
+        borderline=shown["borderline"],
+        random=shown["random"],
         shards=_shards(scores, shards, selection),
         bad_shards={error.shard: error.problem for error in scores.bad_shards},
         stages={name: round(seconds, 4) for name, seconds in stages.items()},
@@ -72,6 +85,16 @@ def build_report(
             {"name": file.name, "n_records": file.n_records, "n_bytes": file.n_bytes}
             for file in outputs
         ],
+        lengths=length_histogram(pool_lengths, chosen.n_bytes),
+        length_quantiles={
+            "pool": length_quantiles(pool_lengths),
+            "subset": length_quantiles(length_bins(chosen.n_bytes)),
+        },
+        reject_examples=show_rejects(scores.parts, counts.rejects),
+        removed=list_removals(selection, shards, spec, select),
+        shortfalls=[asdict(shortfall) for shortfall in selection.shortfalls],
+        facets=cover_facets(selection, profile, select),
+        provenance=provenance,
     )
 
 
@@ -92,67 +115,13 @@ def count(
         n_scored=n_scored,
         n_bytes=scores.n_bytes,
         n_screened=n_scored - ranking.total_records,
+        n_leaks=len(selection.leaks),
         n_duplicates=selection.n_duplicates,
         n_chosen=n_chosen,
         n_chosen_bytes=int(selection.chosen.n_bytes.sum()),
         n_passed=n_scored - n_chosen,
         rejects=dict(sorted(rejects.items())),
     )
-
-
-def _borderline(selection: Selection) -> np.ndarray:
-    """Positions of the last five chosen and the first five candidates after them."""
-    half = _N_SHOWN // 2
-    if not len(selection.taken):
-        return np.arange(min(half, len(selection.candidates)))
-    last = int(selection.taken[-1])
-    after = np.arange(last + 1, min(last + 1 + half, len(selection.candidates)))
-    return np.concatenate([selection.taken[-half:], after])
-
-
-def _show(
-    selection: Selection,
-    positions: np.ndarray,
-    shards: Sequence[Shard],
-    spec: TextSpec,
-    *,
-    of_taken: bool,
-) -> list[ShownRecord]:
-    """Records at positions of the chosen, or of the candidates."""
-    if of_taken:
-        positions = selection.taken[positions]
-    records = selection.candidates.take(positions)
-    taken = {int(position): i for i, position in enumerate(selection.taken.tolist())}
-    texts = texts_of(selection, positions, spec)
-    return [
-        ShownRecord(
-            rank=taken.get(position, len(taken) + i) + 1,
-            chosen=position in taken,
-            shard=shards[int(records.shard[i])].path,
-            row=int(records.row[i]),
-            alignment=float(records.alignment[i]),
-            n_bytes=int(records.n_bytes[i]),
-            text=texts[i][:SHOWN_CHARACTERS],
-        )
-        for i, position in enumerate(positions.tolist())
-    ]
-
-
-def texts_of(selection: Selection, positions: np.ndarray, spec: TextSpec) -> list[str]:
-    """Texts of candidates, from the spool."""
-    texts: list[str] = [""] * len(positions)
-    parser = RowParser(spec)
-    for i, position in enumerate(positions.tolist()):
-        rank = np.array([position])
-        for spool in selection.spooled:
-            if not np.isin(rank, spool.ranks)[0]:
-                continue
-            one = Chosen(rank, np.zeros(1), np.zeros(1, np.int64), [spool])
-            if spool.is_table:
-                texts[i] = text_of_row(one.read_table(slice(None)), 0, spec)
-            else:
-                texts[i] = parser.parse(one.read_lines(slice(None))[0])[0]
-    return texts
 
 
 def _groups(scores: PoolScores, ranking: Ranking, selection: Selection) -> list[GroupShare]:

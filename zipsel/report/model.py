@@ -31,6 +31,7 @@ class Counts(msgspec.Struct, kw_only=True):
         n_scored: Accepted rows.
         n_bytes: Bytes of their texts.
         n_screened: Accepted rows that the cascade passed over.
+        n_leaks: Candidates left out because they hold a target example or a benchmark's.
         n_duplicates: Candidates left out as duplicates.
         n_chosen: Rows of the subset.
         n_chosen_bytes: Bytes of their texts.
@@ -45,6 +46,7 @@ class Counts(msgspec.Struct, kw_only=True):
     n_scored: int = 0
     n_bytes: int = 0
     n_screened: int = 0
+    n_leaks: int = 0
     n_duplicates: int = 0
     n_chosen: int = 0
     n_chosen_bytes: int = 0
@@ -114,6 +116,7 @@ class Report(msgspec.Struct, kw_only=True):
         length_quantiles: ``pool`` and ``subset`` → percentile → bytes.
         reject_examples: The first few refused rows of each reason.
         removed: Candidates left out, by cause.
+        shortfalls: Parts of the budget that nothing was left to fill: name, wanted, used.
         facets: Coverage of the target's parts, where it has any.
         curves: Measured curves, where there are any.
         provenance: What it takes to read the records again.
@@ -143,6 +146,7 @@ class Report(msgspec.Struct, kw_only=True):
     length_quantiles: dict[str, dict[str, float]] = {}
     reject_examples: list[RejectExample] = []
     removed: list[Removal] = []
+    shortfalls: list[dict[str, Any]] = []
     facets: list[Facet] = []
     curves: list[Curve] = []
     provenance: Provenance | None = None

@@ -61,6 +61,14 @@ def print_summary(report: Report, console: Console) -> None:
         f"{counts.n_chosen:,} rows, {human_bytes(counts.n_chosen_bytes)} "
         f"({escape(report.budget)}, {report.scorer})",
     )
+    if counts.n_leaks:
+        table.add_row("leaks", f"{counts.n_leaks:,} candidates hold a target or excluded example")
+    for shortfall in report.shortfalls:
+        table.add_row(
+            "shortfall",
+            f"{escape(printable(shortfall['name'], 30))}: {shortfall['used']:.0f} of "
+            f"{shortfall['wanted']:.0f} filled",
+        )
     if counts.n_duplicates:
         table.add_row("duplicates", f"{counts.n_duplicates:,} candidates left out")
     if report.threshold is not None:

@@ -27,6 +27,7 @@ class FacetedScorer:
 
     Attributes:
         facets: Name → its scorer.
+        n_examples: Name → number of its examples.
         sample_best: Highest standardized ``ngram`` value of each record of the pool sample,
             ascending, float64; what ``screen_for`` reads.
         screen: Texts whose highest value is lower are not finished.
@@ -36,6 +37,7 @@ class FacetedScorer:
     chunk_bytes: ClassVar[int] = CHUNK_BYTES
 
     facets: Mapping[str, FusedScorer]
+    n_examples: Mapping[str, int]
     sample_best: NDArray[np.float64]
     screen: float = -np.inf
 
@@ -47,7 +49,8 @@ class FacetedScorer:
         facets = {
             name: FusedScorer.fit(target, pool_sample, level) for name, target in targets.items()
         }
-        unscreened = cls(facets, np.zeros(0))
+        n_examples = {name: len(target) for name, target in targets.items()}
+        unscreened = cls(facets, n_examples, np.zeros(0))
         best = unscreened.z_ngrams(pool_sample).max(axis=0, initial=-np.inf)
         return replace(unscreened, sample_best=np.sort(best))
 
@@ -122,13 +125,17 @@ class FacetedScorer:
     def state(self) -> State:
         """As ``Scorer.state``."""
         facets = {name: facet.state() for name, facet in self.facets.items()}
-        return {"facets": facets, "sample_best": self.sample_best}
+        return {
+            "facets": facets,
+            "n_examples": dict(self.n_examples),
+            "sample_best": self.sample_best,
+        }
 
     @classmethod
     def from_state(cls, state: State) -> FacetedScorer:
         """As ``Scorer.from_state``."""
         facets = {name: FusedScorer.from_state(one) for name, one in state["facets"].items()}
-        return cls(facets, state["sample_best"])
+        return cls(facets, state["n_examples"], state["sample_best"])
 
 
 #: Scorers that can pass over texts and finish them later.
