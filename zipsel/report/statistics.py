@@ -1,33 +1,51 @@
-"""Histograms and quantiles from a ranking's bins, without another look at the sidecar."""
+"""Histograms and quantiles: of alignments from a ranking's bins, of lengths from the sidecar."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zipsel.ranking import N_BINS, bin_floor
+from zipsel.ranking import N_BINS, bin_floor, bins_of
 from zipsel.report.figures import Histogram
+from zipsel.scores import Part, read_columns
 
 _N_SHOWN_BINS = 48
+
+#: Share of the pool that the bins before the last hold, at least.
+_UNCUT_SHARE = 0.995
+#: Length bins in a doubling: each is about 19 % wide.
+_BINS_PER_DOUBLING = 4
+_N_LENGTH_BINS = 40 * _BINS_PER_DOUBLING
+
 _PERCENTILES = (1, 10, 25, 50, 75, 90, 99)
 
 
 def alignment_histogram(pool_bins: NDArray[np.int64], subset: NDArray[np.float64]) -> Histogram:
-    """A histogram of about 50 equal bins over the pool's range.
+    """A histogram of about 50 equal bins, from the pool's least to where its last 0.5 % begin.
+
+    The last bin takes the rest of the tail, which would otherwise press all else together. It
+    begins no nearer than half again as far from the least as the subset's least does.
 
     Args:
         pool_bins: Pool records in each ranking bin, int64 ``(N_BINS,)``; placed by the bin's
             lower edge, so a bar may be off by the 1 % that a ranking bin is wide.
-        subset: Alignments of the chosen records.
+        subset: Alignments of the chosen records, placed in the same way.
     """
     used = np.flatnonzero(pool_bins)
     if len(used) == 0:
         return Histogram(edges=[0.0, 1.0], pool=[0], subset=[0])
     floors = bin_floor(used)
-    low, high = floors[0], max(floors[-1], float(subset.max(initial=floors[-1])))
+    of_subset = bin_floor(bins_of(subset).astype(np.int64))
+    low, top = float(floors[0]), float(floors[-1])
+    cumulative = np.cumsum(pool_bins[used])
+    tail = float(floors[int(np.searchsorted(cumulative, _UNCUT_SHARE * cumulative[-1]))])
+    threshold = float(of_subset.min(initial=top)) if len(subset) else low
+    high = min(top, max(tail, low + 1.5 * (threshold - low)))
     edges = np.linspace(low, high + (high == low), _N_SHOWN_BINS + 1)
-    pool, _ = np.histogram(floors, edges, weights=pool_bins[used])
-    chosen, _ = np.histogram(np.clip(subset, edges[0], edges[-1]), edges)
+    pool, _ = np.histogram(np.minimum(floors, edges[-1]), edges, weights=pool_bins[used])
+    chosen, _ = np.histogram(np.clip(of_subset, edges[0], edges[-1]), edges)
     return Histogram(
         edges=[round(edge, 6) for edge in edges.tolist()],
         pool=pool.astype(int).tolist(),
@@ -52,3 +70,48 @@ def quantiles(values: NDArray[np.float64]) -> dict[str, float]:
         return {}
     found = np.percentile(values, _PERCENTILES).tolist()
     return {f"p{p}": round(v, 6) for p, v in zip(_PERCENTILES, found, strict=True)}
+
+
+def length_bins(n_bytes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Texts in each logarithmic length bin, int64 ``(_N_LENGTH_BINS,)``; 0 bytes count as 1."""
+    bins = np.floor(np.log2(np.maximum(n_bytes, 1)) * _BINS_PER_DOUBLING).astype(np.int64)
+    return np.bincount(np.minimum(bins, _N_LENGTH_BINS - 1), minlength=_N_LENGTH_BINS)
+
+
+def pool_length_bins(parts: Sequence[Part]) -> NDArray[np.int64]:
+    """``length_bins`` of a pool's accepted texts, from its sidecar."""
+    bins = np.zeros(_N_LENGTH_BINS, np.int64)
+    for part in parts:
+        n_bytes = read_columns(part, ["n_bytes"])["n_bytes"].drop_null()
+        bins += length_bins(n_bytes.to_numpy().astype(np.int64))
+    return bins
+
+
+def length_histogram(pool_bins: NDArray[np.int64], subset: NDArray[np.int64]) -> Histogram:
+    """Lengths of texts in bytes, over logarithmic bins from the shortest to the longest.
+
+    Args:
+        pool_bins: As ``pool_length_bins`` gives them.
+        subset: Lengths of the chosen texts.
+    """
+    used = np.flatnonzero(pool_bins)
+    if len(used) == 0:
+        return Histogram(edges=[1.0, 2.0], pool=[0], subset=[0])
+    inside = slice(int(used[0]), int(used[-1]) + 1)
+    edges = 2 ** (np.arange(inside.start, inside.stop + 1) / _BINS_PER_DOUBLING)
+    return Histogram(
+        edges=[round(edge, 2) for edge in edges.tolist()],
+        pool=pool_bins[inside].tolist(),
+        subset=length_bins(subset)[inside].tolist(),
+    )
+
+
+def length_quantiles(bins: NDArray[np.int64]) -> dict[str, float]:
+    """Percentiles of lengths in bytes, to the 19 % that a bin is wide (its geometric middle)."""
+    total = int(bins.sum())
+    if total == 0:
+        return {}
+    cumulative = np.cumsum(bins)
+    found = [int(np.searchsorted(cumulative, total * p / 100)) for p in _PERCENTILES]
+    middles = 2 ** ((np.array(found) + 0.5) / _BINS_PER_DOUBLING)
+    return {f"p{p}": round(v) for p, v in zip(_PERCENTILES, middles.tolist(), strict=True)}

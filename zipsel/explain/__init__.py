@@ -1,0 +1,1 @@
+"""Why a text scores as it does, as the parts of its score see it."""

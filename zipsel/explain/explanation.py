@@ -1,0 +1,272 @@
+"""From a profile and texts to explanations whose numbers add up to the sidecar's.
+
+``ngram``: the alignment is the mean over the text's bytes of the weight of the n-gram that begins
+there. Those weights are given as they are; a span's part is their sum.
+
+``conditional``: the alignment is ``(c_x - c_x_given_t) / c_x``. The saving ``c_x - c_x_given_t``
+is zstd's, measured. It is shared out over the stretches that the dictionary also has, in
+proportion to an estimate of what each saves (``factorize``); so the sum is exact and the shares
+are estimates. Where no stretch accounts for it (entropy tables, rounding to bytes), it stays
+``unallotted_bytes``.
+
+Of a long text the first ``EXPLAINED_BYTES`` are parsed; the rest is one span, with the part of
+both sums that is measured to be its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from zipsel.errors import UsageError
+from zipsel.explain.factorize import DictionaryIndex, Factor, estimate_savings, factorize
+from zipsel.explain.sources import ExampleFinder
+from zipsel.profile import Profile
+from zipsel.records import TextBatch
+from zipsel.scorers.conditional import ConditionalScorer
+from zipsel.scorers.fused import FusedScorer
+from zipsel.scorers.ngram import NgramScorer
+
+EXPLAINED_BYTES = 1 << 16
+
+#: Savings are multiples of this, so that their sum in float64 is exact.
+_SAVING_RESOLUTION = 2.0**-10
+
+
+class Source(msgspec.Struct, kw_only=True, frozen=True):
+    """Where in the target a stretch stands.
+
+    Attributes:
+        example: Target example, from 0; -1 where it runs over the end of one.
+        text: What stands there, with a little around it.
+    """
+
+    example: int
+    text: str
+
+
+class Span(msgspec.Struct, kw_only=True):
+    """A stretch of a text and its part of each component.
+
+    Attributes:
+        start: First byte.
+        end: Byte after the last.
+        kind: ``target``, ``repeat``, ``new``, or ``rest`` for what was not parsed.
+        text: The bytes, undecodable ones at its ends replaced.
+        saved_bytes: Its part of ``c_x - c_x_given_t``; None without that component.
+        ngram_bits: Its part of ``ngram * n_bytes``; None without that component.
+        source: Where the target has it.
+    """
+
+    start: int
+    end: int
+    kind: str
+    text: str
+    saved_bytes: float | None = None
+    ngram_bits: float | None = None
+    source: Source | None = None
+
+
+class Explanation(msgspec.Struct, kw_only=True):
+    """Why a text scores as it does.
+
+    Attributes:
+        record: ``SHARD:ROW``, or ``-`` for standard input.
+        scorer: Whose score it is.
+        alignment: The score.
+        n_bytes: Length of the text.
+        ngram: The component as in the sidecar, or None.
+        conditional: The same.
+        c_x: Compressed size in bytes.
+        c_x_given_t: Compressed size in bytes, given the target.
+        unallotted_bytes: What of ``c_x - c_x_given_t`` no span accounts for.
+        moments: Mean and standard deviation over the pool of ``conditional``, then of ``ngram``,
+            with which ``fused`` makes the alignment of both.
+        spans: In order, without gaps.
+        weights: The n-gram weight of each parsed byte, in bits; empty without that component.
+    """
+
+    record: str
+    scorer: str
+    alignment: float
+    n_bytes: int
+    ngram: float | None = None
+    conditional: float | None = None
+    c_x: int | None = None
+    c_x_given_t: int | None = None
+    unallotted_bytes: float | None = None
+    moments: list[float] | None = None
+    spans: list[Span] = []
+    weights: list[float] = []
+
+
+def parts_of(profile: Profile) -> tuple[ConditionalScorer | None, NgramScorer | None]:
+    """The explainable parts of a profile's scorer.
+
+    Raises:
+        UsageError: If it has none.
+    """
+    scorer: Any = profile.scorer
+    if isinstance(scorer, FusedScorer):
+        return scorer.conditional, scorer.ngram
+    if isinstance(scorer, ConditionalScorer):
+        return scorer, None
+    if isinstance(scorer, NgramScorer):
+        return None, scorer
+    raise UsageError(
+        f"--scorer {scorer.name} has no parts to explain; fused, conditional and ngram have"
+    )
+
+
+def can_explain(profile: Profile) -> bool:
+    """Whether ``explain_texts`` knows the profile's scorer."""
+    return isinstance(profile.scorer, FusedScorer | ConditionalScorer | NgramScorer)
+
+
+def explain_texts(
+    profile: Profile,
+    texts: Sequence[str],
+    records: Sequence[str],
+    *,
+    explained_bytes: int = EXPLAINED_BYTES,
+) -> list[Explanation]:
+    """Explain texts, each on its own.
+
+    Args:
+        profile: Whose scorer is asked.
+        texts: What to explain; none is empty.
+        records: Their names.
+        explained_bytes: How much of the beginning of each text is parsed.
+
+    Raises:
+        UsageError: If the scorer has no parts to explain.
+    """
+    conditional, ngram = parts_of(profile)
+    encoded = [text.encode() for text in texts]
+    heads = [text[:explained_bytes] for text in encoded]
+    explanations = [
+        Explanation(record=record, scorer=profile.scorer.name, alignment=0.0, n_bytes=len(text))
+        for record, text in zip(records, encoded, strict=True)
+    ]
+    parsed: list[list[Span]] = [
+        [_span(head, Factor(0, len(head), "new", -1))] if head else [] for head in heads
+    ]
+    if conditional is not None:
+        parsed = _explain_conditional(conditional, profile.target, encoded, heads, explanations)
+    for explanation, text, head, spans in zip(explanations, encoded, heads, parsed, strict=True):
+        explanation.spans = spans
+        if len(text) > len(head):
+            _add_rest(explanation, conditional, text, len(head))
+    if ngram is not None:
+        _explain_ngram(ngram, encoded, heads, explanations)
+    for explanation in explanations:
+        _combine(profile, explanation)
+    return explanations
+
+
+def _span(text: bytes, factor: Factor) -> Span:
+    shown = text[factor.start : factor.end].decode(errors="replace")
+    return Span(start=factor.start, end=factor.end, kind=factor.kind, text=shown)
+
+
+def _sizes(scorer: ConditionalScorer, texts: Sequence[bytes]) -> list[tuple[int, int]]:
+    c_x, c_x_given_t = scorer.sizes(TextBatch.from_encoded(texts), np.arange(len(texts)))
+    return list(zip(c_x.tolist(), c_x_given_t.tolist(), strict=True))
+
+
+def _explain_conditional(
+    scorer: ConditionalScorer,
+    target: TextBatch,
+    texts: Sequence[bytes],
+    heads: Sequence[bytes],
+    explanations: Sequence[Explanation],
+) -> list[list[Span]]:
+    """Fill in the component and return the spans of the heads."""
+    index = DictionaryIndex(scorer.dictionary, heads)
+    finder = ExampleFinder(scorer.dictionary, target)
+    all_spans = []
+    for (c_x, c_x_given_t), (c_head, c_head_given_t), head, explanation in zip(
+        _sizes(scorer, texts), _sizes(scorer, heads), heads, explanations, strict=True
+    ):
+        explanation.c_x, explanation.c_x_given_t = c_x, c_x_given_t
+        explanation.conditional = 1 - c_x_given_t / c_x
+        factors = factorize(head, index)
+        estimates = estimate_savings(head, factors, len(scorer.dictionary))
+        shares, left = share_out(c_head - c_head_given_t, estimates)
+        explanation.unallotted_bytes = left
+        spans = []
+        for factor, share in zip(factors, shares, strict=True):
+            span = _span(head, factor)
+            span.saved_bytes = share
+            if factor.kind == "target":
+                span.source = Source(**finder.find(factor.source, factor.end - factor.start))
+            spans.append(span)
+        all_spans.append(spans)
+    return all_spans
+
+
+def share_out(total: int, estimates: Sequence[float]) -> tuple[list[float], float]:
+    """Cut a total in proportion to estimates, in steps small enough that the sum is exact.
+
+    Returns:
+        The shares, and what is left because there is nothing to share by or nothing was saved.
+    """
+    whole = sum(estimates)
+    if whole <= 0 or total <= 0:
+        return [0.0] * len(estimates), float(total)
+    shares = [
+        round(total * estimate / whole / _SAVING_RESOLUTION) * _SAVING_RESOLUTION
+        for estimate in estimates
+    ]
+    largest = max(range(len(shares)), key=shares.__getitem__)
+    shares[largest] += total - sum(shares)
+    return shares, 0.0
+
+
+def _add_rest(
+    explanation: Explanation, conditional: ConditionalScorer | None, text: bytes, start: int
+) -> None:
+    """Append the span of what was not parsed."""
+    rest = Span(start=start, end=len(text), kind="rest", text="")
+    if conditional is not None and explanation.c_x is not None:
+        c_head, c_head_given_t = _sizes(conditional, [text[:start]])[0]
+        saved = explanation.c_x - (explanation.c_x_given_t or 0)
+        rest.saved_bytes = float(saved - (c_head - c_head_given_t))
+    explanation.spans.append(rest)
+
+
+def _explain_ngram(
+    scorer: NgramScorer,
+    texts: Sequence[bytes],
+    heads: Sequence[bytes],
+    explanations: Sequence[Explanation],
+) -> None:
+    batch = TextBatch.from_encoded(texts)
+    weights = scorer.position_weights(batch)
+    scores = scorer.score(batch)["alignment"].tolist()
+    starts = batch.offsets.tolist()
+    for explanation, head, score, start, end in zip(
+        explanations, heads, scores, starts[:-1], starts[1:], strict=True
+    ):
+        of_text: NDArray[np.float64] = weights[start:end].astype(np.float64)
+        explanation.ngram = score
+        explanation.weights = of_text[: len(head)].tolist()
+        for span in explanation.spans:
+            span.ngram_bits = float(of_text[span.start : span.end].sum())
+
+
+def _combine(profile: Profile, explanation: Explanation) -> None:
+    """Make the alignment of the components, as the scorer does."""
+    scorer = profile.scorer
+    if isinstance(scorer, FusedScorer):
+        of_conditional = np.array([explanation.conditional], np.float64)
+        of_ngram = np.array([explanation.ngram], np.float64)
+        explanation.alignment = float(scorer.combine(of_conditional, of_ngram)[0])
+        explanation.moments = scorer.moments.tolist()
+        return
+    value = explanation.ngram if explanation.conditional is None else explanation.conditional
+    explanation.alignment = float(value or 0.0)

@@ -1,0 +1,58 @@
+"""From a place in the dictionary to the target example that stands there."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import Any
+
+from zipsel.records import TextBatch
+
+#: Bytes shown before and after a stretch.
+_CONTEXT_BYTES = 16
+
+#: Longest excerpt, in bytes.
+_EXCERPT_BYTES = 160
+
+
+class ExampleFinder:
+    """Names the target example at a place in the dictionary.
+
+    The dictionary is examples in their order, some left out, each followed by one byte; its
+    first may lack its beginning. Examples are laid along it in that order.
+
+    Args:
+        dictionary: The scorer's.
+        target: All examples.
+    """
+
+    def __init__(self, dictionary: bytes, target: TextBatch) -> None:
+        self.dictionary = dictionary
+        self._starts: list[int] = []
+        self._ends: list[int] = []
+        self._examples: list[int] = []
+        position = 0
+        for number, example in enumerate(target.iter_encoded()):
+            if position >= len(dictionary):
+                break
+            if dictionary.startswith(example, position):
+                end = position + len(example)
+            elif position == 0 and example.endswith(dictionary):
+                end = len(dictionary)
+            else:
+                continue
+            self._starts.append(position)
+            self._ends.append(end)
+            self._examples.append(number)
+            position = end + 1
+
+    def find(self, place: int, n_bytes: int) -> dict[str, Any]:
+        """``example`` (-1 if the stretch is not inside one) and ``text``, an excerpt."""
+        i = bisect_right(self._starts, place) - 1
+        inside = i >= 0 and place + n_bytes <= self._ends[i]
+        low, high = (self._starts[i], self._ends[i]) if inside else (0, len(self.dictionary))
+        first = max(low, place - _CONTEXT_BYTES)
+        last = min(high, place + min(n_bytes, _EXCERPT_BYTES) + _CONTEXT_BYTES)
+        excerpt = self.dictionary[first:last].decode(errors="ignore")
+        before = "…" if first > low else ""
+        after = "…" if last < high else ""
+        return {"example": self._examples[i] if inside else -1, "text": before + excerpt + after}

@@ -1,0 +1,143 @@
+"""What a reader should know before trusting a run, as sentences with the numbers in them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from zipsel.report.model import Report
+from zipsel.report.visible import plain
+
+#: Factor between the median lengths of subset and pool that is worth a look.
+_LENGTH_BIAS = 1.5
+
+#: Share of the subset from one shard, where shards are many.
+_ONE_SHARD = 0.5
+
+#: Share of a text explained by the target from which it looks like a copy.
+_COPY = 0.85
+
+
+class Finding(NamedTuple):
+    """One thing to know.
+
+    Attributes:
+        look: Whether it asks for a look.
+        text: A sentence.
+    """
+
+    look: bool
+    text: str
+
+
+def findings(report: Report) -> list[Finding]:
+    """Everything worth saying, what asks for a look first."""
+    found = [
+        *_about_choice(report),
+        *_about_lengths(report),
+        *_about_copies(report),
+        *_about_input(report),
+    ]
+    return sorted(found, key=lambda finding: not finding.look)
+
+
+def _about_choice(report: Report) -> list[Finding]:
+    counts = report.counts
+    if not counts.n_chosen:
+        return [Finding(True, f"Nothing was chosen: no record meets {report.budget}.")]
+    found = []
+    median = report.quantiles.get("pool", {}).get("p50")
+    if report.threshold is not None and median is not None:
+        whom = "records compared" if counts.n_screened else "pool's records"
+        found.append(
+            Finding(
+                report.threshold <= median,
+                f"The last chosen record has alignment {report.threshold:.3f}; "
+                f"the median of the {whom} is {median:.3f}.",
+            )
+        )
+    if counts.n_chosen > counts.n_scored / 2:
+        found.append(
+            Finding(True, "More than half of the pool was chosen: the budget selects little.")
+        )
+    largest = max(report.shards, key=lambda shard: shard.n_chosen, default=None)
+    if largest is not None and len(report.shards) > 2:
+        share = largest.n_chosen / counts.n_chosen
+        of_pool = (largest.n_rows - largest.n_rejected) / max(1, counts.n_scored)
+        if share > _ONE_SHARD and share > 2 * of_pool:
+            found.append(
+                Finding(
+                    True,
+                    f"{share:.0%} of the subset comes from {plain(largest.path, 80)}, "
+                    f"which is {of_pool:.0%} of the pool.",
+                )
+            )
+    return found
+
+
+def _about_lengths(report: Report) -> list[Finding]:
+    pool = report.length_quantiles.get("pool", {}).get("p50")
+    subset = report.length_quantiles.get("subset", {}).get("p50")
+    if not pool or not subset:
+        return []
+    ratio = subset / pool
+    how = "much longer" if ratio > _LENGTH_BIAS else "much shorter"
+    biased = not 1 / _LENGTH_BIAS <= ratio <= _LENGTH_BIAS
+    sizes = f"{subset:,.0f} bytes against {pool:,.0f}"
+    if biased:
+        return [Finding(True, f"Chosen texts are {how} than the pool's (median {sizes}).")]
+    return [Finding(False, f"Chosen texts are about as long as the pool's (median {sizes}).")]
+
+
+def _about_copies(report: Report) -> list[Finding]:
+    leaks = [removal for removal in report.removed if "leak" in removal.cause]
+    copies = [
+        record
+        for record in (*report.best, *report.random)
+        if record.strip is not None and (record.strip.conditional or 0) > _COPY
+    ]
+    found = [
+        Finding(
+            removal.n_records > 0,
+            f"{removal.n_records:,} {removal.cause} left out. {removal.note}".strip(),
+        )
+        for removal in leaks
+    ]
+    if copies:
+        some = (
+            "One of the shown records is"
+            if len(copies) == 1
+            else (f"{len(copies)} of the shown records are")
+        )
+        found.append(
+            Finding(True, f"{some} more than {_COPY:.0%} explained by the target: perhaps copies.")
+        )
+    return found
+
+
+def _about_input(report: Report) -> list[Finding]:
+    counts, found = report.counts, []
+    if report.bad_shards:
+        found.append(
+            Finding(True, f"{len(report.bad_shards)} files could not be read whole; see below.")
+        )
+    if counts.n_rejected:
+        share = counts.n_rejected / max(1, counts.n_rows)
+        found.append(
+            Finding(share > 0.001, f"{counts.n_rejected:,} rows ({share:.2%}) were refused.")
+        )
+    else:
+        found.append(Finding(False, "Every row could be read."))
+    if counts.n_screened:
+        share = counts.n_screened / max(1, counts.n_scored)
+        found.append(Finding(False, f"{share:.0%} of the pool was ruled out by its n-grams alone."))
+    n_sample = report.profile.get("n_sample_records", 0)
+    n_target = report.profile.get("n_target", 0)
+    if n_sample:
+        found.append(
+            Finding(
+                n_target < 5,
+                f"Scores were fitted on {n_target:,} target examples "
+                f"and {n_sample:,} sampled pool records.",
+            )
+        )
+    return found

@@ -1,0 +1,82 @@
+"""A finished run, opened again from the directory that it left."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+
+import msgspec
+import pyarrow as pa
+
+from zipsel.errors import UsageError
+from zipsel.outputs import Output
+from zipsel.report.chosen import FILE_NAME, read_chosen
+from zipsel.report.model import SCHEMA_VERSION, Report
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """What ``select`` left.
+
+    Attributes:
+        directory: Where report and manifest stand.
+        report: The report.
+    """
+
+    directory: str
+    report: Report
+
+    @cached_property
+    def chosen(self) -> pa.Table:
+        """The chosen records, best first.
+
+        Raises:
+            OutputError: If the table cannot be read.
+        """
+        return read_chosen(os.path.join(self.directory, FILE_NAME))
+
+    def locate(self, path: str) -> str:
+        """Where a path of the report leads from here."""
+        origin = self.report.provenance
+        return path if origin is None else os.path.join(origin.directory, path)
+
+
+def open_run(path: str) -> FinishedRun:
+    """Open the run of an output directory, an output file, or a report.
+
+    Raises:
+        UsageError: If no report stands there, or one of another version.
+    """
+    if os.path.basename(path) == "report.json":
+        report_path = path
+    elif os.path.isfile(path):
+        report_path = f"{path}.zipsel/report.json"
+    else:
+        report_path = Output(path).side_file("report.json")
+    try:
+        with open(report_path, "rb") as file:
+            data = file.read()
+    except OSError as error:
+        raise UsageError(
+            f"{path} is not the output of a run: {report_path}: "
+            f"{(error.strerror or str(error)).lower()}; name what --output named"
+        ) from None
+    return FinishedRun(os.path.dirname(report_path), _decode(data, report_path))
+
+
+def _decode(data: bytes, path: str) -> Report:
+    try:
+        found = msgspec.json.decode(data, type=_Version).schema_version
+        if found != SCHEMA_VERSION:
+            raise UsageError(
+                f"{path}: has schema version {found}, this zipsel reads {SCHEMA_VERSION}; "
+                "run the select again"
+            )
+        return msgspec.json.decode(data, type=Report)
+    except msgspec.MsgspecError as error:
+        raise UsageError(f"{path}: is no report of zipsel ({error})") from None
+
+
+class _Version(msgspec.Struct):
+    schema_version: int
