@@ -88,6 +88,14 @@ class WorkerDied(ZipselError):
     """A worker was killed twice, alone, on the same task."""
 
 
+def worker_died(task: object) -> WorkerDied:
+    """The error for a task that ended two workers; ``str(task)`` names shard and rows."""
+    return WorkerDied(
+        f"a worker died twice at {task}; was it killed for memory? "
+        "Try fewer --workers, or look for an enormous row there"
+    )
+
+
 class TooManyRejects(ZipselError):
     """More rows were refused than ``--max-rejects`` allows; outputs are withheld."""
 

@@ -16,10 +16,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from zipsel.engines import Engine
-from zipsel.errors import BadShards, ShardError
+from zipsel.errors import BadShards, OutputError, ShardError
 from zipsel.ranking import Candidates
 from zipsel.readers import ReadOptions, fetch
-from zipsel.rows import RowParser, TextSpec, take_text
+from zipsel.rows import RowError, RowParser, TextSpec, take_text
 from zipsel.selection.inspect import Inspection
 from zipsel.shards import Shard, check_unchanged
 
@@ -157,11 +157,22 @@ def fetch_rows(task: GatherTask) -> Spooled:
 
     Raises:
         ShardError: If the shard cannot be read or has changed since it was scored.
+        OutputError: If the spool cannot be written.
     """
     check_unchanged(task.shard)
-    if task.shard.format == "parquet":
-        return _fetch_tables(task)
-    return _fetch_lines(task)
+    try:
+        spooled = (_fetch_tables if task.shard.format == "parquet" else _fetch_lines)(task)
+    except (RowError, UnicodeDecodeError):
+        raise ShardError(
+            task.shard.path, "changed since it was scored: a row is another; run again"
+        ) from None
+    except OSError as error:
+        raise OutputError(
+            f"cannot write {task.spool_path}: {error.strerror or error}; "
+            "the work directory can be elsewhere: --work-dir"
+        ) from None
+    check_unchanged(task.shard)  # again: it may have changed under way
+    return spooled
 
 
 def _fetch_lines(task: GatherTask) -> Spooled:

@@ -15,16 +15,21 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
 from multiprocessing import forkserver
 from multiprocessing.connection import wait as wait_for_sentinel
-from queue import SimpleQueue
+from queue import Empty
 from typing import Any
 
 from zipsel.engines import Result, Task
-from zipsel.errors import WorkerDied
+from zipsel.engines.events import Events
+from zipsel.errors import worker_died
 
 #: Tasks given out beyond one for each worker, so that none waits for its next.
 _TASKS_AHEAD = 1
+
+#: Seconds without a result after which the workers are looked at.
+_WATCH_SECONDS = 5.0
 
 _PRELOADED = ("__main__", "zipsel.gather", "zipsel.tasks")
 
@@ -83,22 +88,15 @@ class LocalEngine:
             return
         waiting = iter(tasks)
         running: dict[Future[Any], Task] = {}
-        exhausted = False
         while True:
-            while not exhausted and len(running) < self.n_workers + _TASKS_AHEAD:
-                try:
-                    task = next(waiting)
-                except StopIteration:
-                    exhausted = True
-                    break
+            for task in islice(waiting, self.n_workers + _TASKS_AHEAD - len(running)):
                 running[self._submit(function, task)] = task
             if not running:
                 return
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
             suspects: list[Task] = []
-            for future in done:
+            for future in self._wait_for_any(running):
                 task = running.pop(future)
-                if isinstance(future.exception(), BrokenProcessPool):
+                if _has_died(future):
                     suspects.append(task)
                 else:
                     yield task, _outcome(future)
@@ -112,49 +110,60 @@ class LocalEngine:
     ) -> Iterator[Result]:
         """Yield results in the order of the tasks, each as soon as it can be.
 
-        Tasks are drawn in a thread of their own, so that a result is not held back while the
-        next task is waited for.
-
         Raises:
-            WorkerDied: If a worker is killed twice at the same point.
+            WorkerDied: If a worker is killed twice, the second time alone, by one task.
         """
         if self.n_workers == 1:
             for task in tasks:
-                yield function(task)
+                yield _raised(_call(function, task))
             return
-        events: SimpleQueue[tuple[Task] | BaseException | None] = SimpleQueue()
-        places = threading.Semaphore(2 * self.n_workers)
-        threading.Thread(target=_draw, args=(tasks, events, places), daemon=True).start()
+        events: Events[Task] = Events(tasks, n_ahead=2 * self.n_workers)
         running: deque[tuple[Task, Future[Result]]] = deque()
-        drawn_all, n_deaths = False, 0
-        while running or not drawn_all:
-            while running and running[0][1].done():
-                future = running[0][1]
-                if isinstance(future.exception(), BrokenProcessPool):
-                    n_deaths += 1
-                    if n_deaths > 1:
-                        raise WorkerDied(f"a worker died twice at {running[0][0]}")
-                    self._replace_pool()
-                    again = [(task, self._submit(function, task)) for task, _ in running]
-                    running = deque(again)
-                    for _, future in running:
-                        future.add_done_callback(lambda _: events.put(None))
-                    break
-                running.popleft()
-                places.release()
-                n_deaths = 0
-                yield future.result()
-            if not running and drawn_all:
+        while running or not events.ended:
+            for result in self._take_ready(function, running):
+                events.make_room()
+                yield result
+            if not running and events.ended:
                 return
-            event = events.get()
-            if isinstance(event, BaseException):
-                if not isinstance(event, StopIteration):
-                    raise event
-                drawn_all = True
-            elif event is not None:
-                future = self._submit(function, event[0])
-                future.add_done_callback(lambda _: events.put(None))
-                running.append((event[0], future))
+            try:
+                task_or_none = events.wait(_WATCH_SECONDS)
+            except Empty:
+                self._break_stuck_pool()
+                continue
+            if task_or_none is not None:
+                future = self._submit(function, task_or_none)
+                running.append((task_or_none, future))
+                future.add_done_callback(events.wake)
+
+    def _take_ready(
+        self, function: Callable[[Task], Result], running: deque[tuple[Task, Future[Result]]]
+    ) -> Iterator[Result]:
+        """Results at the head of the queue; all tasks in it again where a worker died."""
+        while running and running[0][1].done():
+            if _has_died(running[0][1]):
+                tasks = [task for task, _ in running]
+                running.clear()
+                for _, outcome in self._retry_alone(function, tasks):
+                    yield _raised(outcome)
+                return
+            yield running.popleft()[1].result()
+
+    def _wait_for_any(self, futures: Iterable[Future[Any]]) -> set[Future[Any]]:
+        """Wait until a future is done; a pool that does not notice a death is helped."""
+        while True:
+            done, _ = wait(futures, _WATCH_SECONDS, FIRST_COMPLETED)
+            if done:
+                return done
+            self._break_stuck_pool()
+
+    def _break_stuck_pool(self) -> None:
+        """End a pool that lost a worker and goes on waiting.
+
+        A worker killed while it writes a result leaves half a message, and the executor waits
+        for the rest: https://github.com/python/cpython/issues/94777 is of this family.
+        """
+        if any(process.exitcode is not None for process in self._processes()):
+            self.close()
 
     def _submit(self, function: Callable[[Task], Result], task: Task) -> Future[Result]:
         """Submit a task, in a new pool if the last one broke in the meantime."""
@@ -179,22 +188,26 @@ class LocalEngine:
         """Run each task that may have killed a worker once more, one at a time."""
         self._replace_pool()
         for task in tasks:
-            future = self._pool().submit(function, task)
-            wait([future])
-            if isinstance(future.exception(), BrokenProcessPool):
-                raise WorkerDied(
-                    f"a worker died twice at {task}; was it killed for memory? "
-                    "Try fewer --workers, or look for an enormous row there"
-                )
+            future = self._submit(function, task)
+            self._wait_for_any([future])
+            if _has_died(future):
+                raise worker_died(task)
             yield task, _outcome(future)
+
+    def _processes(self) -> list[multiprocessing.Process]:
+        return list((getattr(self._executor, "_processes", None) or {}).values())
 
     def close(self) -> None:
         """As ``Engine.close``."""
         if self._executor is None:
             return
-        processes = list((getattr(self._executor, "_processes", None) or {}).values())
-        for process in processes:
+        for process in self._processes():
             process.kill()
+        # With the workers gone this process alone could still write results: closed, the
+        # executor's thread finds the end of a half-written one instead of waiting for it.
+        results = getattr(self._executor, "_result_queue", None)
+        if results is not None:
+            results._writer.close()
         self._executor.shutdown(wait=True, cancel_futures=True)
         self._executor = None
 
@@ -207,32 +220,34 @@ def _new_context() -> multiprocessing.context.BaseContext:
     return context
 
 
-def _draw(
-    tasks: Iterable[Task],
-    events: SimpleQueue[tuple[Task] | BaseException | None],
-    places: threading.Semaphore,
-) -> None:
-    """Hand tasks over, no more than there are places; an exception, or the end, comes last."""
-    try:
-        for task in tasks:
-            places.acquire()
-            events.put((task,))
-    except BaseException as error:  # raised again where the results are read
-        events.put(error)
-    else:
-        events.put(StopIteration())
-
-
 def _call(function: Callable[[Task], Result], task: Task) -> Result | BaseException:
+    """Run a task in this process, again if memory ran out."""
     try:
+        try:
+            return function(task)
+        except MemoryError:
+            pass
         return function(task)
+    except MemoryError:
+        raise worker_died(task) from None
     except Exception as error:
         return error
+
+
+def _has_died(future: Future[Any]) -> bool:
+    """Whether a task ended with its worker, or with its worker's memory."""
+    return isinstance(future.exception(), BrokenProcessPool | MemoryError)
 
 
 def _outcome(future: Future[Any]) -> Any:
     error = future.exception()
     return future.result() if error is None else error
+
+
+def _raised(outcome: Result | BaseException) -> Result:
+    if isinstance(outcome, BaseException):
+        raise outcome
+    return outcome
 
 
 def _prepare_worker() -> None:

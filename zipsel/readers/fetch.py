@@ -88,6 +88,8 @@ def iter_tables(shard: Shard, rows: NDArray[np.int64]) -> Iterator[pa.Table]:
         if len(wanted):
             yield from _take_rows(parquet.iter_batches(file, shard, group, None), wanted)
         first_row = end_row
+    if len(rows) and rows[-1] >= first_row:
+        raise ShardError(shard.path, "ends before a row that was scored")
 
 
 def _take_rows(batches: Iterator[pa.RecordBatch], rows: NDArray[np.int64]) -> Iterator[pa.Table]:

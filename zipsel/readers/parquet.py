@@ -156,6 +156,8 @@ def iter_batches(
     try:
         n_rows = _safe_batch_rows(file, shard, group, columns)
         yield from file.iter_batches(n_rows, row_groups=[group], columns=columns)
+    except MemoryError:  # also Arrow's, which says nothing about the file
+        raise
     except (pa.ArrowException, OSError) as error:
         raise ShardError(shard.path, f"damaged Parquet data: {_first_line(error)}") from None
 
@@ -190,8 +192,8 @@ def _safe_batch_rows(
 def _longest_value(column: pa.Array) -> int:
     """Bytes of the longest dictionary value; of a nested column, all bytes of its one row."""
     if pa.types.is_dictionary(column.type):
-        return pc.max(pc.binary_length(column.dictionary)).as_py() or 0
-    return column.nbytes
+        return int(pc.max(pc.binary_length(column.dictionary)).as_py() or 0)
+    return int(column.nbytes)
 
 
 def iter_sample(
