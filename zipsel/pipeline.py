@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import IO
 
 import msgspec
@@ -24,6 +24,7 @@ from zipsel.rejects import check_rejects, encode_rejects
 from zipsel.report.build import build_report
 from zipsel.report.chosen import FILE_NAME as CHOSEN_FILE
 from zipsel.report.chosen import chosen_table, write_chosen
+from zipsel.report.figures import Curve
 from zipsel.report.files import iter_report_files, provenance_of
 from zipsel.report.model import Report
 from zipsel.report.removals import iter_leaks
@@ -140,6 +141,9 @@ def run_select(
                 run.log.say("up-to-date", f"{select.output} is up to date (--force redoes it)")
                 return None
             output.check_writable()
+            curves: list[Curve] = []
+            if select.budget.kind == "auto":
+                select, curves = _settle_budget(run, select, engine, shards)
             profile_path, profile = open_profile(settings, key, targets, shards, work_dir)
         stage = _Selecting(run, select, engine, work_dir, shards, missing, profile_path, profile)
         stage.select()
@@ -160,6 +164,7 @@ def run_select(
             report = build_report(
                 command=run.command,
                 select=select,
+                curves=curves,
                 profile=profile,
                 shards=shards,
                 scores=stage.scores,
@@ -193,6 +198,28 @@ def run_select(
             else:
                 output.finish(digest, files, staging)
         return report
+
+
+def _settle_budget(
+    run: Run, select: SelectSettings, engine: Engine, shards: Sequence[Shard]
+) -> tuple[SelectSettings, list[Curve]]:
+    """Settings with the budget that ``--auto`` finds, and the curve that it was found on."""
+    from zipsel.auto import find_budget
+
+    def run_fold(settings: ScoreSettings, fold: SelectSettings) -> None:
+        run_select(Run(settings, Log(quiet=True)), fold, engine)
+
+    found = find_budget(run.settings, select, guess_bytes(shards), run_fold)
+    run.log.say("auto", f"--auto settles on {found.budget}", max_bytes=found.budget.value)
+    return replace(select, budget=found.budget), [found.curve]
+
+
+def guess_bytes(shards: Sequence[Shard]) -> int:
+    """Bytes of text that a pool may hold, before it is read."""
+    return sum(
+        shard.n_bytes * (1 if shard.seekable and shard.format == "jsonl" else _GUESSED_COMPRESSION)
+        for shard in shards
+    )
 
 
 @dataclass
@@ -234,11 +261,7 @@ class _Selecting:
 
     def _guess_size(self) -> tuple[float, float]:
         """Records and bytes of text that the pool may hold."""
-        n_bytes = sum(
-            shard.n_bytes
-            * (1 if shard.seekable and shard.format == "jsonl" else _GUESSED_COMPRESSION)
-            for shard in self.shards
-        )
+        n_bytes = guess_bytes(self.shards)
         origin = self.profile.origin
         mean = origin["n_sample_bytes"] / max(1, origin["n_sample_records"]) or 1000.0
         return n_bytes / mean, n_bytes

@@ -54,8 +54,9 @@ _budget_options = stack(
     option(_BUDGET, "--fraction", type=float, metavar="F", help="Share of the pool's records."),
     option(_BUDGET, "--min-alignment", type=float, metavar="A", help="All at or above a score."),
     option(_BUDGET, "--max-bytes", type=SizeType(), help="Bytes of text."),
-    option(_BUDGET, "--max-tokens", type=SizeType(), metavar="N", help="Tokens; bytes / 4, or by:"),
-    option(_BUDGET, "--tokenizer", metavar="FILE", help="A tokenizers JSON that counts them."),
+    option(_BUDGET, "--max-tokens", type=SizeType(), metavar="N", help="Tokens; bytes / 4, or by"),
+    option(_BUDGET, "--tokenizer", metavar="FILE", help="this tokenizers JSON."),
+    option(_BUDGET, "--auto", is_flag=True, help="As much as helps held-out target examples."),
 )
 
 _output_options = stack(
@@ -248,8 +249,9 @@ def _budget(options: dict[str, Any]) -> Budget:
         "min_alignment",
         "max_bytes",
         "max_tokens",
+        "auto",
     )
-    given = [kind for kind in kinds if options[kind] is not None]
+    given = [kind for kind in kinds if options[kind] not in (None, False)]
     names = [f"--{kind.replace('_', '-')}" for kind in kinds]
     if len(given) != 1:
         raise UsageError(f"give exactly one of {', '.join(names)}; found {len(given)}")

@@ -11,7 +11,7 @@ import numpy as np
 
 from zipsel.profile import Profile
 from zipsel.ranking import Ranking
-from zipsel.report.figures import GroupShare
+from zipsel.report.figures import Curve, GroupShare
 from zipsel.report.model import Counts, Provenance, Report, ShardCounts, library_versions
 from zipsel.report.removals import cover_facets, list_removals
 from zipsel.report.show import show_records, show_rejects
@@ -36,6 +36,7 @@ def build_report(
     *,
     command: Sequence[str],
     select: SelectSettings,
+    curves: Sequence[Curve],
     profile: Profile,
     shards: Sequence[Shard],
     scores: PoolScores,
@@ -93,6 +94,7 @@ def build_report(
         reject_examples=show_rejects(scores.parts, counts.rejects),
         removed=list_removals(selection, shards, spec, select),
         shortfalls=[asdict(shortfall) for shortfall in selection.shortfalls],
+        curves=list(curves),
         facets=cover_facets(selection, profile, select),
         provenance=provenance,
     )

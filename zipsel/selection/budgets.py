@@ -14,7 +14,7 @@ from typing import Literal
 
 from zipsel.errors import UsageError
 
-BudgetKind = Literal["top_k", "fraction", "min_alignment", "max_bytes", "max_tokens"]
+BudgetKind = Literal["top_k", "fraction", "min_alignment", "max_bytes", "max_tokens", "auto"]
 
 #: Estimate of UTF-8 bytes in a token, where no tokenizer is named.
 BYTES_PER_TOKEN = 4
@@ -27,6 +27,7 @@ class Budget:
     Attributes:
         kind: The unit.
         value: Records; share of the pool's records, 0 to 1; alignment; bytes of text; tokens.
+            Nothing for ``auto``, which becomes bytes once it is measured.
     """
 
     kind: BudgetKind
@@ -40,13 +41,15 @@ class Budget:
         """
         if self.kind == "fraction" and not 0 < self.value <= 1:
             raise UsageError(f"--fraction is a share of the pool, over 0 to 1, not {self.value:g}")
-        if self.kind != "min_alignment" and self.value <= 0:
+        if self.kind not in ("min_alignment", "auto") and self.value <= 0:
             raise UsageError(
                 f"--{self.kind.replace('_', '-')} must be positive, not {self.value:g}"
             )
 
     def __str__(self) -> str:
         """As on the command line."""
+        if self.kind == "auto":
+            return "--auto"
         return f"--{self.kind.replace('_', '-')} {self.value:.12g}"
 
 

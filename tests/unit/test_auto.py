@@ -1,0 +1,63 @@
+"""The automatic budget: where the curve is settled, and what it refuses."""
+
+import json
+
+import numpy as np
+import pytest
+
+from zipsel.auto import N_FOLDS, find_budget, settle
+from zipsel.errors import UsageError
+from zipsel.selection.budgets import Budget
+from zipsel.settings import ScoreSettings, SelectSettings
+
+pytest.importorskip("pyppmd", reason="the judge needs the extra eval")
+
+KIND = "def add_{0}(a, b):\n    return a + b + {0}\n"
+OTHER = "The {0}th chapter tells of ships, storms and far harbours, of sailors and of rain."
+
+
+def test_settles_on_the_smallest_size_within_a_percent_of_the_best():
+    sizes = np.array([1, 2, 4, 8])
+    assert settle(sizes, np.array([2.0, 1.009, 1.0, 1.5])) == 2
+    assert settle(sizes, np.array([4.0, 3.0, 2.0, 1.0])) == 8
+
+
+def make_run(tmp_path):
+    """A selection that ranks texts of the target's kind first."""
+
+    def run(settings: ScoreSettings, select: SelectSettings) -> None:
+        texts = [KIND.format(i) * 4 for i in range(1500)] + [OTHER.format(i) for i in range(4000)]
+        with open(select.output, "w") as file:
+            n_bytes = 0
+            for text in texts:
+                if n_bytes + len(text) > select.budget.value:
+                    break
+                n_bytes += len(text)
+                file.write(json.dumps({"text": text}) + "\n")
+
+    return run
+
+
+def settings_for(tmp_path, n_examples):
+    target = tmp_path / "target.jsonl"
+    target.write_text(
+        "".join(json.dumps({"text": KIND.format(i + 9000)}) + "\n" for i in range(n_examples))
+    )
+    return ScoreSettings(pool=("x",), target=(str(target),), work_dir=str(tmp_path / "work"))
+
+
+def test_budget_stops_where_other_text_begins(tmp_path):
+    select = SelectSettings(budget=Budget("auto", 0), output=str(tmp_path / "out"))
+    found = find_budget(settings_for(tmp_path, 12), select, 5_000_000, make_run(tmp_path))
+    of_kind = sum(len(KIND.format(i) * 4) for i in range(1500))
+    assert found.budget.kind == "max_bytes"
+    assert found.budget.value <= of_kind
+    assert found.curve.mark == found.budget.value
+    assert len(found.curve.series) == N_FOLDS + 1
+    assert not list((tmp_path / "work").glob("auto/*"))
+
+
+def test_too_few_examples_are_refused(tmp_path):
+    select = SelectSettings(budget=Budget("auto", 0), output=str(tmp_path / "out"))
+    with pytest.raises(UsageError, match="at least 6 examples"):
+        find_budget(settings_for(tmp_path, 5), select, 1e6, make_run(tmp_path))
