@@ -118,11 +118,12 @@ def sweep_temporaries(directory: str, prefix: str = ".") -> None:
     with suppress(OSError):
         for name in os.listdir(directory):
             found, mark, token = name.rpartition(TEMPORARY_MARK)
-            if mark and found.startswith(prefix) and not _is_alive(token.partition("-")[0]):
+            if mark and found.startswith(prefix) and not is_alive(token.partition("-")[0]):
                 os.unlink(os.path.join(directory, name))
 
 
-def _is_alive(pid: str) -> bool:
+def is_alive(pid: str) -> bool:
+    """Whether a process runs on this machine; true of what is no process number."""
     try:
         os.kill(int(pid), 0)
     except ProcessLookupError:

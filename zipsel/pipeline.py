@@ -20,6 +20,8 @@ from zipsel.outputs import Output
 from zipsel.profile import Profile
 from zipsel.progress import Log
 from zipsel.ranking import Ranking
+from zipsel.readers.check import find_damage
+from zipsel.readers.parquet import schema_errors
 from zipsel.rejects import check_rejects, encode_rejects
 from zipsel.report.build import build_report
 from zipsel.report.chosen import FILE_NAME as CHOSEN_FILE
@@ -64,6 +66,10 @@ class Run:
     stdout: IO[bytes] = field(default_factory=lambda: sys.stdout.buffer)
     stages: dict[str, float] = field(default_factory=dict)
 
+    def say_waiting(self, message: str) -> None:
+        """Say that another run is waited for."""
+        self.log.say("waiting", message)
+
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Time a stage."""
@@ -79,10 +85,22 @@ class Run:
         """
         shards, errors = find_shards(self.settings.pool)
         if errors and self.settings.on_bad_file == "stop":
+            errors += find_damage(shards, self.settings.text, self.settings.read)
+        return self.leave_out(errors, shards), errors
+
+    def leave_out(self, errors: Sequence[ShardError], shards: list[Shard]) -> list[Shard]:
+        """The shards without the bad ones.
+
+        Raises:
+            BadShards: If there are bad ones and they are not to be skipped, or no others.
+        """
+        bad = {error.shard for error in errors}
+        good = [shard for shard in shards if shard.path not in bad]
+        if errors and (self.settings.on_bad_file == "stop" or not good):
             raise BadShards(errors)
         for error in errors:
             self.log.say("bad-file", f"skipped: {error}", shard=error.shard)
-        return shards, errors
+        return [replace(shard, index=i) for i, shard in enumerate(good)]
 
 
 def run_fit(run: Run, output: str) -> Profile:
@@ -122,7 +140,15 @@ def run_select(
     with run.stage("find"):
         shards, missing = run.find_pool()
         output.refuse_inputs(shards)
-    with work_dir.locked(settings.lock):
+        format_name = resolve_format(
+            select.output, select.format, {shard.format for shard in shards}
+        )
+        if format_name == "parquet":
+            errors = schema_errors(shards)
+            shards = run.leave_out(errors, shards)
+            missing.extend(errors)
+    # Leaving, workers end before the lock goes and what they left is swept away.
+    with work_dir.locked(settings.lock, on_wait=run.say_waiting), engine:
         with run.stage("fit"):
             key, targets = profile_key(settings, shards)
             digest = digest_of(
@@ -149,7 +175,7 @@ def run_select(
         stage.select()
         writer = SubsetWriter(
             stage.selection.in_order(select.order),
-            resolve_format(select.output, select.format, {shard.format for shard in shards}),
+            format_name,
             select.add_field,
         )
         with staged_files() as staging:

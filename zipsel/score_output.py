@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 import msgspec
 import numpy as np
@@ -21,45 +19,11 @@ from zipsel.rejects import check_rejects, encode_rejects
 from zipsel.report.summary import human_bytes
 from zipsel.scores import Part, column_values, read_columns, score_table
 from zipsel.scoring import PoolScores, score_pool
+from zipsel.settings import ScoreOutput
 from zipsel.shards import STDIN, Shard
-from zipsel.shares import Share
 from zipsel.tasks import Job
 from zipsel.workdir import WorkDir
 from zipsel.writers import with_field
-
-
-@dataclass(frozen=True)
-class ScoreOutput:
-    """What ``score`` writes besides the sidecars.
-
-    Attributes:
-        path: A directory, ``-``, or None for nothing.
-        add_field: Name of the alignment where rows or attributes carry it.
-        format: Of a directory: ``parquet`` or ``dolma``.
-        share: Which part of the shards to score; None for all.
-    """
-
-    path: str | None
-    add_field: str = "alignment"
-    format: Literal["parquet", "dolma"] = "parquet"
-    share: Share | None = None
-
-    def check(self, shards: Sequence[Shard]) -> None:
-        """Refuse what cannot be written, before any work.
-
-        Raises:
-            UsageError: If the path is a file, or the format does not go with path or shards.
-        """
-        if self.path is not None and os.path.isfile(self.path):
-            raise UsageError(
-                f"--output {self.path} is a file; score writes a directory, or - for lines"
-            )
-        if self.format == "dolma":
-            from zipsel.integrations.dolma import check_shards
-
-            if self.path in (None, STDIN):
-                raise UsageError("--format dolma writes a directory; name one: --output DIR")
-            check_shards(shards)
 
 
 def run_score(run: Run, engine: Engine, output: ScoreOutput) -> PoolScores:
@@ -75,9 +39,12 @@ def run_score(run: Run, engine: Engine, output: ScoreOutput) -> PoolScores:
     """
     settings, work_dir, share = run.settings, WorkDir(run.settings.work_dir), output.share
     pool, missing = run.find_pool()
-    output.check(pool)
+    _check_output(output, pool)
     shards = pool if share is None else share.take(pool)
-    with work_dir.locked(settings.lock, shared=share is not None):
+    with (
+        work_dir.locked(settings.lock, shared=share is not None, on_wait=run.say_waiting),
+        engine,
+    ):
         key, target = profile_key(settings, pool)
         with work_dir.alone(key):
             profile_path, profile = open_profile(settings, key, target, pool, work_dir)
@@ -99,6 +66,17 @@ def run_score(run: Run, engine: Engine, output: ScoreOutput) -> PoolScores:
         n_shards=len(shards),
     )
     return scores
+
+
+def _check_output(output: ScoreOutput, shards: Sequence[Shard]) -> None:
+    if output.path is not None and os.path.isfile(output.path):
+        raise UsageError(
+            f"--output {output.path} is a file; score writes a directory, or - for lines"
+        )
+    if output.format == "dolma":
+        from zipsel.integrations.dolma import check_shards
+
+        check_shards(shards)
 
 
 def _score(run: Run, engine: Engine, job: Job, shards: Sequence[Shard]) -> PoolScores:

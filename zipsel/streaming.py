@@ -15,21 +15,24 @@ from itertools import chain
 from typing import IO
 
 import numpy as np
+from msgspec import structs
 
 from zipsel.engines.local import LocalEngine
-from zipsel.errors import TooManyRejects
 from zipsel.fitting import make_profile, read_targets
 from zipsel.profile import Profile
-from zipsel.readers import ReadOptions
-from zipsel.readers.jsonl import LineChunk, cut_lines, iter_rows
+from zipsel.readers.jsonl import LineChunk, iter_rows, iter_whole_lines
+from zipsel.rejects import N_SHOWN, Reject, too_many_rejects
 from zipsel.rows import RowParser
 from zipsel.sample import sample_chunks
 from zipsel.settings import ScoreSettings
+from zipsel.shards import STDIN
 from zipsel.tasks import Job
 from zipsel.workdir import WorkDir
 from zipsel.writers import with_field
 
 _READ_BYTES = 1 << 20
+
+_PASSED_ON = "rows passed on before cannot be taken back"
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,7 @@ class StreamResult:
         digests: Digests of their texts.
         n_rows: Rows, accepted and refused.
         rejects: Reason → number of rows.
+        refused: The first of them, rows counted from the chunk's first.
     """
 
     lines: list[bytes] = field(default_factory=list)
@@ -74,6 +78,7 @@ class StreamResult:
     digests: list[bytes] = field(default_factory=list)
     n_rows: int = 0
     rejects: dict[str, int] = field(default_factory=dict)
+    refused: list[Reject] = field(default_factory=list)
 
 
 def score_lines(task: StreamTask) -> StreamResult:
@@ -96,9 +101,12 @@ def score_lines(task: StreamTask) -> StreamResult:
             result.alignments.append(value)
             result.rows.append(start + row)
             result.digests.append(blake2b(texts[i], digest_size=16).digest() if texts else b"")
-        start += batch.n_rows
-        for reason, _ in batch.rejects.values():
+        for i, (reason, snippet) in batch.rejects.items():
             result.rejects[reason.value] = result.rejects.get(reason.value, 0) + 1
+            if len(result.refused) < N_SHOWN:
+                shown, offset = snippet.decode(errors="replace"), int(batch.offsets[i])
+                result.refused.append(Reject(STDIN, start + i, offset, reason.value, shown))
+        start += batch.n_rows
     result.n_rows = start
     return _best_of(result, task.best) if task.best is not None else result
 
@@ -123,73 +131,62 @@ def _best_of(result: StreamResult, best: int) -> StreamResult:
         [result.digests[i] for i in kept],
         result.n_rows,
         result.rejects,
+        result.refused,
     )
 
 
 @dataclass
 class StreamCounts:
-    """Where every row of a stream went.
+    """Where every row of a stream went: ``n_chosen + n_passed + n_rejected == n_rows``.
 
     Attributes:
         n_rows: Rows read.
         n_chosen: Rows passed on.
         rejects: Reason → refused rows.
+        refused: The first of them.
     """
 
     n_rows: int = 0
     n_chosen: int = 0
     rejects: dict[str, int] = field(default_factory=dict)
+    refused: list[Reject] = field(default_factory=list)
 
     @property
     def n_rejected(self) -> int:
         """Refused rows."""
         return sum(self.rejects.values())
 
+    @property
+    def n_passed(self) -> int:
+        """Rows passed over."""
+        return self.n_rows - self.n_rejected - self.n_chosen
+
     def add(self, result: StreamResult) -> None:
         """Count a chunk."""
+        for reject in result.refused[: N_SHOWN - len(self.refused)]:
+            self.refused.append(structs.replace(reject, row=self.n_rows + reject.row))
         self.n_rows += result.n_rows
         for reason, n_rows in result.rejects.items():
             self.rejects[reason] = self.rejects.get(reason, 0) + n_rows
 
-    def check(self, settings: ScoreSettings) -> None:
-        """Raise if too many rows were refused; what was passed on cannot be taken back.
+    def check(self, settings: ScoreSettings, outcome: str) -> None:
+        """Raise if too many rows were refused.
+
+        Args:
+            settings: Say how many may be.
+            outcome: What became of the output.
 
         Raises:
-            TooManyRejects: With the reasons.
+            TooManyRejects: With the first of them.
         """
         if self.n_rejected > settings.rejects_allowed(self.n_rows):
-            reasons = ", ".join(f"{n:,} {reason}" for reason, n in sorted(self.rejects.items()))
-            raise TooManyRejects(
-                f"{self.n_rejected:,} of {self.n_rows:,} rows were refused ({reasons}), more than "
-                f"--max-rejects {settings.max_rejects} allows"
-            )
+            raise too_many_rejects(self.n_rejected, self.n_rows, settings, self.refused, outcome)
 
 
 def iter_available(file: int, read_bytes: int = _READ_BYTES) -> Iterator[bytes]:
     """Yield what a pipe has, as soon as it has it."""
     while piece := os.read(file, read_bytes):
         yield piece
-
-
-def iter_stream_chunks(pieces: Iterable[bytes], options: ReadOptions) -> Iterator[LineChunk]:
-    """Whole lines as soon as they are whole."""
-    held = b""
-    offset = 0
-    for piece in pieces:
-        held += piece
-        newline = held.rfind(b"\n")
-        if newline < 0 and len(held) <= options.max_row_bytes:
-            continue
-        if newline < 0:
-            # A line over the limit: the cutter drops it as it goes by.
-            rest = cut_lines(chain([held], pieces), options.max_row_bytes, offset=offset)
-            yield from rest
-            return
-        yield LineChunk(0, offset, held[: newline + 1])
-        offset += newline + 1
-        held = held[newline + 1 :]
-    if held:
-        yield LineChunk(0, offset, held, final=True)
 
 
 def fit_on_head(
@@ -230,9 +227,10 @@ def stream(
         add_field: Name of the alignment's field, or None.
 
     Raises:
-        TooManyRejects: If too many rows were refused, after everything was passed on.
+        TooManyRejects: If too many rows were refused; the best of a stream are withheld then,
+            lines that were passed on cannot be taken back.
     """
-    chunks = iter_stream_chunks(iter_available(stdin), settings.read)
+    chunks = iter_whole_lines(iter_available(stdin), settings.read.max_row_bytes)
     profile, chunks = fit_on_head(settings, chunks)
     work_dir = WorkDir(settings.work_dir)
     counts = StreamCounts()
@@ -250,11 +248,14 @@ def stream(
                 counts.n_chosen += len(result.lines)
                 stdout.write(b"".join(line + b"\n" for line in result.lines))
                 stdout.flush()
+                if not settings.max_rejects.endswith("%"):  # no later row can mend it
+                    counts.check(settings, _PASSED_ON)
+            counts.check(settings, _PASSED_ON)
         else:
-            for line in _keep_best(results, best, counts):
-                stdout.write(line + b"\n")
+            lines = _keep_best(results, best, counts)
+            counts.check(settings, "nothing was written")
+            stdout.writelines(line + b"\n" for line in lines)
             stdout.flush()
-    counts.check(settings)
     return counts
 
 

@@ -4,6 +4,7 @@
     WORK/scores/KEY/..     sidecar parts
     WORK/profiles/..       fitted profiles
     WORK/spool/..          rows on their way to the output; empty between runs
+    WORK/stdin/PID/..      a copy of standard input, while its run lives
 
 Everything in it can be deleted: it costs the next run its scores and nothing else.
 """
@@ -13,13 +14,13 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Literal
 
 from zipsel.errors import OutputError, WorkDirLocked
-from zipsel.files import TEMPORARY_MARK
+from zipsel.files import TEMPORARY_MARK, is_alive
 
 _CACHE_TAG = (
     b"Signature: 8a477f597d28d172789f06886806bc55\n"
@@ -53,12 +54,19 @@ class WorkDir:
         return folder
 
     @contextmanager
-    def locked(self, how: Literal["wait", "fail"], *, shared: bool = False) -> Iterator[None]:
+    def locked(
+        self,
+        how: Literal["wait", "fail"],
+        *,
+        shared: bool = False,
+        on_wait: Callable[[str], None] = lambda _: None,
+    ) -> Iterator[None]:
         """Hold the lock; under it, clear away what killed runs left.
 
         Args:
             how: Whether to wait for another run or to leave.
             shared: Let other shared holders in (shares of one pool scored side by side).
+            on_wait: Told for what, if there is something to wait for.
 
         Raises:
             WorkDirLocked: If another run holds it and ``how`` is ``fail``.
@@ -72,14 +80,7 @@ class WorkDir:
         except OSError as error:
             raise OutputError(f"cannot use work directory {self.path}: {error.strerror}") from None
         try:
-            mode = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-            try:
-                fcntl.flock(lock, mode | (fcntl.LOCK_NB if how == "fail" else 0))
-            except BlockingIOError:
-                raise WorkDirLocked(
-                    f"another run is using {self.path}; wait for it (--lock wait), "
-                    "or give this run its own --work-dir"
-                ) from None
+            self._lock(lock, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, how, on_wait)
             if not shared:
                 self._sweep()
             try:
@@ -90,9 +91,45 @@ class WorkDir:
         finally:
             os.close(lock)
 
+    def _lock(
+        self, lock: int, mode: int, how: Literal["wait", "fail"], on_wait: Callable[[str], None]
+    ) -> None:
+        try:
+            fcntl.flock(lock, mode | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if how == "fail":
+                raise WorkDirLocked(
+                    f"another run is using {self.path}; wait for it (--lock wait), "
+                    "or give this run its own --work-dir"
+                ) from None
+            on_wait(f"waiting for another run that is using {self.path} (--lock fail leaves)")
+            fcntl.flock(lock, mode)
+        except OSError as error:
+            raise OutputError(
+                f"cannot lock work directory {self.path}: {error.strerror}; "
+                "put it on a local disk: --work-dir"
+            ) from None
+
+    @contextmanager
+    def alone(self, key: str) -> Iterator[None]:
+        """Wait until no other holder of a shared lock is at work on ``key``."""
+        folder = os.path.join(self.path, "profiles")
+        os.makedirs(folder, exist_ok=True)
+        lock = os.open(os.path.join(folder, f"{key}.lock"), os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(lock)
+
     def _sweep(self) -> None:
         shutil.rmtree(os.path.join(self.path, "spool"), ignore_errors=True)
+        kept_stdin = os.path.join(self.path, "stdin")
+        for name in os.listdir(kept_stdin) if os.path.isdir(kept_stdin) else ():
+            if not is_alive(name):
+                shutil.rmtree(os.path.join(kept_stdin, name), ignore_errors=True)
         for parent, _, names in os.walk(self.path):
             for name in names:
                 if TEMPORARY_MARK in name:
-                    os.unlink(os.path.join(parent, name))
+                    with suppress(FileNotFoundError):  # an orphan was just finishing
+                        os.unlink(os.path.join(parent, name))

@@ -138,6 +138,22 @@ def cut_lines(
     yield buffer.cut(len(buffer.data), index, final=True)
 
 
+def iter_whole_lines(pieces: Iterable[bytes], max_row_bytes: int) -> Iterator[LineChunk]:
+    """Yield the lines of a stream as soon as they are whole, whatever chunk they belong to.
+
+    Args:
+        pieces: The stream from its beginning.
+        max_row_bytes: As for ``cut_lines``.
+    """
+    buffer = _Buffer(0, max_row_bytes)
+    for piece in pieces:
+        buffer.append(piece)
+        if buffer.line_start:
+            yield buffer.cut(buffer.line_start, 0, final=False)
+    if buffer.data:
+        yield buffer.cut(len(buffer.data), 0, final=True)
+
+
 def read_chunk(
     file: BinaryIO, index: int, max_row_bytes: int, *, n_bytes: int, chunk_bytes: int = CHUNK_BYTES
 ) -> LineChunk:

@@ -1,0 +1,45 @@
+"""What is wrong with files that can be found without scoring them."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+from zipsel.errors import ShardError
+from zipsel.readers import ReadOptions
+from zipsel.readers.streams import iter_pieces
+from zipsel.rows import TextSpec
+from zipsel.shards import Shard, open_raw
+
+#: Compressed bytes that are read through for no other purpose than to find damage: a second or
+#: two. Damage in larger pools is found, all of it at once, when they are scored.
+_READ_THROUGH_BYTES = 256 << 20
+
+
+def find_damage(shards: Sequence[Shard], spec: TextSpec, options: ReadOptions) -> list[ShardError]:
+    """Errors of shards that are to be named beside those found already.
+
+    Footers and columns of all Parquet files are looked at; compressed streams are read to their
+    end where that does not take long.
+    """
+    streams = [shard for shard in shards if shard.compression]
+    if sum(shard.n_bytes for shard in streams) > _READ_THROUGH_BYTES:
+        streams = []
+    errors = []
+    for shard in shards:
+        try:
+            if shard.format == "parquet":
+                from zipsel.readers import parquet
+
+                parquet.check_columns(parquet.open_parquet(shard), shard, spec)
+            elif shard in streams:
+                _read_through(shard, options)
+        except ShardError as error:
+            errors.append(error)
+    return errors
+
+
+def _read_through(shard: Shard, options: ReadOptions) -> None:
+    with open_raw(shard) as file:
+        pieces = iter_pieces(file, shard.path, shard.compression, long_windows=options.long_windows)
+        deque(pieces, maxlen=0)
