@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import IO
 
-from zipsel.engines.local import LocalEngine
+from zipsel.engines import open_engine
+from zipsel.errors import UsageError
 from zipsel.progress import Log
-from zipsel.settings import ScoreSettings, SelectSettings
+from zipsel.settings import ScoreOutput, ScoreSettings, SelectSettings
 from zipsel.shards import STDIN, refuse_stdin_among
 
 
@@ -59,7 +60,7 @@ def _select_pool(
     force: bool,
     report_path: str | None,
 ) -> int | None:
-    with LocalEngine(settings.workers) as engine:
+    with open_engine(settings.engine, settings.workers, settings.ray_address) as engine:
         engine.start()
         from zipsel.pipeline import Run, run_select  # while the workers' server is starting
 
@@ -122,8 +123,7 @@ def _kept_stdin(settings: ScoreSettings) -> Iterator[ScoreSettings]:
 
 def score(
     settings: ScoreSettings,
-    output: str,
-    add_field: str,
+    output: ScoreOutput,
     log: Log,
     stdout: IO[bytes],
     *,
@@ -136,10 +136,12 @@ def score(
     """
     refuse_stdin_among(settings.pool)
     if settings.pool == (STDIN,):
-        if output == STDIN:
+        if output.share is not None:
+            raise UsageError("standard input cannot be shared out; name files for --rank")
+        if output.path == STDIN:
             from zipsel.streaming import stream
 
-            counts = stream(settings, sys.stdin.fileno(), stdout, add_field=add_field)
+            counts = stream(settings, sys.stdin.fileno(), stdout, add_field=output.add_field)
             log.say(
                 "done",
                 f"{counts.n_rows:,} rows, {counts.n_rejected:,} refused",
@@ -148,9 +150,11 @@ def score(
             )
             return
         with _kept_stdin(settings) as kept:
-            score(kept, output, add_field, log, stdout, force=force)
+            score(kept, output, log, stdout, force=force)
         return
-    from zipsel.pipeline import Run
-    from zipsel.score_output import run_score
+    with open_engine(settings.engine, settings.workers, settings.ray_address) as engine:
+        engine.start()
+        from zipsel.pipeline import Run  # while the workers' server is starting
+        from zipsel.score_output import run_score
 
-    run_score(Run(settings, log, (), force, stdout), output, add_field)
+        run_score(Run(settings, log, (), force, stdout), engine, output)

@@ -83,7 +83,9 @@ class Scorer:
             "n_sample_records": len(sample),
             "n_sample_bytes": int(sample.offsets[-1]),
         }
-        return cls(Profile(fit_scorer(settings, {"": examples}, sample), examples, origin), text=text)
+        return cls(
+            Profile(fit_scorer(settings, {"": examples}, sample), examples, origin), text=text
+        )
 
     @classmethod
     def load(cls, path: str | Path, *, text: str | TextSpec = "text") -> Scorer:
@@ -197,10 +199,7 @@ def _iter_arrays(texts: Any) -> Iterator[pa.Array]:
         texts = pa.chunked_array(texts)
     if isinstance(texts, pa.ChunkedArray):
         _check_type(texts.type)
-        try:
-            yield from texts.cast(pa.large_string()).chunks
-        except pa.ArrowInvalid:  # bytes that are no UTF-8 are refused row by row
-            yield from texts.chunks
+        yield from texts.chunks
         return
     held: list[str | None] = []
     for i, text in enumerate(texts):

@@ -12,6 +12,8 @@ from typing import Any, Literal, get_args
 import msgspec
 
 from zipsel.api.scorer import Scorer, to_spec
+from zipsel.engines import open_engine
+from zipsel.engines.local import usable_cpus
 from zipsel.errors import UsageError
 from zipsel.progress import Log
 from zipsel.readers import ReadOptions
@@ -61,6 +63,8 @@ def select(
     group_field: str | None = None,
     work_dir: str | Path | None = None,
     workers: int | None = None,
+    engine: Literal["local", "ray"] = "local",
+    ray_address: str | None = None,
     on_bad_file: Literal["stop", "skip", "salvage"] = "stop",
     max_rejects: str = "1%",
     force: bool = False,
@@ -86,6 +90,8 @@ def select(
         group_field: As ``--group-field``.
         work_dir: Where scores are kept; ``.zipsel`` beside the output if not given.
         workers: Processes; as many as there are usable CPUs if not given.
+        engine: As ``--engine``.
+        ray_address: As ``--ray-address``.
         on_bad_file: As ``--on-bad-file``.
         max_rejects: As ``--max-rejects``.
         force: As ``--force``.
@@ -98,7 +104,6 @@ def select(
         ZipselError: As the command does, with the same messages.
         TypeError: If an option is none.
     """
-    from zipsel.engines.local import LocalEngine, usable_cpus
     from zipsel.pipeline import Run, run_select
 
     _refuse_in_import()
@@ -120,11 +125,13 @@ def select(
         workers=usable_cpus() if workers is None else workers,
         on_bad_file=on_bad_file,
         max_rejects=max_rejects,
+        engine=engine,
+        ray_address=ray_address,
     )
     budget = _take_budget(options)
     select_settings = SelectSettings(budget=budget, output=str(output), **options)
-    with LocalEngine(settings.workers) as engine:
-        report = run_select(Run(settings, Log(quiet=quiet), force=force), select_settings, engine)
+    with open_engine(engine, settings.workers, ray_address) as opened:
+        report = run_select(Run(settings, Log(quiet=quiet), force=force), select_settings, opened)
     return _summarize(str(output), report)
 
 

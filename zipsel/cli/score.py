@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import redirect_stdout
 from typing import Any
@@ -21,11 +22,15 @@ from zipsel.cli.options import (
     target_options,
     text_options,
 )
+from zipsel.errors import UsageError
+from zipsel.settings import ScoreOutput
+from zipsel.shares import Share, share_of_launcher
 
 _EPILOG = """\b
 Example:
   zipsel score pool/ --target target.jsonl --output scores/
   zipsel score - --profile code.profile --output - < new.jsonl
+  zipsel score pool/ --target target.jsonl --work-dir work --rank 3 --world-size 8
 """
 
 
@@ -37,9 +42,16 @@ Example:
     "Output",
     "--output",
     "-o",
-    required=True,
     metavar="DIR|-",
-    help="A directory for one Parquet file a shard, or - for the rows themselves as JSONL.",
+    help="A directory for one file a shard, or - for the rows themselves as JSONL.",
+)
+@option(
+    "Output",
+    "--format",
+    type=click.Choice(["parquet", "dolma"]),
+    default="parquet",
+    show_default=True,
+    help="Of a directory: all columns, or Dolma's attribute files.",
 )
 @option(
     "Output",
@@ -47,8 +59,15 @@ Example:
     metavar="NAME",
     default="alignment",
     show_default=True,
-    help="Name of the score in rows on standard output.",
+    help="Name of the score in rows on standard output and in attributes.",
 )
+@option(
+    "Many machines",
+    "--rank",
+    metavar="R|auto",
+    help="Score one share of the shards; auto asks Slurm, MPI or torchrun.",
+)
+@option("Many machines", "--world-size", type=int, metavar="N", help="Number of shares.")
 @text_options
 @scorer_options
 @read_options
@@ -58,16 +77,32 @@ def command(**options: Any) -> None:
 
     With - as POOL, lines are answered as they come.
     """
-    settings = score_settings(options, options["output"])
+    output = _score_output(options)
+    if output.path is None and options["work_dir"] is None:
+        raise UsageError("say where the scores go: --output, or --work-dir for select to find")
+    settings = score_settings(options, output.path or "-")
     stdout = sys.stdout.buffer
     with redirect_stdout(sys.stderr):
         from zipsel import commands
 
-        commands.score(
-            settings,
-            options["output"],
-            options["add_field"],
-            make_log(options),
-            stdout,
-            force=options["force"],
-        )
+        commands.score(settings, output, make_log(options), stdout, force=options["force"])
+
+
+def _score_output(options: dict[str, Any]) -> ScoreOutput:
+    """What to write, and the share that rank and size ask for."""
+    rank, size = options["rank"], options["world_size"]
+    share: Share | None = None
+    if rank == "auto":
+        if size is not None:
+            raise UsageError("--rank auto finds --world-size itself; leave it out")
+        share = share_of_launcher(os.environ)
+    elif rank is not None and size is not None and rank.isdecimal():
+        share = Share(int(rank), size)
+    elif rank is not None or size is not None:
+        raise UsageError("give both --rank (a number, or auto alone) and --world-size")
+    return ScoreOutput(
+        path=options["output"],
+        add_field=options["add_field"],
+        format=options["format"],
+        share=share,
+    )

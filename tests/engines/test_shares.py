@@ -1,0 +1,194 @@
+"""One pool scored by processes that do not know of each other, then selected from."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import make_records, write_jsonl
+
+from zipsel.errors import UsageError
+from zipsel.shards import Shard
+from zipsel.shares import Share, share_of_launcher
+
+EXAMPLES = Path(__file__).parents[2] / "configs" / "cluster"
+
+
+def make_shards(sizes):
+    return [Shard(i, f"{i}.jsonl", "jsonl", "", size, str(i)) for i, size in enumerate(sizes)]
+
+
+@pytest.mark.parametrize("world_size", [1, 2, 3, 7, 20])
+def test_every_shard_is_in_one_share_and_shares_are_even(world_size):
+    shards = make_shards([5, 900, 30, 30, 400, 0, 0, 410, 70, 35, 120])
+    shares = [Share(rank, world_size).take(shards) for rank in range(world_size)]
+    taken = sorted(shard.index for share in shares for shard in share)
+    assert taken == list(range(len(shards)))
+    assert all(share == sorted(share, key=lambda shard: shard.index) for share in shares)
+    loads = [sum(shard.n_bytes for shard in share) for share in shares]
+    assert max(loads) <= max(900, 1.34 * sum(loads) / world_size)
+
+
+@pytest.mark.parametrize(("rank", "size"), [(-1, 4), (4, 4), (0, 0)])
+def test_a_rank_outside_is_refused(rank, size):
+    with pytest.raises(UsageError, match="--rank goes from 0"):
+        Share(rank, size)
+
+
+ARRAY = {
+    "SLURM_ARRAY_TASK_ID": "7",
+    "SLURM_ARRAY_TASK_MIN": "1",
+    "SLURM_ARRAY_TASK_MAX": "7",
+    "SLURM_ARRAY_TASK_COUNT": "4",
+    "SLURM_ARRAY_TASK_STEP": "2",
+}
+
+
+@pytest.mark.parametrize(
+    ("environ", "rank", "size"),
+    [
+        ({"SLURM_PROCID": "2", "SLURM_NTASKS": "5"}, 2, 5),
+        ({"SLURM_PROCID": "2", "SLURM_NTASKS": "9", "SLURM_STEP_NUM_TASKS": "3"}, 2, 3),
+        (ARRAY, 3, 4),
+        ({**ARRAY, "SLURM_PROCID": "1", "SLURM_NTASKS": "2"}, 7, 8),
+        ({"OMPI_COMM_WORLD_RANK": "1", "OMPI_COMM_WORLD_SIZE": "2"}, 1, 2),
+        ({"RANK": "0", "WORLD_SIZE": "2"}, 0, 2),
+    ],
+)
+def test_launchers(environ, rank, size):
+    assert share_of_launcher(environ) == Share(rank, size)
+
+
+def test_launchers_that_cannot_be_understood_are_refused():
+    with pytest.raises(UsageError, match="--rank auto finds none"):
+        share_of_launcher({"RANK": "0"})
+    with pytest.raises(UsageError, match="without gaps; found 2 tasks from 1 to 7"):
+        share_of_launcher({**ARRAY, "SLURM_ARRAY_TASK_COUNT": "2"})
+
+
+@pytest.fixture
+def shared_pool(tmp_path):
+    """Seven shards of uneven size, two of them compressed."""
+    records = make_records(140)
+    for i, (start, end) in enumerate([(0, 40), (40, 50), (50, 60), (60, 90), (90, 100)]):
+        write_jsonl(tmp_path / "pool" / f"part-{i}.jsonl", records[start:end])
+    import zstandard
+
+    packed = write_jsonl(tmp_path / "plain.jsonl", records[100:140]).read_bytes()
+    for i in (5, 6):
+        half = packed[: packed.find(b"\n", len(packed) // 2) + 1] if i == 5 else packed
+        path = tmp_path / "pool" / f"part-{i}.jsonl.zst"
+        path.write_bytes(zstandard.compress(half))
+    return tmp_path / "pool"
+
+
+def sidecars(work_dir):
+    return {path: path.stat().st_mtime_ns for path in work_dir.glob("scores/**/*.parquet")}
+
+
+def test_select_finds_what_all_ranks_scored(zipsel, shared_pool, target, tmp_path):
+    inputs = ("pool", "--target", target)
+    zipsel("select", *inputs, "--output", "alone", "--top-k", 30, "--add-field", "score")
+    command = [sys.executable, "-m", "zipsel", "score", *inputs, "--work-dir", "work"]
+    environ = {**os.environ, "ZIPSEL_WORKERS": "1"}
+    ranks = [
+        subprocess.Popen([*command, "--rank", str(i), "--world-size", "3", "--output", "scores"],
+                         cwd=tmp_path, env=environ, stderr=subprocess.PIPE)
+        for i in range(3)
+    ]  # fmt: skip
+    for process in ranks:
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors.decode()
+    scored = sidecars(tmp_path / "work")
+    assert len(scored) == 7
+    assert len(list((tmp_path / "work" / "profiles").glob("*.profile"))) == 1
+
+    zipsel(
+        "select", *inputs, "--work-dir", "work", "--output", "together",
+        "--top-k", 30, "--add-field", "score",
+    )  # fmt: skip
+
+    assert sidecars(tmp_path / "work") == scored
+    name = "subset-00000.jsonl"
+    assert (tmp_path / "together" / name).read_bytes() == (tmp_path / "alone" / name).read_bytes()
+    tables = sorted(path.name for path in (tmp_path / "scores").glob("*.scores.parquet"))
+    assert tables == sorted(f"{shard.name}.scores.parquet" for shard in shared_pool.iterdir())
+    assert len(list((tmp_path / "scores").glob("rejects-0000?-of-00003.jsonl"))) == 3
+
+
+def test_a_rank_that_never_ran_is_made_up_for(zipsel, shared_pool, target, tmp_path):
+    inputs = (shared_pool, "--target", target)
+    zipsel("select", *inputs, "--output", "a.jsonl", "--fraction", 0.2, "--work-dir", "one")
+    zipsel("score", *inputs, "--work-dir", "two", "--rank", 1, "--world-size", 2)
+    before = sidecars(tmp_path / "two")
+    zipsel("select", *inputs, "--output", "b.jsonl", "--fraction", 0.2, "--work-dir", "two")
+    after = sidecars(tmp_path / "two")
+    assert 0 < len(before) < len(after) == 7
+    assert before.items() <= after.items()
+    assert (tmp_path / "a.jsonl").read_bytes() == (tmp_path / "b.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--rank", 0], b"give both --rank"),
+        (["--world-size", 2], b"give both --rank"),
+        (["--rank", "one", "--world-size", 2], b"give both --rank"),
+        (["--rank", 2, "--world-size", 2], b"--rank goes from 0"),
+        (["--rank", "auto", "--world-size", 2], b"leave it out"),
+    ],
+)
+def test_half_a_share_is_a_usage_error(zipsel, pool, target, arguments, message):
+    process = zipsel("score", pool, "-t", target, "--work-dir", "w", *arguments, code=2)
+    assert message in process.stderr
+
+
+def test_scores_must_go_somewhere(zipsel, pool, target):
+    process = zipsel("score", pool, "--target", target, code=2)
+    assert b"--output, or --work-dir" in process.stderr
+
+
+@pytest.fixture
+def with_zipsel(tmp_path, zipsel_env):
+    """An environment in whose PATH ``zipsel`` is this Python's."""
+    script = tmp_path / "bin" / "zipsel"
+    script.parent.mkdir()
+    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m zipsel "$@"\n')
+    script.chmod(0o755)
+    return {**zipsel_env, "PATH": f"{script.parent}:{os.environ['PATH']}"}
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+def test_the_makefile_example(shared_pool, target, tmp_path, with_zipsel, zipsel):
+    zipsel("select", "pool", "--target", target, "--output", "alone", "--top-k", 9)
+    arguments = [f"TARGET={target}", "POOL=pool", "OUTPUT=subset", "N=3", "BUDGET=--top-k 9"]
+    subprocess.run(
+        ["make", "-j", "2", "-f", EXAMPLES / "shares.mk", *arguments],
+        cwd=tmp_path, env=with_zipsel, check=True, capture_output=True, timeout=120,
+    )  # fmt: skip
+    name = "subset-00000.jsonl"
+    assert (tmp_path / "subset" / name).read_bytes() == (tmp_path / "alone" / name).read_bytes()
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
+def test_the_slurm_example(shared_pool, target, tmp_path, with_zipsel):
+    for task in range(2):
+        environ = {
+            **with_zipsel,
+            "POOL": "pool",
+            "TARGET": str(target),
+            "WORK": "work",
+            "SLURM_ARRAY_TASK_ID": str(task),
+            "SLURM_ARRAY_TASK_MIN": "0",
+            "SLURM_ARRAY_TASK_MAX": "1",
+            "SLURM_ARRAY_TASK_COUNT": "2",
+            "SLURM_PROCID": "0",
+            "SLURM_NTASKS": "1",
+        }
+        subprocess.run(
+            ["bash", EXAMPLES / "score.sbatch"],
+            cwd=tmp_path, env=environ, check=True, capture_output=True, timeout=120,
+        )  # fmt: skip
+        assert len(sidecars(tmp_path / "work")) in ((1, 2, 3, 4, 5, 6), (7,))[task]
