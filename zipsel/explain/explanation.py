@@ -18,16 +18,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from zipsel.errors import UsageError
 from zipsel.explain.factorize import DictionaryIndex, Factor, estimate_savings, factorize
+from zipsel.explain.model import Explanation, Source, Span
 from zipsel.explain.sources import ExampleFinder
 from zipsel.profile import Profile
 from zipsel.records import TextBatch
 from zipsel.scorers.conditional import ConditionalScorer
+from zipsel.scorers.faceted import FacetedScorer
 from zipsel.scorers.fused import FusedScorer
 from zipsel.scorers.ngram import NgramScorer
 
@@ -37,75 +38,8 @@ EXPLAINED_BYTES = 1 << 16
 _SAVING_RESOLUTION = 2.0**-10
 
 
-class Source(msgspec.Struct, kw_only=True, frozen=True):
-    """Where in the target a stretch stands.
-
-    Attributes:
-        example: Target example, from 0; -1 where it runs over the end of one.
-        text: What stands there, with a little around it.
-    """
-
-    example: int
-    text: str
-
-
-class Span(msgspec.Struct, kw_only=True):
-    """A stretch of a text and its part of each component.
-
-    Attributes:
-        start: First byte.
-        end: Byte after the last.
-        kind: ``target``, ``repeat``, ``new``, or ``rest`` for what was not parsed.
-        text: The bytes, undecodable ones at its ends replaced.
-        saved_bytes: Its part of ``c_x - c_x_given_t``; None without that component.
-        ngram_bits: Its part of ``ngram * n_bytes``; None without that component.
-        source: Where the target has it.
-    """
-
-    start: int
-    end: int
-    kind: str
-    text: str
-    saved_bytes: float | None = None
-    ngram_bits: float | None = None
-    source: Source | None = None
-
-
-class Explanation(msgspec.Struct, kw_only=True):
-    """Why a text scores as it does.
-
-    Attributes:
-        record: ``SHARD:ROW``, or ``-`` for standard input.
-        scorer: Whose score it is.
-        alignment: The score.
-        n_bytes: Length of the text.
-        ngram: The component as in the sidecar, or None.
-        conditional: The same.
-        c_x: Compressed size in bytes.
-        c_x_given_t: Compressed size in bytes, given the target.
-        unallotted_bytes: What of ``c_x - c_x_given_t`` no span accounts for.
-        moments: Mean and standard deviation over the pool of ``conditional``, then of ``ngram``,
-            with which ``fused`` makes the alignment of both.
-        spans: In order, without gaps.
-        weights: The n-gram weight of each parsed byte, in bits; empty without that component.
-    """
-
-    record: str
-    scorer: str
-    alignment: float
-    n_bytes: int
-    ngram: float | None = None
-    conditional: float | None = None
-    c_x: int | None = None
-    c_x_given_t: int | None = None
-    unallotted_bytes: float | None = None
-    moments: list[float] | None = None
-    spans: list[Span] = []
-    weights: list[float] = []
-
-
 def parts_of(profile: Profile) -> tuple[ConditionalScorer | None, NgramScorer | None]:
-    """The explainable parts of a profile's scorer.
+    """The explainable parts of a profile's scorer, one facet at most.
 
     Raises:
         UsageError: If it has none.
@@ -124,7 +58,7 @@ def parts_of(profile: Profile) -> tuple[ConditionalScorer | None, NgramScorer | 
 
 def can_explain(profile: Profile) -> bool:
     """Whether ``explain_texts`` knows the profile's scorer."""
-    return isinstance(profile.scorer, FusedScorer | ConditionalScorer | NgramScorer)
+    return isinstance(profile.scorer, FacetedScorer | FusedScorer | ConditionalScorer | NgramScorer)
 
 
 def explain_texts(
@@ -145,6 +79,8 @@ def explain_texts(
     Raises:
         UsageError: If the scorer has no parts to explain.
     """
+    if isinstance(profile.scorer, FacetedScorer):
+        return _explain_facets(profile, profile.scorer, texts, records, explained_bytes)
     conditional, ngram = parts_of(profile)
     encoded = [text.encode() for text in texts]
     heads = [text[:explained_bytes] for text in encoded]
@@ -166,6 +102,30 @@ def explain_texts(
     for explanation in explanations:
         _combine(profile, explanation)
     return explanations
+
+
+def _explain_facets(
+    profile: Profile,
+    scorer: FacetedScorer,
+    texts: Sequence[str],
+    records: Sequence[str],
+    explained_bytes: int,
+) -> list[Explanation]:
+    """Each text as the facet that took it sees it."""
+    taken_by = scorer.score(TextBatch.from_texts(texts))["facet"].tolist()
+    explanations: dict[int, Explanation] = {}
+    for number, (name, facet) in enumerate(scorer.facets.items()):
+        chosen = [i for i, by in enumerate(taken_by) if by == number]
+        of_facet = explain_texts(
+            Profile(facet, profile.target, profile.origin),
+            [texts[i] for i in chosen],
+            [records[i] for i in chosen],
+            explained_bytes=explained_bytes,
+        )
+        for i, explanation in zip(chosen, of_facet, strict=True):
+            explanation.scorer, explanation.facet = scorer.name, name
+            explanations[i] = explanation
+    return [explanations[i] for i in range(len(texts))]
 
 
 def _span(text: bytes, factor: Factor) -> Span:

@@ -34,16 +34,20 @@ class ExampleFinder:
         for number, example in enumerate(target.iter_encoded()):
             if position >= len(dictionary):
                 break
-            if dictionary.startswith(example, position):
-                end = position + len(example)
-            elif position == 0 and example.endswith(dictionary):
-                end = len(dictionary)
-            else:
+            end = self._end_of(example, position)
+            if end is None:
                 continue
             self._starts.append(position)
             self._ends.append(end)
             self._examples.append(number)
             position = end + 1
+
+    def _end_of(self, example: bytes, position: int) -> int | None:
+        """Where an example ends if it stands at a position, whole or as the first's tail."""
+        end = position + len(example)
+        if self.dictionary.startswith(example, position):
+            return end if self.dictionary[end : end + 1] in (b"", b"\n") else None
+        return len(self.dictionary) if position == 0 and example.endswith(self.dictionary) else None
 
     def find(self, place: int, n_bytes: int) -> dict[str, Any]:
         """``example`` (-1 if the stretch is not inside one) and ``text``, an excerpt."""

@@ -15,7 +15,10 @@ from zipsel.report.figures import Curve, Histogram
 
 _WIDTH, _HEIGHT = 1000, 300
 
-#: Bars of a curve's legend: classes ``s0`` to ``s4`` in the style.
+#: Share of the longest texts that length charts draw as one bar.
+_TAIL_SHARE = 0.002
+
+#: Colours of curves: classes ``s0`` to ``s4`` in the style.
 _N_COLOURS = 5
 
 Scale = Callable[[float], float]
@@ -25,8 +28,8 @@ def number(value: float) -> str:
     """A number in as few characters as tell it from its neighbours on an axis."""
     if value == 0:
         return "0"
-    if abs(value) >= 1e4:
-        power = min(3, int(math.log10(abs(value))) // 3)
+    if abs(value) >= 1000:
+        power = min(3, int(math.log10(abs(value)) + 1e-9) // 3)
         return f"{value / 10 ** (3 * power):.3g}{'kMG'[power - 1]}"
     return f"{value:.3g}"
 
@@ -82,7 +85,7 @@ def _axis(values: Sequence[float], x: Scale, last: str = "") -> str:
     """Tick labels below a plot."""
     places = [(100 * x(value), number(value)) for value in values]
     if last:
-        places = [place for place in places if place[0] < 90] + [(100, last)]
+        places = [place for place in places if place[0] < 84] + [(100, last)]
     return "".join(
         f'<i class="{"first" if at < 3 else "last" if at > 97 else ""}" '
         f'style="left:{at:.2f}%">{escape(text)}</i>'
@@ -120,6 +123,7 @@ def length_chart(histogram: Histogram, medians: tuple[float, float] | None) -> M
         histogram: Of lengths in bytes.
         medians: Of pool and subset.
     """
+    histogram = gather_tail(histogram)
     x = _scale(histogram.edges[0], histogram.edges[-1], log=True)
     total_pool, total_subset = max(1, sum(histogram.pool)), max(1, sum(histogram.subset))
     shares = [n / total_pool for n in histogram.pool], [n / total_subset for n in histogram.subset]
@@ -127,8 +131,24 @@ def length_chart(histogram: Histogram, medians: tuple[float, float] | None) -> M
     shapes = _bars(histogram.edges, [share / most for share in shares[0]], x, "pool")
     shapes += _bars(histogram.edges, [share / most for share in shares[1]], x, "subset veil")
     overlay = "" if medians is None else _medians(x, medians)
-    axis = _axis(log_ticks(histogram.edges[0], histogram.edges[-1]), x)
+    values = log_ticks(histogram.edges[0], histogram.edges[-1])
+    axis = _axis(values, x, f"≥ {number(histogram.edges[-2])}" if len(values) else "")
     return _frame(shapes, "Shares of pool and subset by bytes of text", overlay, axis)
+
+
+def gather_tail(histogram: Histogram) -> Histogram:
+    """The same with the bins of the longest 0.2 % of both in one, so that the rest has room."""
+    keep = len(histogram.pool)
+    totals = [(values, sum(values)) for values in (histogram.pool, histogram.subset)]
+    while keep > 2 and all(
+        sum(values[keep - 2 :]) <= _TAIL_SHARE * total for values, total in totals
+    ):
+        keep -= 1
+    return Histogram(
+        edges=histogram.edges[: keep + 1],
+        pool=[*histogram.pool[: keep - 1], sum(histogram.pool[keep - 1 :])],
+        subset=[*histogram.subset[: keep - 1], sum(histogram.subset[keep - 1 :])],
+    )
 
 
 def _medians(x: Scale, medians: tuple[float, float]) -> str:

@@ -98,7 +98,8 @@ def _about_copies(report: Report) -> list[Finding]:
     found = [
         Finding(
             removal.n_records > 0,
-            f"{removal.n_records:,} {removal.cause} left out. {removal.note}".strip(),
+            f"{f'{removal.n_records:,}' if removal.n_records else 'No'} {removal.cause} found. "
+            f"{removal.note}".strip(),
         )
         for removal in leaks
     ]

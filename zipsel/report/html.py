@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 from zipsel.report import charts
 from zipsel.report.findings import findings
 from zipsel.report.model import Report
-from zipsel.report.shown import ShownRecord
+from zipsel.report.shown import Saving, ShownRecord
 from zipsel.report.summary import human_bytes
 from zipsel.report.visible import cut, plain, visible
 
@@ -26,6 +26,10 @@ _MAX_SHARDS = 1000
 
 #: Rows of the composition; the rest is summed up.
 _MAX_GROUPS = 30
+
+
+#: Saved bytes from which an underline is stronger.
+_STRONG_BYTES = (2.0, 5.0)
 
 
 class Row(NamedTuple):
@@ -77,42 +81,49 @@ def environment() -> Environment:
 def percent(share: float) -> str:
     """A share with as many digits as tell it from none and from all."""
     if 0 < share < 0.001:
-        return "< 0.1 %"
-    return f"{100 * share:.1f} %"
+        return "<0.1%"
+    return f"{100 * share:.1f}%"
 
 
 def strip_markup(record: ShownRecord) -> Markup:
     """The text of a record with its heat as background and its savings underlined.
 
-    Each stretch is cut where either changes. Hovering shows what a saving comes from.
+    Each stretch is cut where either changes. Hovering, or a tap, shows what a saving comes from.
     """
     if record.strip is None:
         return visible(record.text, one_line=False)
     heat = record.strip.heat or "0" * len(record.text)
-    saving_at: list[int] = [-1] * len(record.text)
+    saving_at = [-1] * len(record.text)
     for number, saving in enumerate(record.strip.savings):
-        for i in range(saving.start, min(saving.end, len(record.text))):
-            saving_at[i] = number
+        first, last = _without_blanks(record.text, saving)
+        saving_at[first:last] = [number] * (last - first)
     parts: list[str] = []
     start = 0
     for i in range(1, len(record.text) + 1):
-        same = i < len(record.text) and (heat[i], saving_at[i]) == (heat[start], saving_at[start])
-        if same:
+        if i < len(record.text) and (heat[i], saving_at[i]) == (heat[start], saving_at[start]):
             continue
-        parts.append(_stretch(record, record.text[start:i], heat[start], saving_at[start]))
+        saving_of = record.strip.savings[saving_at[start]] if saving_at[start] >= 0 else None
+        parts.append(_stretch(record.text[start:i], heat[start], saving_of))
         start = i
     return Markup("".join(parts))
 
 
-def _stretch(record: ShownRecord, text: str, heat: str, number: int) -> str:
+def _without_blanks(text: str, saving: Saving) -> tuple[int, int]:
+    """Where a saving is underlined: blanks at its ends are not, they would look like rules."""
+    stretch = text[saving.start : saving.end]
+    first = saving.start + len(stretch) - len(stretch.lstrip())
+    return first, max(first, saving.start + len(stretch.rstrip()))
+
+
+def _stretch(text: str, heat: str, saving: Saving | None) -> str:
     shown = visible(text, one_line=False)
     level = f"h{heat}" if heat > "0" else ""
-    if number < 0 or record.strip is None:
+    if saving is None:
         return f'<span class="{level}">{shown}</span>' if level else str(shown)
-    saving = record.strip.savings[number]
     where = f"target example {saving.example + 1}" if saving.example >= 0 else "the target"
     title = escape(f"saves {saving.saved_bytes:.1f} bytes · {where}: {plain(saving.source, 200)}")
-    return f'<span class="m {level}" title="{title}">{shown}</span>'
+    strong = sum(saving.saved_bytes >= least for least in _STRONG_BYTES)
+    return f'<span class="m m{strong} {level}" title="{title}">{shown}</span>'
 
 
 def render_report(report: Report) -> str:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zipsel.explain.explanation import Explanation, can_explain, explain_texts
+from zipsel.explain.explanation import can_explain, explain_texts
+from zipsel.explain.model import Explanation
 from zipsel.profile import Profile
 from zipsel.report.shown import SHOWN_CHARACTERS, Saving, Strip
+from zipsel.scorers.faceted import FacetedScorer
 
 #: What of a text is parsed for its strip: more than is shown, so that shares are of the record.
 _PARSED_BYTES = 1024
@@ -39,8 +42,10 @@ def make_strips(profile: Profile, texts: Sequence[str]) -> list[Strip | None]:
 
 def ngram_length(profile: Profile) -> int:
     """Bytes in an n-gram of the profile's n-gram part; 1 where it has none."""
-    part = getattr(profile.scorer, "ngram", profile.scorer)
-    parameters = getattr(part, "parameters", None)
+    scorer: Any = profile.scorer
+    if isinstance(scorer, FacetedScorer):
+        scorer = next(iter(scorer.facets.values()))
+    parameters = getattr(getattr(scorer, "ngram", scorer), "parameters", None)
     return 1 if parameters is None else int(parameters.n)
 
 

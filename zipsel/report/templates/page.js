@@ -32,6 +32,12 @@
       });
     });
   });
+  var tip = document.getElementById("tip");
+  document.addEventListener("click", function (event) {
+    var span = event.target.closest ? event.target.closest(".m[title]") : null;
+    tip.hidden = !span;
+    tip.textContent = span ? span.title : "";
+  });
   window.addEventListener("beforeprint", function () {
     document.querySelectorAll("details").forEach(function (part) { part.open = true; });
   });
