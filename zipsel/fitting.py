@@ -56,7 +56,7 @@ def read_target(patterns: Sequence[str], spec: TextSpec, options: ReadOptions) -
         except ShardError as error:
             errors.append(error)
     if errors:
-        raise BadShards(errors)
+        raise BadShards(errors, "Repair or remove them: every example of a target counts")
     if not texts:
         raise UsageError(f"the target {' '.join(patterns)} has no example")
     return TextBatch.from_encoded(texts)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 from zipsel.report.summary import human_bytes
+from zipsel.terminal import printable_lines
 
 _PLAIN_INTERVAL_SECONDS = 30.0
 
@@ -48,7 +49,7 @@ class Log:
 
 def print_line(line: str) -> None:
     """Write one line to standard error."""
-    sys.stderr.write(line + "\n")
+    sys.stderr.write(printable_lines(line) + "\n")
     sys.stderr.flush()
 
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from contextlib import suppress
 from typing import NoReturn
 
 from zipsel.errors import Interrupted, ZipselError
+from zipsel.terminal import printable_lines
 
 _EXIT_PIPE = 141
 _EXIT_INTERRUPT = 130
@@ -20,19 +22,18 @@ _EXIT_TERMINATED = 143
 
 def main() -> NoReturn:
     """Run the command line and exit with its code."""
+    _open_missing_descriptors()
     stdout = _keep_stdout_for_data()
-    signal.signal(signal.SIGTERM, _raise_terminated)
+    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGINT, _interrupt)
     try:
         code = _run()
         sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stdout)
         code = _EXIT_PIPE
-    except KeyboardInterrupt:
-        _say("interrupted; what is scored stays scored: run the same command again to go on")
-        code = _EXIT_INTERRUPT
     except Interrupted as stop:
-        _say("terminated; what is scored stays scored: run the same command again to go on")
+        what = "terminated" if stop.exit_code == _EXIT_TERMINATED else "interrupted"
+        _say(f"{what}; what is scored stays scored: run the same command again to go on")
         code = stop.exit_code
     except ZipselError as error:
         _say(f"error: {error}")
@@ -40,6 +41,8 @@ def main() -> NoReturn:
     except OSError as error:
         _say(f"error: {error.strerror or error}{f': {error.filename}' if error.filename else ''}")
         code = 1
+    if code != 0:  # what is still buffered cannot, or shall not, be written
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stdout)
     sys.exit(code)
 
 
@@ -55,7 +58,21 @@ def _run() -> int:
         error.show(file=sys.stderr)
         return error.exit_code
     except click.Abort:
-        raise KeyboardInterrupt from None
+        raise Interrupted(_EXIT_INTERRUPT) from None
+
+
+def _open_missing_descriptors() -> None:
+    """Fill the places of closed standard streams, or files opened next would take them.
+
+    Standard output is opened for reading, so that data meant for it fail instead of vanishing.
+    """
+    for descriptor, mode in ((0, os.O_RDONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.dup2(os.open(os.devnull, mode), descriptor)
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", errors="backslashreplace", closefd=False)
 
 
 def _keep_stdout_for_data() -> int:
@@ -66,9 +83,13 @@ def _keep_stdout_for_data() -> int:
     return real
 
 
-def _raise_terminated(*_: object) -> None:
-    raise Interrupted(_EXIT_TERMINATED)
+def _interrupt(number: int, _frame: object) -> None:
+    """End the run in order, once: a second signal does not disturb the clearing up."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    raise Interrupted(_EXIT_TERMINATED if number == signal.SIGTERM else _EXIT_INTERRUPT)
 
 
 def _say(message: str) -> None:
-    sys.stderr.write(f"zipsel: {message}\n")
+    with suppress(OSError):  # nobody is listening
+        sys.stderr.write(f"zipsel: {printable_lines(message)}\n")
