@@ -1,0 +1,268 @@
+"""Measure every strategy by the PPM judge on held-out examples, and print which to use when.
+
+Four targets (one of them two benchmarks at once), three budgets, `zipsel select` in a process of
+its own for each subset, one work directory for all so that nothing is scored twice. A subset is
+what the command writes, in pool order; a strategy that leaves part of the budget unused is judged
+on what it used, and the JSON says how much that was.
+
+    python scripts/strategies.py                          everything, to scripts/results/
+    python scripts/strategies.py --targets gsm8k --budgets 400000 --only diverse random
+"""
+
+import argparse
+import hashlib
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from quality_lib.data import REPOSITORY, Pool, data_folder, load_pool, load_target, target_path
+
+from zipsel.judge import bits_per_byte, draw_random_subsets, join_records, ppm_bits
+
+BUDGETS_BYTES = (400_000, 1_000_000, 4_000_000)
+#: Name of a task → the benchmarks that its target is made of.
+TASKS: dict[str, tuple[str, ...]] = {
+    "humaneval": ("humaneval",),
+    "proofnet": ("proofnet",),
+    "gsm8k": ("gsm8k",),
+    "humaneval+proofnet": ("humaneval", "proofnet"),
+}
+N_RANDOM = 3
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A way of choosing.
+
+    Attributes:
+        options: Of `zipsel select`.
+        named: Give each benchmark as a target of its own name; for tasks of several only.
+    """
+
+    options: tuple[str, ...] = ()
+    named: bool = False
+
+
+def choice(options: str, *, named: bool = False) -> Choice:
+    """From one line of options."""
+    return Choice(tuple(options.split()), named)
+
+
+CHOICES: dict[str, Choice] = {
+    "top": choice(""),
+    "top, dedup none": choice("--dedup none"),
+    "top, dedup near": choice("--dedup near"),
+    "top, dedup near 0.5": choice("--dedup near --near-threshold 0.5"),
+    "sample 0.1": choice("--strategy sample --temperature 0.1"),
+    "sample 0.3": choice("--strategy sample --temperature 0.3"),
+    "sample 1": choice("--strategy sample --temperature 1"),
+    "stratified 0.5": choice("--strategy stratified --hard-cutoff 0.5"),
+    "stratified 0.9": choice("--strategy stratified --hard-cutoff 0.9"),
+    "stratified 0.98": choice("--strategy stratified --hard-cutoff 0.98"),
+    "diverse": choice("--strategy diverse"),
+    "facets 2": choice("--facets 2"),
+    "facets 4": choice("--facets 4"),
+    "facets auto": choice("--facets auto"),
+    "coverage, facets 2": choice("--strategy coverage --facets 2"),
+    "coverage, facets 4": choice("--strategy coverage --facets 4"),
+    "coverage, facets auto": choice("--strategy coverage --facets auto"),
+    "named targets": choice("", named=True),
+    "named targets, mix 50/50": choice("--mix humaneval=0.5,proofnet=0.5", named=True),
+}
+RANDOM = "random"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One subset, judged.
+
+    Attributes:
+        task: A key of `TASKS`.
+        choice: A key of `CHOICES`, or `RANDOM`.
+        budget_bytes: What was asked for.
+        subset_bytes: What was written.
+        by_target: Benchmark → bits per byte of its held-out examples.
+    """
+
+    task: str
+    choice: str
+    budget_bytes: int
+    subset_bytes: int
+    by_target: Mapping[str, float]
+
+    @property
+    def bits_per_byte(self) -> float:
+        """Mean over the benchmarks."""
+        return float(np.mean(list(self.by_target.values())))
+
+    def summarize(self) -> dict[str, object]:
+        """As the results hold it."""
+        return {
+            "task": self.task,
+            "choice": self.choice,
+            "budget_bytes": self.budget_bytes,
+            "subset_bytes": self.subset_bytes,
+            "bits_per_byte": round(self.bits_per_byte, 4),
+            "by_target": {name: round(value, 4) for name, value in self.by_target.items()},
+        }
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What every cell needs.
+
+    Attributes:
+        folder: Keeps scores and judgements between runs.
+        n_examples: Held-out examples of each benchmark.
+    """
+
+    folder: Path
+    n_examples: int
+
+    def held_out(self, target: str) -> list[bytes]:
+        """A seeded draw of held-out examples, in file order."""
+        examples = load_target(target, "test")
+        n_drawn = min(self.n_examples, len(examples))
+        drawn = np.random.default_rng(0).choice(len(examples), n_drawn, replace=False)
+        return [examples[i] for i in sorted(drawn.tolist())]
+
+    def judge(self, subset: bytes, target: str) -> float:
+        """Bits per byte of a benchmark's held-out examples, kept for equal subsets."""
+        examples = self.held_out(target)
+        digest = hashlib.sha256(b"\0".join([subset, *examples])).hexdigest()[:24]
+        path = self.folder / "judged" / f"{digest}.json"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(ppm_bits(subset, examples).tolist()))
+        lengths = np.array([len(example) for example in examples])
+        return bits_per_byte(np.array(json.loads(path.read_text())), lengths)
+
+    def select(self, task: str, one: Choice, budget_bytes: int) -> bytes:
+        """The texts that `zipsel select` writes.
+
+        Raises:
+            SystemExit: If the run fails; its own message is shown.
+        """
+        command = [sys.executable, "-m", "zipsel", "select", str(data_folder() / "pool")]
+        for name in TASKS[task]:
+            path = str(target_path(name, "train"))
+            command += ["--target", f"{name}={path}" if one.named else path]
+        command += ["--order", "input", "--max-bytes", str(budget_bytes)]
+        command += ["--work-dir", str(self.folder / "work"), "--workers", "1", *one.options]
+        with tempfile.TemporaryDirectory() as folder:
+            output = Path(folder, "subset.jsonl")
+            command += ["--output", str(output)]
+            run = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
+            if run.returncode != 0:
+                raise SystemExit(f"{' '.join(command)}\n{run.stderr}")
+            lines = output.read_bytes().splitlines()
+        return join_records(json.loads(line)["text"].encode() for line in lines)
+
+    def measure(self, task: str, name: str, budget_bytes: int) -> Cell:
+        """Choose and judge."""
+        subset = self.select(task, CHOICES[name], budget_bytes)
+        judged = {target: self.judge(subset, target) for target in TASKS[task]}
+        return Cell(task, name, budget_bytes, len(subset), judged)
+
+    def measure_random(self, pool: Pool, task: str, budget_bytes: int) -> Cell:
+        """The mean of some random subsets."""
+        subsets = draw_random_subsets(pool.texts, budget_bytes, n_subsets=N_RANDOM)
+        judged = {
+            target: float(np.mean([self.judge(subset, target) for subset in subsets]))
+            for target in TASKS[task]
+        }
+        return Cell(task, RANDOM, budget_bytes, budget_bytes, judged)
+
+
+def fits(task: str, one: Choice) -> bool:
+    """Whether a way of choosing makes sense for a task."""
+    return not one.named or len(TASKS[task]) > 1
+
+
+def markdown_table(cells: Sequence[Cell]) -> str:
+    """Bits per byte, a row for each way of choosing; the best of a column in bold."""
+    found = {(cell.choice, cell.task, cell.budget_bytes): cell.bits_per_byte for cell in cells}
+    columns = sorted({(cell.task, cell.budget_bytes) for cell in cells}, key=_column_order)
+    best = {
+        column: min(value for (_, *place), value in found.items() if tuple(place) == column)
+        for column in columns
+    }
+    head = [f"{task} {budget / 1e6:g}" for task, budget in columns]
+    lines = ["| strategy | " + " | ".join(head) + " |", "|---" * (len(head) + 1) + "|"]
+    for name in dict.fromkeys(cell.choice for cell in cells):
+        shown = []
+        for column in columns:
+            value = found.get((name, *column))
+            text = "" if value is None else f"{value:.3f}"
+            shown.append(f"**{text}**" if value == best[column] else text)
+        lines.append(f"| {name} | " + " | ".join(shown) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _column_order(column: tuple[str, int]) -> tuple[int, int]:
+    return list(TASKS).index(column[0]), column[1]
+
+
+def iter_plan(
+    tasks: Iterable[str], names: Iterable[str], budgets: Iterable[int]
+) -> Iterable[tuple[str, str, int]]:
+    """Task, way of choosing and budget of each cell."""
+    names = list(names)
+    for task in tasks:
+        for name in names:
+            if name == RANDOM or fits(task, CHOICES[name]):
+                yield from ((task, name, budget) for budget in budgets)
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Command line."""
+    names = (*CHOICES, RANDOM)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--targets", nargs="+", choices=TASKS, default=tuple(TASKS), metavar="T")
+    parser.add_argument("--budgets", nargs="+", type=int, default=BUDGETS_BYTES, metavar="BYTES")
+    parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="STRATEGY")
+    parser.add_argument("--examples", type=int, default=40, help="held out, of each benchmark")
+    parser.add_argument("--cache", type=Path, default=REPOSITORY / "build" / "strategies")
+    results = REPOSITORY / "scripts" / "results" / "strategies.json"
+    parser.add_argument("--results", type=Path, default=results)
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Measure, print, write."""
+    arguments = parse_arguments()
+    arguments.cache.mkdir(parents=True, exist_ok=True)
+    bench, pool = Bench(arguments.cache, arguments.examples), load_pool()
+    cells = []
+    for task, name, budget in iter_plan(arguments.targets, arguments.only, arguments.budgets):
+        began = time.perf_counter()
+        if name == RANDOM:
+            cell = bench.measure_random(pool, task, budget)
+        else:
+            cell = bench.measure(task, name, budget)
+        cells.append(cell)
+        print(
+            f"{task:20} {name:26} {budget:>8,} {cell.subset_bytes:>10,} bytes "
+            f"{cell.bits_per_byte:.3f}  {time.perf_counter() - began:5.1f} s",
+            flush=True,
+        )
+    print(markdown_table(cells))
+    content = {
+        "pool_records": len(pool),
+        "pool_bytes": sum(map(len, pool.texts)),
+        "n_examples": arguments.examples,
+        "cells": [cell.summarize() for cell in cells],
+    }
+    arguments.results.parent.mkdir(parents=True, exist_ok=True)
+    arguments.results.write_text(json.dumps(content, indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
