@@ -29,6 +29,8 @@ _FIT_VERSION = 1
 
 _SAMPLED_SCORERS = ("fused", "ngram", "dsir")
 
+_TARGET_FORMATS = ("jsonl", "parquet", "txt")
+
 #: ``--target NAME=PATH``.
 _NAMED = re.compile(r"([A-Za-z][\w.-]*)=(.+)")
 
@@ -49,7 +51,7 @@ def read_target(patterns: Sequence[str], spec: TextSpec, options: ReadOptions) -
         data = sys.stdin.buffer.read()
         _take_lines(STDIN, iter([data]), spec, options, texts, errors)
     else:
-        shards, errors = find_shards(patterns, ("jsonl", "parquet", "txt"))
+        shards, errors = find_shards(patterns, _TARGET_FORMATS)
     for shard in shards:
         try:
             _take_shard(shard, spec, options, texts, errors)
@@ -125,18 +127,32 @@ def read_targets(settings: ScoreSettings) -> dict[str, TextBatch]:
         BadShards: As ``read_target``.
         UsageError: If only some are named, or a name has no examples.
     """
-    patterns: dict[str, list[str]] = {}
-    for argument in settings.target:
-        match = _NAMED.fullmatch(argument)
-        named = match is not None and not os.path.exists(argument)
-        name, path = (match[1], match[2]) if match is not None and named else ("", argument)
-        patterns.setdefault(name, []).append(path)
+    patterns = _target_patterns(settings.target)
     if "" in patterns and len(patterns) > 1:
         raise UsageError("name all targets (--target NAME=PATH) or none of them")
     return {
         name: read_target(paths, settings.target_text, settings.read)
         for name, paths in patterns.items()
     }
+
+
+def _target_patterns(arguments: Sequence[str]) -> dict[str, list[str]]:
+    """Files, directories and patterns by the target that they are examples of."""
+    patterns: dict[str, list[str]] = {}
+    for argument in arguments:
+        match = _NAMED.fullmatch(argument)
+        named = match is not None and not os.path.exists(argument)
+        name, path = (match[1], match[2]) if match is not None and named else ("", argument)
+        patterns.setdefault(name, []).append(path)
+    return patterns
+
+
+def input_paths(settings: ScoreSettings, shards: Sequence[Shard]) -> list[str]:
+    """Every file that a run reads: pool, targets, profile."""
+    patterns = [path for paths in _target_patterns(settings.target).values() for path in paths]
+    targets, _ = find_shards(patterns, _TARGET_FORMATS)
+    profile = [settings.profile] if settings.profile is not None else []
+    return [shard.path for shard in (*shards, *targets)] + profile
 
 
 def fit_scorer(
