@@ -16,8 +16,8 @@ import msgspec
 
 from zipsel.errors import OutputError, UsageError
 from zipsel.files import Staging, sweep_temporaries
-from zipsel.shards import Shard
-from zipsel.writers import OutputFile, SubsetWriter, format_of_suffix
+from zipsel.formats import format_of_suffix
+from zipsel.writers import OutputFile, SubsetWriter
 
 _MANIFEST = "manifest.json"
 
@@ -34,6 +34,21 @@ class Manifest(msgspec.Struct, frozen=True):
     run: str
     files: list[OutputFile]
     version: int = 1
+
+
+def refuse_overwriting(
+    option: str, output: str, inputs: Sequence[str], *, below: bool = False
+) -> None:
+    """Raise if an output is an input, or (``below``) a directory that one stands in.
+
+    Raises:
+        UsageError: Naming the input.
+    """
+    place = os.path.realpath(output)
+    for given in inputs:
+        path = os.path.realpath(given)
+        if path == place or (below and path.startswith(place + os.sep)):
+            raise UsageError(f"{option} {output} would write over the input {given}")
 
 
 @dataclass(frozen=True)
@@ -74,7 +89,7 @@ class Output:
         """Path of a file beside the subset."""
         return os.path.join(self.side_directory, name)
 
-    def refuse_inputs(self, shards: Sequence[Shard]) -> None:
+    def refuse_inputs(self, inputs: Sequence[str]) -> None:
         """Raise if an input would be written over or stand among the output.
 
         Raises:
@@ -82,11 +97,7 @@ class Output:
         """
         if self.is_stdout:
             return
-        output = os.path.realpath(self.path)
-        for shard in shards:
-            path = os.path.realpath(shard.path)
-            if path == output or (not self.is_file and path.startswith(output + os.sep)):
-                raise UsageError(f"--output {self.path} would write over the input {shard.path}")
+        refuse_overwriting("--output", self.path, inputs, below=not self.is_file)
         if os.path.isfile(self.path) and not self.is_file:
             raise UsageError(
                 f"--output {self.path} is a file whose suffix names no format; "

@@ -15,8 +15,16 @@ import msgspec
 from zipsel.engines import Engine
 from zipsel.errors import BadShards, ShardError
 from zipsel.files import staged_files
-from zipsel.fitting import fit_profile, open_profile, profile_key, read_targets, save_excluded
-from zipsel.outputs import Output
+from zipsel.fitting import (
+    fit_profile,
+    input_paths,
+    open_profile,
+    profile_key,
+    read_targets,
+    save_excluded,
+)
+from zipsel.formats import resolve_format
+from zipsel.outputs import Output, refuse_overwriting
 from zipsel.profile import Profile
 from zipsel.progress import Log
 from zipsel.ranking import Ranking
@@ -40,7 +48,7 @@ from zipsel.settings import ScoreSettings, SelectSettings, digest_of
 from zipsel.shards import Shard, find_shards
 from zipsel.tasks import Job
 from zipsel.workdir import WorkDir
-from zipsel.writers import SubsetWriter, resolve_format
+from zipsel.writers import SubsetWriter
 
 #: Bytes of text in a byte of a compressed shard, to guess a pool's size before reading it.
 _GUESSED_COMPRESSION = 4
@@ -111,6 +119,7 @@ def run_fit(run: Run, output: str) -> Profile:
     """
     settings = run.settings
     shards, _ = run.find_pool()
+    refuse_overwriting("--output", output, input_paths(settings, shards))
     targets = read_targets(settings)
     profile = fit_profile(settings, targets, shards)
     profile.save(output)
@@ -139,7 +148,10 @@ def run_select(
     settings, output, work_dir = run.settings, Output(select.output), WorkDir(run.settings.work_dir)
     with run.stage("find"):
         shards, missing = run.find_pool()
-        output.refuse_inputs(shards)
+        inputs = input_paths(settings, shards)
+        output.refuse_inputs(inputs)
+        if report_path is not None:
+            refuse_overwriting("--report", report_path, inputs)
         format_name = resolve_format(
             select.output, select.format, {shard.format for shard in shards}
         )
@@ -167,6 +179,7 @@ def run_select(
                 run.log.say("up-to-date", f"{select.output} is up to date (--force redoes it)")
                 return None
             output.check_writable()
+            engine.check_paths(work_dir.path, [shard.path for shard in shards])
             curves: list[Curve] = []
             if select.budget.kind == "auto":
                 select, curves = _settle_budget(run, select, engine, shards)

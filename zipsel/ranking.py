@@ -16,9 +16,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from zipsel.bins import N_BINS, bins_of
 from zipsel.scores import Part, column_values, read_columns
-
-N_BINS = 1 << 16
 
 #: Turns the alignments of a part's rows into what they are ordered by.
 Priority = Callable[[NDArray[np.float64], int, NDArray[np.int64]], NDArray[np.float64]]
@@ -68,20 +67,6 @@ class Candidates:
 
 
 _DTYPES = (np.int32, np.int64, np.int64, np.float64, np.float64, np.int64, np.int32, np.int32)
-
-
-def bins_of(values: NDArray[np.float64]) -> NDArray[np.uint32]:
-    """Bin of each value, 0 to ``N_BINS - 1``; never decreases as values grow."""
-    bits = values.astype(np.float32).view(np.uint32)
-    ordered = np.where(bits >> 31, ~bits, bits | np.uint32(1 << 31))
-    return (ordered >> 16).astype(np.uint32)
-
-
-def bin_floor(bins: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Smallest value of each bin."""
-    ordered = bins.astype(np.uint32) << 16
-    bits = np.where(ordered >> 31, ordered ^ np.uint32(1 << 31), ~ordered)
-    return bits.astype(np.uint32).view(np.float32).astype(np.float64)
 
 
 class Ranking:

@@ -89,14 +89,20 @@ def read_summary(path: str) -> PartSummary | None:
     """The summary of a part; None where no part stands, or one that cannot be read."""
     try:
         metadata = pq.read_metadata(path).metadata
-    except (OSError, pa.ArrowException):
+        return msgspec.json.decode(metadata[_SUMMARY_KEY], type=PartSummary)
+    except (OSError, pa.ArrowException, KeyError, TypeError, msgspec.MsgspecError):
         return None
-    return msgspec.json.decode(metadata[_SUMMARY_KEY], type=PartSummary)
+
+
+def _read(path: str, columns: Sequence[str] | None) -> pa.Table:
+    """Read without ``pq.read_table``, which imports all of pyarrow.dataset for one local file."""
+    with pq.ParquetFile(path, memory_map=True) as file:
+        return file.read(None if columns is None else list(columns), use_threads=False)
 
 
 def read_columns(part: Part, columns: Sequence[str]) -> pa.Table:
     """Some columns of a part, in row order."""
-    return pq.read_table(part.path, columns=list(columns), use_threads=False, memory_map=True)
+    return _read(part.path, columns)
 
 
 def place_parts(shard: Shard, folder: str, summaries: Sequence[PartSummary]) -> list[Part]:
@@ -226,7 +232,7 @@ def read_scores(path: str, columns: dict[str, str]) -> Scores | None:
     """A part's score columns as a scorer returns them; None where no part stands."""
     if read_summary(path) is None:
         return None
-    table = pq.read_table(path, columns=list(columns), use_threads=False)
+    table = _read(path, list(columns))
     return {
         name: column_values(table, name, np.nan if dtype == "float64" else 0)
         for name, dtype in columns.items()
@@ -235,7 +241,7 @@ def read_scores(path: str, columns: dict[str, str]) -> Scores | None:
 
 def score_table(part: Part) -> pa.Table:
     """A part as users see it: absolute row numbers first."""
-    table = pq.read_table(part.path, use_threads=False).replace_schema_metadata(None)
+    table = _read(part.path, None).replace_schema_metadata(None)
     rows = np.arange(part.first_row, part.first_row + table.num_rows)
     return table.add_column(0, "row", pa.array(rows))
 

@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from zipsel.bins import bins_of
 from zipsel.engines import Engine
 from zipsel.gather import Spooled, gather
 from zipsel.profile import Profile
-from zipsel.ranking import Candidates, Priority, Ranking, bins_of
+from zipsel.ranking import Candidates, Priority, Ranking
 from zipsel.scorers.faceted import Cascade, FacetedScorer
 from zipsel.scorers.fused import FusedScorer
 from zipsel.scorers.ngram import NgramScorer

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from zipsel.errors import OutputError, UsageError
+from zipsel.errors import OutputError
 from zipsel.files import Staging
 from zipsel.gather import Spooled
 from zipsel.rows import RowError, decode_object
@@ -97,7 +97,7 @@ class Chosen:
                     tables.append(_take(spool, place))
                 else:
                     rows = [_decode(line) for line in _read_lines(spool, place)]
-                    tables.append(pa.Table.from_pylist(rows))
+                    tables.append(_table_of(rows))
                 slots.append(slot)
             if not tables:
                 return pa.table({})
@@ -132,6 +132,12 @@ def _read_lines(spool: Spooled, place: NDArray[np.int64]) -> Iterator[bytes]:
         ):
             file.seek(start)
             yield file.read(end - start)
+
+
+def _table_of(rows: Sequence[dict[str, Any]]) -> pa.Table:
+    """Rows as a table of every field that any of them has; pyarrow alone takes the first's."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    return pa.table({name: [row.get(name) for row in rows] for name in names})
 
 
 def _decode(line: bytes) -> dict[str, Any]:
@@ -267,41 +273,3 @@ def open_compressed(raw: IO[bytes], format_name: str) -> Any:
     from contextlib import nullcontext
 
     return nullcontext(raw)
-
-
-_SUFFIX_FORMATS = {
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".json": "jsonl",
-    ".jsonl.gz": "jsonl.gz",
-    ".ndjson.gz": "jsonl.gz",
-    ".json.gz": "jsonl.gz",
-    ".jsonl.zst": "jsonl.zst",
-    ".ndjson.zst": "jsonl.zst",
-    ".json.zst": "jsonl.zst",
-    ".parquet": "parquet",
-}
-
-FORMATS = ("jsonl", "jsonl.gz", "jsonl.zst", "parquet")
-
-
-def format_of_suffix(path: str) -> str | None:
-    """The format that a file name asks for; None for a directory's name."""
-    name = os.path.basename(path).lower()
-    matches = [known for known in _SUFFIX_FORMATS if name.endswith(known)]
-    return _SUFFIX_FORMATS[max(matches, key=len)] if matches else None
-
-
-def resolve_format(output: str, wanted: str | None, pool_formats: set[str]) -> str:
-    """The format to write: as asked, as the suffix says, or as the pool is.
-
-    Raises:
-        UsageError: If standard output is asked to carry anything but plain JSONL.
-    """
-    if output == "-":
-        if wanted not in (None, "jsonl"):
-            raise UsageError("standard output carries plain JSONL; name a file for other formats")
-        return "jsonl"
-    if wanted is not None:
-        return wanted
-    return format_of_suffix(output) or ("parquet" if pool_formats == {"parquet"} else "jsonl")

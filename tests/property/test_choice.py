@@ -7,7 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from zipsel.ranking import Candidates, Ranking, bin_floor, bins_of
+from zipsel.bins import bin_floor, bins_of
+from zipsel.ranking import Candidates, Ranking
 from zipsel.readers import RowBatch
 from zipsel.records import TextBatch
 from zipsel.rows import Reason

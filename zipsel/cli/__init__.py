@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 from zipsel.errors import Interrupted, ZipselError
+from zipsel.startup import leave_pandas_out
 from zipsel.terminal import printable_lines
 
 _EXIT_PIPE = 141
@@ -23,6 +24,7 @@ _EXIT_TERMINATED = 143
 def main() -> NoReturn:
     """Run the command line and exit with its code."""
     _open_missing_descriptors()
+    leave_pandas_out()
     stdout = _keep_stdout_for_data()
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGINT, _interrupt)

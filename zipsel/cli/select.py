@@ -26,13 +26,13 @@ from zipsel.cli.options import (
     text_options,
 )
 from zipsel.errors import UsageError
+from zipsel.formats import FORMATS
 from zipsel.selection.budgets import Budget, BudgetKind
 from zipsel.selection.duplicates import DEFAULT_NEAR_THRESHOLD
 from zipsel.selection.leaks import DEFAULT_NGRAM, DEFAULT_OVERLAP, LeakRule
 from zipsel.selection.quotas import parse_shares
 from zipsel.selection.strategies import STRATEGIES
 from zipsel.settings import DEFAULT_SHARD_BYTES, SelectSettings
-from zipsel.writers import FORMATS
 
 _BUDGET = "Budget (exactly one)"
 _OUTPUT = "Output"
@@ -251,7 +251,7 @@ def _budget(options: dict[str, Any]) -> Budget:
         "max_tokens",
         "auto",
     )
-    given = [kind for kind in kinds if options[kind] not in (None, False)]
+    given = [kind for kind in kinds if options[kind] is not None and options[kind] is not False]
     names = [f"--{kind.replace('_', '-')}" for kind in kinds]
     if len(given) != 1:
         raise UsageError(f"give exactly one of {', '.join(names)}; found {len(given)}")

@@ -12,7 +12,7 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
@@ -24,6 +24,7 @@ from typing import Any
 from zipsel.engines import Result, Task
 from zipsel.engines.events import Events
 from zipsel.errors import worker_died
+from zipsel.startup import leave_pandas_out
 
 #: Tasks given out beyond one for each worker, so that none waits for its next.
 _TASKS_AHEAD = 1
@@ -74,6 +75,9 @@ class LocalEngine:
         """Let the fork server import what workers need while this process does other things."""
         if self.n_workers > 1 and _new_context().get_start_method() == "forkserver":
             forkserver.ensure_running()
+
+    def check_paths(self, work_dir: str, paths: Sequence[str]) -> None:
+        """Workers see what this process sees."""
 
     def _new_executor(self) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(self.n_workers, _new_context(), _prepare_worker)
@@ -252,6 +256,7 @@ def _raised(outcome: Result | BaseException) -> Result:
 
 def _prepare_worker() -> None:
     """Leave Ctrl-C to the parent, keep standard output clean, and do not outlive the parent."""
+    leave_pandas_out()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.dup2(2, 1)
     parent = multiprocessing.parent_process()

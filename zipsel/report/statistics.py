@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from zipsel.ranking import N_BINS, bin_floor, bins_of
+from zipsel.bins import N_BINS, bin_floor, bins_of
 from zipsel.report.figures import Histogram
 from zipsel.scores import Part, read_columns
 

@@ -18,13 +18,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zipsel.ranking import Ranking, bin_floor
+from zipsel.bins import bin_floor
 from zipsel.selection.budgets import BYTES_PER_TOKEN, Budget
+
+if TYPE_CHECKING:
+    from zipsel.ranking import Ranking
 
 StrategyName = Literal["top", "sample", "stratified", "coverage", "diverse"]
 STRATEGIES: tuple[StrategyName, ...] = ("top", "sample", "stratified", "coverage", "diverse")
