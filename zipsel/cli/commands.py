@@ -10,6 +10,9 @@ _COMMANDS = {
     "select": "Choose the records of a pool that are closest to a target.",
     "fit": "Learn a target against a pool, for later runs.",
     "score": "Give every record of a pool its alignment.",
+    "report": "Make a run's report again, or compare two runs.",
+    "explain": "Show why a text scores as it does.",
+    "completion": "Print the script that lets a shell complete.",
     "demo": "Run the main job on Python's own standard library.",
 }
 

@@ -10,7 +10,7 @@ import platform
 import sys
 import zlib
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -82,7 +82,7 @@ class Provenance(msgspec.Struct, kw_only=True):
     directory: str
     finished: str
     profile: str
-    text_kind: str = "field"
+    text_kind: Literal["field", "template", "chat"] = "field"
     text_value: str = "text"
     max_row_bytes: int
     long_windows: bool = False

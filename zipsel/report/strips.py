@@ -28,16 +28,27 @@ def make_strips(profile: Profile, texts: Sequence[str]) -> list[Strip | None]:
     explanations = explain_texts(profile, texts, [""] * len(texts), explained_bytes=_PARSED_BYTES)
     n = ngram_length(profile)
     return [
-        Strip(
-            ngram=explanation.ngram,
-            conditional=explanation.conditional,
-            c_x=explanation.c_x,
-            c_x_given_t=explanation.c_x_given_t,
-            heat=heat_digits(text[:SHOWN_CHARACTERS], explanation.weights, n),
-            savings=_savings(text[:SHOWN_CHARACTERS], explanation),
-        )
+        strip_of(explanation, text[:SHOWN_CHARACTERS], n)
         for text, explanation in zip(texts, explanations, strict=True)
     ]
+
+
+def strip_of(explanation: Explanation, text: str, n: int) -> Strip:
+    """The strip of the beginning of a text.
+
+    Args:
+        explanation: Of the whole text.
+        text: Its beginning.
+        n: Bytes in an n-gram.
+    """
+    return Strip(
+        ngram=explanation.ngram,
+        conditional=explanation.conditional,
+        c_x=explanation.c_x,
+        c_x_given_t=explanation.c_x_given_t,
+        heat=heat_digits(text, explanation.weights, n),
+        savings=_savings(text, explanation),
+    )
 
 
 def ngram_length(profile: Profile) -> int:

@@ -1,0 +1,218 @@
+"""Two runs held against each other: which records, in which order, of which kind.
+
+Records are the same if file and row are.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from zipsel.report.figures import Curve
+from zipsel.report.overlap import (
+    RBO_P,
+    common_at_depth,
+    jaccard_at_depth,
+    rank_biased_overlap,
+    spearman,
+)
+from zipsel.report.runs import FinishedRun
+
+_N_CURVE_POINTS = 200
+_N_MOVED = 10
+
+
+class Moved(msgspec.Struct, kw_only=True):
+    """A record that one run has and the other has not, or much lower.
+
+    Attributes:
+        record: ``SHARD:ROW``.
+        rank_a: In the first run; None if it is not chosen there.
+        rank_b: In the second.
+        alignment_a: Its alignment in the first run; None if it is not chosen there.
+        alignment_b: In the second.
+    """
+
+    record: str
+    rank_a: int | None
+    rank_b: int | None
+    alignment_a: float | None
+    alignment_b: float | None
+
+
+class GroupChosen(msgspec.Struct, kw_only=True):
+    """Records of one group that each run chose."""
+
+    name: str
+    n_a: int
+    n_b: int
+
+
+class Comparison(msgspec.Struct, kw_only=True):
+    """What differs between two runs.
+
+    Attributes:
+        a: Directory of the first.
+        b: Of the second.
+        n_a: Records chosen by the first.
+        n_b: By the second.
+        n_common: By both.
+        jaccard: Common over either.
+        rbo: Rank-biased overlap at ``rbo_p``.
+        rbo_p: Its weight of the next depth against the one before.
+        rank_correlation: Spearman's, over the common records; None if there are fewer than two.
+        curve: Jaccard at every depth (thinned to 200), x the depth.
+        settings: What was set differently: name → (first, second).
+        only_a: The best-ranked of the first that the second does not have.
+        only_b: The reverse.
+        moved: Common records whose rank changed most.
+        groups: Composition, the largest groups first.
+    """
+
+    a: str
+    b: str
+    n_a: int
+    n_b: int
+    n_common: int
+    jaccard: float
+    rbo: float
+    rbo_p: float = RBO_P
+    rank_correlation: float | None
+    curve: Curve
+    settings: dict[str, tuple[str, str]]
+    only_a: list[Moved]
+    only_b: list[Moved]
+    moved: list[Moved]
+    groups: list[GroupChosen]
+
+
+def compare_runs(a: FinishedRun, b: FinishedRun) -> Comparison:
+    """Compare two runs.
+
+    Raises:
+        OutputError: If a run's table of chosen records cannot be read.
+    """
+    keys_a, keys_b = _keys(a), _keys(b)
+    places_b = {key: i for i, key in enumerate(keys_b)}
+    common = [(i, places_b[key]) for i, key in enumerate(keys_a) if key in places_b]
+    pairs = np.array(common, np.int64).reshape(-1, 2)
+    n_a, n_b, n_common = len(keys_a), len(keys_b), len(common)
+    at_depth = common_at_depth(pairs, max(n_a, n_b))
+    return Comparison(
+        a=a.directory,
+        b=b.directory,
+        n_a=n_a,
+        n_b=n_b,
+        n_common=n_common,
+        jaccard=n_common / max(1, n_a + n_b - n_common),
+        rbo=rank_biased_overlap(at_depth, n_a, n_b),
+        rank_correlation=spearman(pairs),
+        curve=_curve(at_depth, n_a, n_b),
+        settings=_settings(a, b),
+        only_a=_missing(a, keys_a, set(keys_b), first=True),
+        only_b=_missing(b, keys_b, set(keys_a), first=False),
+        moved=_moved(a, b, keys_a, pairs),
+        groups=_groups(a, b),
+    )
+
+
+def _keys(run: FinishedRun) -> list[tuple[str, int]]:
+    """``(absolute path, row)`` of the chosen, best first."""
+    table: pa.Table = run.chosen
+    paths = {
+        path: os.path.abspath(run.locate(path)) for path in table["shard"].unique().to_pylist()
+    }
+    shards = table["shard"].to_pylist()
+    rows = table["row"].to_pylist()
+    return [(paths[shard], row) for shard, row in zip(shards, rows, strict=True)]
+
+
+def _curve(common: NDArray[np.int64], n_a: int, n_b: int) -> Curve:
+    values = jaccard_at_depth(common, n_a, n_b)
+    points = np.unique(np.linspace(0, len(values) - 1, _N_CURVE_POINTS).astype(int))
+    series = [(float(i + 1), float(values[i])) for i in points.tolist()] if len(values) else []
+    return Curve(
+        title="Overlap at every rank",
+        x_label="first k records of both runs",
+        y_label="Jaccard's index",
+        series={"Jaccard": series},
+    )
+
+
+def _settings(a: FinishedRun, b: FinishedRun) -> dict[str, tuple[str, str]]:
+    """What the reports say was different."""
+
+    def describe(run: FinishedRun) -> dict[str, str]:
+        report: Any = run.report
+        described = {key: str(value) for key, value in report.profile.items()}
+        threshold = "none" if report.threshold is None else f"{report.threshold:.6g}"
+        return {
+            "budget": report.budget,
+            "threshold": threshold,
+            "command": " ".join(report.command),
+            **{f"profile {key}": value for key, value in described.items()},
+            **{f"version of {key}": value for key, value in report.versions.items()},
+        }
+
+    of_a, of_b = describe(a), describe(b)
+    names = [*of_a, *(name for name in of_b if name not in of_a)]
+    return {
+        name: (of_a.get(name, "none"), of_b.get(name, "none"))
+        for name in names
+        if of_a.get(name) != of_b.get(name)
+    }
+
+
+def _missing(
+    run: FinishedRun, keys: list[tuple[str, int]], others: set[tuple[str, int]], *, first: bool
+) -> list[Moved]:
+    moved = []
+    for i, key in enumerate(keys):
+        if key not in others:
+            rank, alignment = i + 1, run.chosen["alignment"][i].as_py()
+            moved.append(
+                Moved(
+                    record=f"{key[0]}:{key[1]}",
+                    rank_a=rank if first else None,
+                    rank_b=None if first else rank,
+                    alignment_a=alignment if first else None,
+                    alignment_b=None if first else alignment,
+                )
+            )
+            if len(moved) == _N_MOVED:
+                break
+    return moved
+
+
+def _moved(
+    a: FinishedRun, b: FinishedRun, keys_a: list[tuple[str, int]], pairs: NDArray[np.int64]
+) -> list[Moved]:
+    """By the ratio of ranks: from 2 to 20 is as far as from 100 to 1,000."""
+    distance = np.abs(np.log(pairs[:, 0] + 1) - np.log(pairs[:, 1] + 1))
+    order = np.argsort(-distance, kind="stable")[:_N_MOVED]
+    return [
+        Moved(
+            record=f"{keys_a[i][0]}:{keys_a[i][1]}",
+            rank_a=i + 1,
+            rank_b=j + 1,
+            alignment_a=a.chosen["alignment"][i].as_py(),
+            alignment_b=b.chosen["alignment"][j].as_py(),
+        )
+        for i, j in pairs[order].tolist()
+        if i != j
+    ]
+
+
+def _groups(a: FinishedRun, b: FinishedRun) -> list[GroupChosen]:
+    of_a = {group.name: group.n_chosen for group in a.report.groups}
+    of_b = {group.name: group.n_chosen for group in b.report.groups}
+    chosen = [
+        GroupChosen(name=name, n_a=of_a.get(name, 0), n_b=of_b.get(name, 0))
+        for name in {**of_a, **of_b}
+    ]
+    return sorted(chosen, key=lambda one: (-one.n_a - one.n_b, one.name))

@@ -1,0 +1,126 @@
+"""A comparison of two runs for people: on a terminal and as a page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from zipsel.report.compare import Comparison, Moved
+from zipsel.terminal import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_N_SHOWN = 5
+
+
+def sentence(both: Comparison) -> str:
+    """The comparison in one sentence."""
+    if not both.n_common:
+        return "The two runs have no record in common."
+    if both.n_common == both.n_a == both.n_b:
+        ordered = both.rank_correlation in (None, 1.0)
+        return (
+            f"Both runs chose the same {both.n_a:,} records{', in one order' if ordered else ''}."
+        )
+    return (
+        f"{both.n_common:,} records are in both runs: "
+        f"{both.n_common / max(1, both.n_a):.0%} of A's {both.n_a:,} "
+        f"and {both.n_common / max(1, both.n_b):.0%} of B's {both.n_b:,}."
+    )
+
+
+def render_comparison(both: Comparison) -> str:
+    """One self-contained page."""
+    from zipsel.report.html import Row, environment
+
+    groups = [
+        Row(
+            group.name,
+            group.n_a,
+            group.n_b,
+            group.n_a / max(1, both.n_a),
+            group.n_b / max(1, both.n_b),
+        )
+        for group in both.groups
+    ]
+    template = environment().get_template("compare.html.j2")
+    return template.render(both=both, sentence=sentence(both), groups=groups)
+
+
+def print_comparison(both: Comparison, console: Console) -> None:
+    """Print the comparison in 80 columns."""
+    from rich.table import Table
+    from rich.text import Text
+
+    console.print(Text(sentence(both), style="bold"))
+    numbers = Table.grid(padding=(0, 2))
+    numbers.add_row("A", Text(printable(both.a), overflow="fold"))
+    numbers.add_row("B", Text(printable(both.b), overflow="fold"))
+    numbers.add_row("Jaccard", f"{both.jaccard:.3f}")
+    numbers.add_row("RBO", f"{both.rbo:.3f} (p = {both.rbo_p})")
+    if both.rank_correlation is not None:
+        numbers.add_row("Spearman", f"{both.rank_correlation:.3f} over the common records")
+    console.print(numbers)
+    depths = _depths(both)
+    if depths:
+        table = Table(box=None, padding=(0, 2), title="overlap by depth", title_justify="left")
+        for depth, _ in depths:
+            table.add_column(f"{depth:,}", justify="right")
+        table.add_row(*(f"{value:.2f}" for _, value in depths))
+        console.print(table)
+    if both.groups:
+        _print_groups(both, console)
+    _print_moved("in A alone", both.only_a, console)
+    _print_moved("in B alone", both.only_b, console)
+    _print_moved("in both, elsewhere", both.moved, console)
+
+
+def _depths(both: Comparison) -> list[tuple[int, float]]:
+    """Jaccard at a few depths, spread by ratio."""
+    points = both.curve.series["Jaccard"]
+    if not points:
+        return []
+    deepest = int(points[-1][0])
+    wanted = [depth for depth in (1, 3, 10, 30, 100, 300, 1000, 10**4, 10**5) if depth < deepest]
+    found: dict[int, float] = {}
+    for depth in [*wanted[-7:], deepest]:
+        nearest = min(points, key=lambda point: abs(point[0] - depth))
+        found[int(nearest[0])] = nearest[1]
+    return list(found.items())
+
+
+def _print_groups(both: Comparison, console: Console) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, 2))
+    table.add_column("group", overflow="ellipsis", no_wrap=True)
+    table.add_column("A", justify="right")
+    table.add_column("B", justify="right")
+    for group in both.groups[:10]:
+        table.add_row(
+            Text(printable(group.name, 40)),
+            f"{group.n_a / max(1, both.n_a):.1%}",
+            f"{group.n_b / max(1, both.n_b):.1%}",
+        )
+    console.print(table)
+
+
+def _print_moved(title: str, rows: Sequence[Moved], console: Console) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    if not rows:
+        return
+    table = Table(box=None, padding=(0, 2))
+    table.add_column(title, overflow="fold")
+    table.add_column("rank A", justify="right", no_wrap=True)
+    table.add_column("rank B", justify="right", no_wrap=True)
+    for row in rows[:_N_SHOWN]:
+        table.add_row(
+            Text(printable(row.record)),
+            "-" if row.rank_a is None else f"{row.rank_a:,}",
+            "-" if row.rank_b is None else f"{row.rank_b:,}",
+        )
+    console.print(table)
