@@ -1,0 +1,1 @@
+"""Broken input, full disks, killed processes: nothing is lost and nothing is silent."""
