@@ -24,7 +24,7 @@ from zipsel.scorers.fused import FusedScorer
 from zipsel.scorers.ngram import NgramScorer
 from zipsel.scoring import PoolScores
 from zipsel.selection import diverse
-from zipsel.selection.budgets import BYTES_PER_TOKEN, Budget
+from zipsel.selection.budgets import BYTES_PER_TOKEN, Budget, apportion, whole_limit
 from zipsel.selection.choose import Chooser, Namer
 from zipsel.selection.duplicates import Duplicates
 from zipsel.selection.inspect import Features, Inspection
@@ -125,8 +125,9 @@ class Selector:
         if select.strategy == "sample":
             priority = GumbelPriority(select.seed, select.temperature)
         elif select.strategy == "stratified":
-            self._strata = cut_strata(by_alignment, select.budget, select.hard_cutoff)
-            priority = StrataPriority(select.seed, float(self._strata.edges[0]))
+            limit = whole_limit(select.budget, self._n_accepted)
+            self._strata = cut_strata(by_alignment, select.budget, limit, select.hard_cutoff)
+            priority = StrataPriority(select.seed, int(self._strata.first_bins[0]))
         else:
             return
         self._order = self._rank(priority)
@@ -196,27 +197,32 @@ class Selector:
 
     def _chooser(self) -> Chooser:
         select = self.select
-        n_accepted = self.scores.n_rows - self.scores.n_rejected
-        shares, name = self._parts_of_budget()
-        quotas = Quotas(select.budget, n_accepted, shares, select.max_per_group)
-        return Chooser(quotas, Duplicates(select.dedup, select.near_threshold), name)
+        n_pool, groups = self._n_accepted, self._order.group_names
+        parts, part_of = self._parts_of_budget()
+        quotas = Quotas(
+            select.budget, n_pool, parts, select.max_per_group, rounded=self._strata is not None
+        )
+        duplicates = Duplicates(select.dedup, select.near_threshold)
+        return Chooser(quotas, duplicates, part_of, lambda block: _group_names(block, groups))
+
+    @property
+    def _n_accepted(self) -> int:
+        return self.scores.n_rows - self.scores.n_rejected
 
     def _parts_of_budget(self) -> tuple[dict[str, float], Namer]:
         """Parts of the budget, and which part each candidate counts against."""
-        scorer, strata = self.profile.scorer, self._strata
+        scorer, strata, select = self.profile.scorer, self._strata, self.select
         if strata is not None:
-            shares = {str(i): share for i, share in enumerate(strata.shares.tolist()) if share}
-            return shares, lambda block: strata.names(block.alignment)
-        if isinstance(scorer, FacetedScorer) and (self.select.mix or self._turns):
+            return strata.parts, lambda block: strata.names(block.alignment)
+        if isinstance(scorer, FacetedScorer) and (select.mix or self._turns):
             names = scorer.names
-            even = {name: 1 / len(names) for name in names}
-            return dict(self.select.mix) or even, lambda block: [
+            shares = dict(select.mix) or {name: 1 / len(names) for name in names}
+            return apportion(select.budget, self._n_accepted, shares), lambda block: [
                 names[i] for i in block.facet.tolist()
             ]
         groups = self._order.group_names
-        return dict(self.select.quota), lambda block: [
-            groups[code] if code >= 0 else "" for code in block.group.tolist()
-        ]
+        parts = apportion(select.budget, self._n_accepted, dict(select.quota))
+        return parts, lambda block: _group_names(block, groups)
 
     @property
     def _turns(self) -> bool:
@@ -254,6 +260,11 @@ class Selector:
             texts, _ngram_part(self.profile), chooser.considering(block, features, first), tie_break
         )
         return np.array(order, np.int64)
+
+
+def _group_names(block: Candidates, groups: Sequence[str]) -> list[str]:
+    """The group of each candidate; an empty name for none."""
+    return [groups[code] if code >= 0 else "" for code in block.group.tolist()]
 
 
 def _in_order(spooled: Sequence[Spooled], first: int, n_candidates: int) -> list[Features]:

@@ -8,6 +8,7 @@ such giants.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
@@ -53,27 +54,66 @@ class Budget:
         return f"--{self.kind.replace('_', '-')} {self.value:.12g}"
 
 
-class Meter:
-    """Counts what was taken against a budget.
+def whole_limit(budget: Budget, n_pool: int) -> float:
+    """A budget in the unit that it is used up in: records, bytes, tokens; or an alignment.
 
     Args:
         budget: The budget.
         n_pool: Records in the pool, for a fraction.
-        share: Part of the budget that this meter is for.
+    """
+    if budget.kind == "fraction":
+        # As decimals: 0.29 of 100 records is 29, not the 28 that binary fractions give.
+        return int(Decimal(str(budget.value)) * n_pool)
+    if budget.kind == "top_k":
+        return int(budget.value)
+    return budget.value
+
+
+def counts_records(budget: Budget) -> bool:
+    """Whether the budget is used up record by record, so that its parts are whole numbers."""
+    return budget.kind in ("top_k", "fraction")
+
+
+def apportion(budget: Budget, n_pool: int, shares: Mapping[str, float]) -> dict[str, float]:
+    """Part of a budget of each name.
+
+    Records are shared out by largest remainders (Hamilton), first come first where those are
+    equal, so that ten records for three names of a third each are 4 + 3 + 3 and none is lost.
+
+    Args:
+        budget: The budget.
+        n_pool: Records in the pool.
+        shares: Name → share; the shares add up to at most 1.
+    """
+    limit = whole_limit(budget, n_pool)
+    if not counts_records(budget):
+        return {name: limit * share for name, share in shares.items()}
+    exact = {name: round(limit * share, 6) for name, share in shares.items()}
+    parts: dict[str, float] = {name: int(part) for name, part in exact.items()}
+    left = int(round(sum(exact.values()), 3) - sum(parts.values()))
+    for name in sorted(exact, key=lambda name: parts[name] - exact[name])[:left]:
+        parts[name] += 1
+    return parts
+
+
+class Meter:
+    """Counts what was taken against a budget or a part of one.
+
+    Args:
+        budget: The budget.
+        n_pool: Records in the pool, for a fraction.
+        limit: The part of it that this meter is for, in the budget's unit; None for all.
+        rounded: Take the record that reaches over the end if at least half of it lies before.
     """
 
-    def __init__(self, budget: Budget, n_pool: int, share: float = 1.0) -> None:
+    def __init__(
+        self, budget: Budget, n_pool: int, limit: float | None = None, *, rounded: bool = False
+    ) -> None:
         self.budget = budget
-        self.limit = budget.value
-        if budget.kind == "fraction":
-            # As decimals: 0.29 of 100 records is 29, not the 28 that binary fractions give.
-            self.limit = int(Decimal(str(budget.value)) * n_pool * Decimal(str(share)))
-        elif budget.kind == "top_k":
-            self.limit = int(budget.value * share)
-        elif budget.kind != "min_alignment":
-            self.limit = budget.value * share
+        self.limit = whole_limit(budget, n_pool) if limit is None else limit
         self.used = 0.0
         self.full = self.limit <= 0 and budget.kind != "min_alignment"
+        self._inside = 0.5 if rounded else 1.0
 
     def admit(self, alignment: float, n_bytes: int, n_tokens: int) -> bool:
         """Take a record if it fits; the first that does not, of those that could, ends it."""
@@ -83,12 +123,22 @@ class Meter:
             self.full = alignment < self.limit
             return not self.full
         cost = self.cost(n_bytes, n_tokens)
-        if self.used + cost > self.limit:
-            self.full = cost <= self.limit
+        if not self.has_room(cost):
             return False
+        self.use(cost)
+        return True
+
+    def has_room(self, cost: float) -> bool:
+        """Whether a record of this cost fits; if only what is used already keeps it out, full."""
+        if self.used + cost * self._inside <= self.limit:
+            return True
+        self.full = cost <= self.limit
+        return False
+
+    def use(self, cost: float) -> None:
+        """Count a record."""
         self.used += cost
         self.full = self.used >= self.limit
-        return True
 
     def cost(self, n_bytes: int, n_tokens: int) -> float:
         """What a record uses of the budget."""

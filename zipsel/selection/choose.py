@@ -14,7 +14,7 @@ from zipsel.selection.inspect import Features
 from zipsel.selection.leaks import Leak
 from zipsel.selection.quotas import Quotas
 
-#: Names the part of the budget that each candidate counts against.
+#: Names the part of the budget that each candidate counts against, or its group.
 Namer = Callable[[Candidates], list[str]]
 
 
@@ -25,14 +25,16 @@ class Chooser:
     Attributes:
         quotas: The budget and its parts.
         duplicates: What was taken, to recognize copies.
-        name: Part of the budget of each candidate.
+        part_of: Part of the budget that each candidate counts against.
+        group_of: Group of each candidate, of which only so many may be taken.
         leaks: Position → what leaked, of candidates refused for it.
         copies: Position → position of the taken record that it is a copy of.
     """
 
     quotas: Quotas
     duplicates: Duplicates
-    name: Namer
+    part_of: Namer
+    group_of: Namer
     leaks: dict[int, Leak] = field(default_factory=dict)
     copies: dict[int, int] = field(default_factory=dict)
 
@@ -43,9 +45,9 @@ class Chooser:
 
     def may_take(self, block: Candidates) -> NDArray[np.bool_]:
         """Which candidates need a look: those whose part of the budget has room."""
-        names = self.name(block)
-        is_open = {name: self.quotas.is_open(name) for name in set(names)}
-        return np.array([is_open[name] for name in names], bool)
+        places = list(zip(self.part_of(block), self.group_of(block), strict=True))
+        is_open = {place: self.quotas.is_open(*place) for place in set(places)}
+        return np.array([is_open[place] for place in places], bool)
 
     def choose(
         self, block: Candidates, features: Sequence[Features], first: int
@@ -73,12 +75,12 @@ class Chooser:
         self, block: Candidates, features: Sequence[Features], first: int
     ) -> Callable[[int], bool]:
         """A function that takes the i-th candidate of a block if it may be taken."""
-        names = self.name(block)
+        parts, groups = self.part_of(block), self.group_of(block)
         alignments, lengths = block.alignment.tolist(), block.n_bytes.tolist()
 
         def consider(i: int) -> bool:
             found = features[i]
-            if self.done or not self.quotas.is_open(names[i]):
+            if self.done or not self.quotas.is_open(parts[i], groups[i]):
                 return False
             if found.leak is not None:
                 self.leaks[first + i] = found.leak
@@ -87,7 +89,8 @@ class Chooser:
             if original is not None:
                 self.copies[first + i] = original
                 return False
-            if not self.quotas.admit(names[i], alignments[i], lengths[i], found.n_tokens):
+            record = (alignments[i], lengths[i], found.n_tokens)
+            if not self.quotas.admit(parts[i], groups[i], *record):
                 return False
             self.duplicates.add(first + i, found.digest, found.minhash)
             return True

@@ -59,54 +59,65 @@ class Shortfall:
 
 
 class Quotas:
-    """Who may still be taken, by group.
+    """Who may still be taken: a part of the budget each, and so many of a group.
 
     Args:
         budget: The whole budget.
         n_pool: Records in the pool.
-        shares: Group → share of the budget; empty for no quotas.
+        parts: Name → part of the budget, in its unit; empty to share nothing out.
         max_per_group: Records of one group at most; None for any number.
+        rounded: Fill each part to the nearest record instead of the last that fits. The whole
+            is never exceeded either way.
     """
 
     def __init__(
         self,
         budget: Budget,
         n_pool: int,
-        shares: Mapping[str, float],
+        parts: Mapping[str, float],
         max_per_group: int | None = None,
+        *,
+        rounded: bool = False,
     ) -> None:
         self.whole = Meter(budget, n_pool)
-        self.meters = {name: Meter(budget, n_pool, share) for name, share in shares.items()}
+        self.meters = {
+            name: Meter(budget, n_pool, limit, rounded=rounded) for name, limit in parts.items()
+        }
         self.max_per_group = max_per_group
         self._taken: dict[str, int] = {}
 
     @property
     def full(self) -> bool:
-        """Whether no record of any group can be taken any more."""
-        if self.meters:
-            return all(meter.full for meter in self.meters.values())
+        """Whether no record at all can be taken any more."""
+        if self.meters and all(meter.full for meter in self.meters.values()):
+            return True
         return self.whole.full
 
-    def _meter(self, group: str) -> Meter | None:
-        """What a group's records count against; None for a group that gets nothing."""
+    def _meter(self, part: str) -> Meter | None:
+        """What a record counts against besides the whole; None if its part gets nothing."""
         if not self.meters:
             return self.whole
-        return self.meters.get(group, self.meters.get(OTHERS))
+        return self.meters.get(part, self.meters.get(OTHERS))
 
-    def is_open(self, group: str) -> bool:
-        """Whether a record of the group might be taken."""
+    def is_open(self, part: str, group: str) -> bool:
+        """Whether a record of this part and group might be taken."""
         if self.max_per_group is not None and self._taken.get(group, 0) >= self.max_per_group:
             return False
-        meter = self._meter(group)
+        meter = self._meter(part)
         return meter is not None and not meter.full
 
-    def admit(self, group: str, alignment: float, n_bytes: int, n_tokens: int) -> bool:
-        """Take a record if its group has room, and count it."""
-        meter = self._meter(group)
-        if meter is None or not self.is_open(group):
+    def admit(self, part: str, group: str, alignment: float, n_bytes: int, n_tokens: int) -> bool:
+        """Take a record if there is room, and count it."""
+        meter = self._meter(part)
+        if meter is None or not self.is_open(part, group):
+            return False
+        cost = self.whole.cost(n_bytes, n_tokens)
+        if meter is not self.whole and not self.whole.has_room(cost):
             return False
         if not meter.admit(alignment, n_bytes, n_tokens):
             return False
+        if meter is not self.whole:
+            self.whole.use(cost)
         self._taken[group] = self._taken.get(group, 0) + 1
         return True
 

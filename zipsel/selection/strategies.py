@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from zipsel.bins import bin_floor
-from zipsel.selection.budgets import BYTES_PER_TOKEN, Budget
+from zipsel.bins import bin_floor, bins_of
+from zipsel.selection.budgets import BYTES_PER_TOKEN, Budget, counts_records
 
 if TYPE_CHECKING:
     from zipsel.ranking import Ranking
@@ -79,17 +79,18 @@ class StrataPriority:
 
     Attributes:
         seed: Of the order.
-        cutoff: Lowest alignment offered.
+        lowest: Bin of the lowest alignments offered.
     """
 
     seed: int
-    cutoff: float
+    lowest: int
 
     def __call__(
         self, alignment: NDArray[np.float64], shard: int, rows: NDArray[np.int64]
     ) -> NDArray[np.float64]:
         """Priorities of some rows of a shard."""
-        return np.where(alignment >= self.cutoff, uniform_noise(self.seed, shard, rows), np.nan)
+        noise = uniform_noise(self.seed, shard, rows)
+        return np.where(bins_of(alignment) >= self.lowest, noise, np.nan)
 
 
 @dataclass(frozen=True)
@@ -97,56 +98,67 @@ class Strata:
     """Ranges of alignment and the part of the budget that each has.
 
     Attributes:
-        edges: Lower edges, ascending, float64 ``(n_strata,)``.
-        shares: Share of the budget, float64 ``(n_strata,)``.
+        first_bins: The lowest bin of the ranking in each stratum, ascending, int64
+            ``(n_strata,)``; at most 50, fewer where 50 would be narrower than the bins.
+        limits: Part of the budget, in its unit, float64 ``(n_strata,)``.
     """
 
-    edges: NDArray[np.float64]
-    shares: NDArray[np.float64]
+    first_bins: NDArray[np.int64]
+    limits: NDArray[np.float64]
+
+    def which(self, alignment: NDArray[np.float64]) -> NDArray[np.int64]:
+        """The stratum of each alignment; -1 below all."""
+        bins = bins_of(alignment).astype(np.int64)
+        found: NDArray[np.int64] = np.searchsorted(self.first_bins, bins, side="right") - 1
+        return found
 
     def names(self, alignment: NDArray[np.float64]) -> list[str]:
         """The stratum of each alignment, as quotas name it."""
-        which = np.clip(np.searchsorted(self.edges, alignment, side="right") - 1, 0, None)
-        return [str(i) for i in which.tolist()]
+        return [str(i) for i in self.which(alignment).tolist()]
+
+    @property
+    def parts(self) -> dict[str, float]:
+        """Part of the budget of each stratum that has one, by name."""
+        return {str(i): limit for i, limit in enumerate(self.limits.tolist()) if limit > 0}
 
 
-def cut_strata(ranking: Ranking, budget: Budget, hard_cutoff: float) -> Strata:
+def cut_strata(ranking: Ranking, budget: Budget, limit: float, hard_cutoff: float) -> Strata:
     """Strata of a pool ranked by alignment, and how they share a budget.
 
     Args:
-        ranking: By alignment; its bins give sizes, to the 1 % that a bin is wide.
-        budget: What is shared.
+        ranking: By alignment; strata end where its bins do, so that their sizes are exact.
+        budget: Says in which unit sizes count.
+        limit: What is shared, in that unit.
         hard_cutoff: Share of records, the lowest, that is dropped.
     """
     counts = ranking.n_records
     used = np.flatnonzero(counts)
     if len(used) == 0:
-        return Strata(np.zeros(1), np.ones(1))
+        return Strata(np.zeros(1, np.int64), np.full(1, limit))
     below = np.searchsorted(np.cumsum(counts), hard_cutoff * counts.sum(), side="right")
-    kept = used[used >= below] if below < len(counts) else used[-1:]
+    kept = used[used >= below] if below <= used[-1] else used[-1:]
     floors = bin_floor(kept)
     edges = np.linspace(floors[0], floors[-1], N_STRATA + 1)[:-1]
-    which = np.clip(np.searchsorted(edges, floors, side="right") - 1, 0, None)
+    first_bins = np.unique(np.append(bins_of(edges[1:]).astype(np.int64), kept[0]))
+    which = np.searchsorted(first_bins, kept, side="right") - 1
     sizes = _in_budget_units(ranking, budget)[kept]
-    totals: NDArray[np.float64] = np.bincount(which, sizes, minlength=N_STRATA).astype(np.float64)
-    limit = budget.value * (counts.sum() if budget.kind == "fraction" else 1)
-    return Strata(edges, share_evenly(totals, limit) / max(limit, 1e-9))
+    totals = np.bincount(which, sizes, minlength=len(first_bins)).astype(np.float64)
+    return Strata(first_bins, share_evenly(totals, limit))
 
 
 def _in_budget_units(ranking: Ranking, budget: Budget) -> NDArray[np.float64]:
-    if budget.kind == "max_bytes":
-        return ranking.n_bytes.astype(np.float64)
-    if budget.kind == "max_tokens":
-        return ranking.n_bytes / BYTES_PER_TOKEN
-    return ranking.n_records.astype(np.float64)
+    if counts_records(budget):
+        return ranking.n_records.astype(np.float64)
+    per_unit = BYTES_PER_TOKEN if budget.kind == "max_tokens" else 1
+    return ranking.n_bytes / per_unit
 
 
 def share_evenly(totals: NDArray[np.float64], limit: float) -> NDArray[np.float64]:
-    """Even parts of a limit, from the smallest total up; what one leaves goes to the larger."""
+    """Even whole parts of a limit, from the smallest total up; the larger get what one leaves."""
     parts = np.zeros(len(totals))
     left = limit
     order: Sequence[int] = np.argsort(totals, kind="stable").tolist()
     for i, stratum in enumerate(order):
-        parts[stratum] = min(totals[stratum], left / (len(order) - i))
+        parts[stratum] = min(totals[stratum], left // (len(order) - i))
         left -= parts[stratum]
     return parts
