@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from markupsafe import Markup, escape
 
 from zipsel.report.figures import Curve, Histogram
+from zipsel.report.visible import plain, visible
 
 _WIDTH, _HEIGHT = 1000, 300
 
@@ -179,12 +180,12 @@ def curve_chart(curve: Curve) -> Markup:
         for value in (min(ys), max(ys))
     )
     values = log_ticks(min(xs), max(xs)) if log else ticks(min(xs), max(xs))
-    return _frame("".join(lines), curve.title, overlay, _axis(values, x))
+    return _frame("".join(lines), plain(curve.title, 100), overlay, _axis(values, x))
 
 
 def legend(names: Sequence[str]) -> Markup:
     """Names of a curve chart's series, with their colours."""
     return Markup(" ").join(
-        Markup('<span class="key s{}">{}</span>').format(i % _N_COLOURS, name)
+        Markup('<span class="key s{}">{}</span>').format(i % _N_COLOURS, visible(name, 60))
         for i, name in enumerate(names)
     )

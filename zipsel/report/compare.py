@@ -26,6 +26,9 @@ from zipsel.report.runs import FinishedRun
 _N_CURVE_POINTS = 200
 _N_MOVED = 10
 
+#: Depths at which the overlap is always known.
+DEPTHS = (1, 3, 10, 30, 100, 300, 1000, 3000, 10_000, 100_000)
+
 
 class Moved(msgspec.Struct, kw_only=True):
     """A record that one run has and the other has not, or much lower.
@@ -134,13 +137,15 @@ def _keys(run: FinishedRun) -> list[tuple[str, int]]:
 
 def _curve(common: NDArray[np.int64], n_a: int, n_b: int) -> Curve:
     values = jaccard_at_depth(common, n_a, n_b)
-    points = np.unique(np.linspace(0, len(values) - 1, _N_CURVE_POINTS).astype(int))
-    series = [(float(i + 1), float(values[i])) for i in points.tolist()] if len(values) else []
+    depths = np.geomspace(1, max(1, len(values)), _N_CURVE_POINTS).astype(int)
+    shown = {*depths.tolist(), *DEPTHS, len(values)}
+    series = [(float(k), float(values[k - 1])) for k in sorted(shown) if 0 < k <= len(values)]
     return Curve(
         title="Overlap at every rank",
         x_label="first k records of both runs",
         y_label="Jaccard's index",
         series={"Jaccard": series},
+        log_x=True,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from zipsel.report.compare import Comparison, Moved
+from zipsel.report.compare import DEPTHS, Comparison, Moved
 from zipsel.terminal import printable
 
 if TYPE_CHECKING:
@@ -78,16 +78,10 @@ def print_comparison(both: Comparison, console: Console) -> None:
 
 def _depths(both: Comparison) -> list[tuple[int, float]]:
     """Jaccard at a few depths, spread by ratio."""
-    points = both.curve.series["Jaccard"]
-    if not points:
-        return []
-    deepest = int(points[-1][0])
-    wanted = [depth for depth in (1, 3, 10, 30, 100, 300, 1000, 10**4, 10**5) if depth < deepest]
-    found: dict[int, float] = {}
-    for depth in [*wanted[-7:], deepest]:
-        nearest = min(points, key=lambda point: abs(point[0] - depth))
-        found[int(nearest[0])] = nearest[1]
-    return list(found.items())
+    points = {int(depth): value for depth, value in both.curve.series["Jaccard"]}
+    deepest = max(points, default=0)
+    shown = [depth for depth in DEPTHS if depth < deepest and depth in points][-7:]
+    return [(depth, points[depth]) for depth in [*shown, deepest] if depth]
 
 
 def _print_groups(both: Comparison, console: Console) -> None:
