@@ -33,7 +33,7 @@ def select(
     the work directory until the run is over.
 
     Returns:
-        Records chosen; None if the output was up to date.
+        Records chosen, now or by the run that the output is up to date with.
 
     Raises:
         ZipselError: As the stages do.
@@ -66,8 +66,11 @@ def _select_pool(
 
         run = Run(settings, log, command, force, stdout)
         report = run_select(run, select_settings, engine, report_path)
-    if report is None:
-        return None
+    if report is None:  # up to date
+        from zipsel.outputs import Output
+
+        manifest = Output(select_settings.output).read_manifest()
+        return sum(file.n_records for file in manifest.files) if manifest else None
     if not log.quiet:
         if log.log_format == "json":
             log.say("done", "done", n_chosen=report.counts.n_chosen, threshold=report.threshold)

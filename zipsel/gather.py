@@ -19,6 +19,7 @@ from zipsel.engines import Engine
 from zipsel.errors import BadShards, OutputError, ShardError
 from zipsel.ranking import Candidates
 from zipsel.readers import ReadOptions, fetch
+from zipsel.readers.parquet import decode_binary
 from zipsel.rows import RowError, RowParser, TextSpec, take_text
 from zipsel.selection.inspect import Inspection
 from zipsel.shards import Shard, check_unchanged
@@ -238,5 +239,4 @@ def text_of_row(table: pa.Table, i: int, spec: TextSpec) -> str:
     """The text of a table's row, of which pass one knows that it has one."""
     names = {path.split(".")[0] for path in spec.paths}
     row = {name: table[name][i].as_py() for name in table.column_names if name in names}
-    decoded = {k: v.decode() if isinstance(v, bytes) else v for k, v in row.items()}
-    return take_text(decoded, spec)
+    return take_text(decode_binary(row, spec), spec)

@@ -96,7 +96,7 @@ def _take_rows(batches: Iterator[pa.RecordBatch], rows: NDArray[np.int64]) -> It
     """Rows of consecutive batches, by their numbers in the row group."""
     held: list[pa.RecordBatch] = []
     n_bytes = first_row = 0
-    for batch in batches:
+    for batch in map(_without_views, batches):
         end_row = first_row + batch.num_rows
         wanted = rows[(rows >= first_row) & (rows < end_row)] - first_row
         first_row = end_row
@@ -108,3 +108,23 @@ def _take_rows(batches: Iterator[pa.RecordBatch], rows: NDArray[np.int64]) -> It
             held, n_bytes = [], 0
     if held:
         yield pa.Table.from_batches(held)
+
+
+def _without_views(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Views as plain strings, which are the same in Parquet: Arrow cannot take rows of views."""
+    schema = pa.schema([field.with_type(_plain_type(field.type)) for field in batch.schema])
+    return batch if schema.equals(batch.schema) else batch.cast(schema)
+
+
+def _plain_type(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_string_view(kind):
+        return pa.large_string()
+    if pa.types.is_binary_view(kind):
+        return pa.large_binary()
+    if pa.types.is_struct(kind):
+        return pa.struct([field.with_type(_plain_type(field.type)) for field in kind])
+    if pa.types.is_list(kind):
+        return pa.list_(kind.value_field.with_type(_plain_type(kind.value_type)))
+    if pa.types.is_large_list(kind):
+        return pa.large_list(kind.value_field.with_type(_plain_type(kind.value_type)))
+    return kind

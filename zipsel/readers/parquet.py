@@ -260,10 +260,14 @@ def _take_binary(
 ) -> tuple[np.ndarray, TextBatch, dict[int, tuple[Reason, bytes]]]:
     lengths = pc.fill_null(pc.binary_length(binary), 0).to_numpy(zero_copy_only=False)
     valid = binary.is_valid().to_numpy(zero_copy_only=False)
-    strings, broken = _check_utf8(binary)
+    long = lengths > options.max_row_bytes
+    if long.any():  # not looked at any closer: that would cost time in proportion to a bomb
+        short = pc.if_else(pa.array(long), pa.scalar(None, pa.large_binary()), binary)
+        strings, broken = _check_utf8(short)
+    else:
+        strings, broken = _check_utf8(binary)
     blank = pc.fill_null(pc.utf8_is_space(strings), False).to_numpy(zero_copy_only=False)
     empty = valid & ((lengths == 0) | blank)
-    long = lengths > options.max_row_bytes
     keep = valid & ~empty & ~long & ~broken
     accepted = np.flatnonzero(keep).astype(np.int64)
     rejects: dict[int, tuple[Reason, bytes]] = {}
@@ -323,7 +327,7 @@ def _take_rows(
         row: dict[str, Any] = {}
         try:
             row = _to_row(batch, i)
-            text = take_text(_decode_binary(row, spec), spec).encode()
+            text = take_text(decode_binary(row, spec), spec).encode()
             if len(text) > options.max_row_bytes:
                 raise RowError(Reason.TOO_LONG)
         except RowError as error:
@@ -344,16 +348,26 @@ def _to_row(batch: pa.RecordBatch, i: int) -> dict[str, Any]:
         raise RowError(Reason.WRONG_TYPE) from None
 
 
-def _decode_binary(row: dict[str, Any], spec: TextSpec) -> dict[str, Any]:
-    """Text kept in a top-level binary column is UTF-8 or refused."""
-    for path in spec.paths:
-        value = row.get(path)
-        if isinstance(value, bytes):
-            try:
-                row[path] = value.decode()
-            except UnicodeDecodeError:
-                raise RowError(Reason.INVALID_UTF8) from None
+def decode_binary(row: dict[str, Any], spec: TextSpec) -> dict[str, Any]:
+    """A row whose texts are strings also where the file keeps them as bytes.
+
+    Raises:
+        RowError: If such bytes are no UTF-8.
+    """
+    try:
+        for path in spec.paths:
+            row = _decode_at(row, path.split("."))
+    except UnicodeDecodeError:
+        raise RowError(Reason.INVALID_UTF8) from None
     return row
+
+
+def _decode_at(value: Any, steps: list[str]) -> Any:
+    if not steps:
+        return value.decode() if isinstance(value, bytes) else value
+    if not isinstance(value, dict) or steps[0] not in value:
+        return value
+    return {**value, steps[0]: _decode_at(value[steps[0]], steps[1:])}
 
 
 def _groups(batch: pa.RecordBatch, group_field: str, accepted: np.ndarray) -> list[str | None]:
@@ -400,6 +414,9 @@ def schema_errors(shards: Sequence[Shard]) -> list[ShardError]:
 def _schema_problem(
     schema: pa.Schema, merged: pa.Schema, seen: dict[str, tuple[Shard, pa.DataType]]
 ) -> str:
+    for name in schema.names:
+        if schema.names.count(name) > 1:
+            return f"has {schema.names.count(name)} columns named {name!r}"
     for field in schema:
         if field.name not in seen:
             continue

@@ -1,0 +1,376 @@
+"""Files that cannot be read, or not to their end: named at once, skipped or salvaged on demand."""
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import zstandard
+
+from faults.faulty import compress, make_records, write_lines, write_records
+from zipsel.shards import find_shards
+
+MEGABYTES_OF_LINES = b"".join(b'{"text": "line %d of a long shard"}\n' % i for i in range(60_000))
+
+
+@pytest.fixture
+def good(tmp_path):
+    return write_records(tmp_path / "good", make_records(20), "jsonl")
+
+
+def write(path, data):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return path
+
+
+def parquet_of(path, table, **options):
+    pq.write_table(table, path, **options)
+    return path
+
+
+def truncate(path, share=0.6):
+    os.truncate(path, int(path.stat().st_size * share))
+    return path
+
+
+BAD_FILES = {
+    "missing.jsonl": (None, "no such file, and no file matches it as a pattern"),
+    "notes.csv": (b"a,b", "the suffix is none of .jsonl, .ndjson, .json, .parquet"),
+    "zipped.jsonl": (gzip.compress(b"x"), "holds gzip where its suffix says text; rename it"),
+    "plain.jsonl.gz": (b'{"text": "a"}', "holds text where its suffix says gzip; rename it"),
+    "other.jsonl.zst": (gzip.compress(b"x"), "holds gzip where its suffix says zstd; rename it"),
+    "lines.parquet": (b'{"text": "a"}', "holds text where its suffix says Parquet; rename it"),
+    "table.jsonl": (b"PAR1....", "holds Parquet where its suffix says text; rename it"),
+    "empty.parquet": (b"", "is empty, without a Parquet footer; write it again"),
+    "footless.parquet": (b"PAR1" + b"x" * 50, "no readable Parquet footer: "),
+    "array.json": (b' [{"text": "a"}]', "is one JSON array, not one object a line; convert it: jq"),
+    "cut.jsonl.gz": (gzip.compress(b"x" * 999)[:-9], "truncated: the last gzip member has no end"),
+    "bad.jsonl.gz": (b"\x1f\x8b\x08\0junk-junk-junk-junk", "corrupt gzip data: "),
+    "sum.jsonl.gz": (gzip.compress(b"{}\n")[:-8] + b"\1" * 8, "corrupt gzip data: "),
+    "cut.jsonl.zst": (
+        zstandard.compress(b"x" * 999)[:-3],
+        "truncated: the last zstd frame has no end",
+    ),
+    "head.jsonl.zst": (zstandard.compress(b"x")[:4], "truncated: the last zstd frame has no end"),
+    "tail.jsonl.zst": (zstandard.compress(b"{}\n") + b"tail", "corrupt zstd data: "),
+}
+
+
+def test_all_bad_files_are_named_at_once(run, tmp_path, good):
+    paths = []
+    for name, (data, _) in BAD_FILES.items():
+        paths.append(tmp_path / "bad" / name)
+        if data is not None:
+            write(paths[-1], data)
+    os.mkfifo(tmp_path / "bad" / "pipe.jsonl")
+    (tmp_path / "bad" / "folder").mkdir()
+    (tmp_path / "bad" / "loop.jsonl").symlink_to("loop.jsonl")
+    done = run(
+        good, *paths, *(tmp_path / "bad" / name for name in ("pipe.jsonl", "folder", "loop.jsonl"))
+    )
+    assert done.code == 1
+    first, *named, last = done.message.splitlines()
+    assert first == f"{len(paths) + 3} input files cannot be read:"
+    assert last == "Repair or remove them, or go on without them: --on-bad-file skip"
+    assert len(named) == len(paths) + 3
+    problems = {**{name: problem for name, (_, problem) in BAD_FILES.items()},
+                "pipe.jsonl": "is not a regular file; use - to read a stream",
+                "folder": "no file below it ends in .jsonl",
+                "loop.jsonl": "too many levels of symbolic links"}  # fmt: skip
+    for name, problem in problems.items():
+        assert any(line.startswith(f"  {tmp_path}/bad/{name}: {problem}") for line in named), name
+
+
+#: Found by workers; all others before any worker starts.
+DAMAGED_FILES = [name for name in BAD_FILES if name.startswith(("cut", "sum", "tail", "head"))]
+
+
+@pytest.mark.parametrize(
+    ("name", "workers"),
+    [(name, 1) for name, (data, _) in BAD_FILES.items() if data is not None]
+    + [(name, 2) for name in DAMAGED_FILES],
+)
+def test_one_bad_file_stops_the_run_or_is_skipped_and_reported(run, tmp_path, good, name, workers):
+    bad = write(tmp_path / name, BAD_FILES[name][0])
+    done = run(good, bad, workers=workers)
+    assert done.code == 1
+    assert done.message.startswith(f"1 input file cannot be read:\n  {bad}: {BAD_FILES[name][1]}")
+
+    done = run(good, bad, options=["--on-bad-file", "skip"], workers=workers)
+    assert done.code == 0
+    assert done.counts["n_rows"] == done.counts["n_chosen"] == 20
+    assert done.counts["n_bad_shards"] == 1
+    assert list(done.report["bad_shards"]) == [str(bad)]
+
+
+def test_a_pool_of_bad_files_alone_cannot_be_skipped(run, tmp_path):
+    bad = write(tmp_path / "cut.jsonl.gz", BAD_FILES["empty.parquet"][0])
+    missing = tmp_path / "missing.jsonl"
+    done = run(missing, options=["--on-bad-file", "skip"])
+    assert (done.code, done.message.splitlines()[1]) == (
+        1,
+        f"  {missing}: no such file, and no file matches it as a pattern",
+    )
+    assert run(bad).counts["n_rows"] == 0
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "gz", "zst"])
+def test_an_empty_file_has_no_records_and_an_empty_subset_is_no_failure(run, tmp_path, kind):
+    empty = tmp_path / f"empty{'' if kind == 'jsonl' else '.jsonl'}.{kind}"
+    done = run(write(empty, b""))
+    assert (done.code, done.counts["n_rows"], done.counts["n_chosen"]) == (0, 0, 0)
+    for _ in range(2):  # also when the output is up to date
+        assert run(empty, options=["--fail-if-empty"]).code == 1
+
+
+def test_an_empty_parquet_table_has_no_records(run, tmp_path):
+    path = parquet_of(tmp_path / "none.parquet", pa.table({"text": pa.array([], pa.string())}))
+    assert run(path).counts["n_rows"] == 0
+
+
+@pytest.mark.parametrize("kind", ["gz", "zst"])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_several_members_frames_and_padding_are_one_stream(run, tmp_path, kind, workers):
+    records = make_records(30)
+    parts = [compress(line, kind) for line in _lines(records)]
+    if kind == "gz":
+        parts.insert(5, b"\0" * 700)
+        parts.append(b"\0" * 300_000)
+    else:
+        skippable = b"\x53\x2a\x4d\x18\x05\0\0\0abcde"
+        parts = [skippable, *parts[:7], compress(b"", kind), skippable, *parts[7:]]
+    path = write(tmp_path / f"pool.jsonl.{kind}", b"".join(parts))
+    done = run(path, workers=workers)
+    assert done.counts["n_chosen"] == 30
+    assert [line + b"\n" for line in done.lines] == _lines(records)
+
+
+def _lines(records):
+    return [json.dumps(record).encode() + b"\n" for record in records]
+
+
+def test_long_windows_are_an_option(run, tmp_path):
+    parameters = zstandard.ZstdCompressionParameters.from_level(1, window_log=28)
+    stream = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
+    data = stream.compress(b"".join(_lines(make_records(10)))) + stream.flush()
+    path = write(tmp_path / "long.jsonl.zst", data)
+    done = run(path)
+    assert done.code == 1
+    assert "its zstd window is larger than 128 MiB; allow it (and its memory): --long" in (
+        done.message
+    )
+    assert run(path, options=["--long"]).counts["n_chosen"] == 10
+
+
+@pytest.mark.parametrize("kind", ["gz", "zst"])
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("n_streams", [1, 5])
+def test_what_stands_before_the_damage_is_salvaged(run, tmp_path, good, kind, workers, n_streams):
+    """With one stream this process cuts it for the workers; five are a task each."""
+    cut = truncate(write_lines(tmp_path / "cut", MEGABYTES_OF_LINES, kind))
+    others = [
+        write_records(tmp_path / f"whole-{i}", make_records(20, i + 1), kind)
+        for i in range(n_streams - 1)
+    ]
+    for output in ("first", "again"):  # the second run meets the sidecars of the first
+        done = run(
+            good, cut, *others,
+            options=["--on-bad-file", "salvage"], output=output, workers=workers,
+        )  # fmt: skip
+        counts = done.counts
+        assert done.code == 0
+        n_whole = 20 * n_streams
+        assert counts["n_rows"] > n_whole + 5000
+        assert counts["n_chosen"] == counts["n_rows"] - counts["n_rejected"]
+        assert counts["n_rejected"] <= 1
+        n_salvaged = counts["n_chosen"] - n_whole
+        assert done.lines[20 : 20 + n_salvaged] == MEGABYTES_OF_LINES.splitlines()[:n_salvaged]
+        assert done.report["bad_shards"].keys() == {str(cut)}
+        assert done.report["bad_shards"][str(cut)].startswith("truncated")
+
+
+def damage_middle_group(path):
+    """Spoil the second column of the second row group."""
+    column = pq.read_metadata(path).row_group(1).column(1)
+    data = bytearray(path.read_bytes())
+    start = column.dictionary_page_offset or column.data_page_offset
+    data[start : start + column.total_compressed_size // 2] = b"\xff" * (
+        column.total_compressed_size // 2
+    )
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_damaged_row_group_is_refused_row_by_row_and_later_rows_keep_their_numbers(
+    run, tmp_path, workers
+):
+    records = make_records(48)
+    path = damage_middle_group(write_records(tmp_path / "pool", records, "parquet"))
+    done = run(path, workers=workers)
+    assert done.code == 1
+    assert f"{path}: damaged Parquet data: " in done.message
+
+    done = run(path, options=["--on-bad-file", "salvage"], workers=workers)
+    assert done.code == 0
+    assert done.counts["rejects"] == {"damaged": 16}
+    assert [reject["row"] for reject in done.rejects] == list(range(16, 32))
+    written = pq.read_table(done.output / "subset-00000.parquet")
+    assert written.to_pylist() == records[:16] + records[32:]
+    assert done.report["bad_shards"][str(path)].startswith("row group 1: damaged Parquet data")
+
+
+def test_a_missing_column_is_answered_with_those_there_are(run, tmp_path):
+    path = parquet_of(tmp_path / "a.parquet", pa.table({"body": ["x"], "id": [1]}))
+    done = run(path)
+    assert done.code == 1
+    assert f"  {path}: has no column 'text'; it has body, id" in done.message
+    double = pa.table([["x"], ["y"]], names=["text", "text"])
+    path = parquet_of(tmp_path / "b.parquet", double)
+    assert f"  {path}: has 2 columns named 'text'" in run(path).message
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_neighbours_of_another_schema_are_refused_for_parquet_and_fine_for_lines(
+    run, tmp_path, workers
+):
+    first = parquet_of(tmp_path / "a.parquet", pa.table({"text": ["one"], "id": [1]}))
+    wider = parquet_of(tmp_path / "b.parquet", pa.table({"text": ["two"], "id": [2.5], "x": ["y"]}))
+    other = parquet_of(tmp_path / "c.parquet", pa.table({"text": ["three"], "id": ["3"]}))
+
+    assert run(first, wider, workers=workers).counts["n_chosen"] == 2
+    done = run(first, wider, other, output="a", workers=workers)
+    assert done.code == 1
+    assert (
+        f"{other}: its column 'id' is string where {first} has int64; "
+        "make them agree, or write JSONL: --format jsonl"
+    ) in done.message
+    done = run(first, wider, other, options=["--on-bad-file", "skip"], output="b", workers=workers)
+    assert (done.counts["n_chosen"], done.counts["n_bad_shards"]) == (2, 1)
+    done = run(first, wider, other, options=["--format", "jsonl"], output="c", workers=workers)
+    assert done.counts["n_chosen"] == 3
+
+
+TEXTS = ["one text", "an other", None, "the last"]
+COLUMNS = {
+    "string": pa.array(TEXTS, pa.string()),
+    "large_string": pa.array(TEXTS, pa.large_string()),
+    "string_view": pa.array(TEXTS, pa.string_view()),
+    "dictionary": pa.array(TEXTS, pa.string()).dictionary_encode(),
+    "large_dictionary": pa.array(TEXTS, pa.large_string()).dictionary_encode(),
+    "binary": pa.array(TEXTS).cast(pa.binary()),
+    "large_binary": pa.array(TEXTS).cast(pa.large_binary()),
+    "fixed": pa.array([t and t.encode() for t in TEXTS], pa.binary(8)),
+}
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+@pytest.mark.parametrize("nested", [False, True])
+def test_text_columns_of_every_type_are_read(run, tmp_path, name, nested):
+    column = COLUMNS[name]
+    options = []
+    if nested:
+        column = pa.StructArray.from_arrays([column, pa.array(range(4))], ["body", "n"])
+        options = ["--text-field", "text.body", "--target-text-field", "text"]
+    path = parquet_of(tmp_path / "a.parquet", pa.table({"text": column}))
+    done = run(path, options=["--max-rejects", 1, *options])
+    assert done.code == 0
+    assert done.counts["rejects"] == {"null": 1}
+    assert done.counts["n_chosen"] == 3
+    written = pq.read_table(done.output / "subset-00000.parquet")
+    kept = pq.read_schema(path).field("text").type
+    assert written.schema.field("text").type == kept or "view" in str(kept)
+
+
+@pytest.mark.parametrize("column", [[["a", "b"]], [17], [{"a": "b"}]])
+def test_a_text_column_of_no_text_is_of_the_wrong_type(run, tmp_path, column):
+    path = parquet_of(tmp_path / "a.parquet", pa.table({"text": column}))
+    done = run(path, options=["--max-rejects", 1])
+    assert done.counts["rejects"] == {"wrong-type": 1}
+
+
+def test_a_list_of_turns_is_a_chat(run, tmp_path):
+    turns = [[{"role": "user", "content": "why"}, {"role": "assistant", "content": "so"}]]
+    path = parquet_of(tmp_path / "a.parquet", pa.table({"messages": turns}))
+    done = run(path, options=["--chat", "--target-text-field", "text"])
+    assert done.counts["n_chosen"] == 1
+
+
+def test_a_value_that_json_cannot_hold_is_an_error_and_no_crash(run, tmp_path):
+    broken = pa.array([b"\xff"], pa.binary()).view(pa.string())
+    path = parquet_of(tmp_path / "a.parquet", pa.table({"text": ["fine"], "other": broken}))
+    assert run(path).counts["n_chosen"] == 1
+    done = run(path, options=["--format", "jsonl"], output="lines")
+    assert done.code == 1
+    assert done.message.startswith("a chosen Parquet row has a value that JSON cannot hold")
+
+
+def test_symlink_loops_end_and_nothing_in_a_directory_is_passed_over(tmp_path):
+    pool = tmp_path / "pool"
+    write_records(pool / "a" / "one", make_records(2), "jsonl")
+    (pool / "a" / "up").symlink_to(pool)
+    (pool / "a" / "here").symlink_to(".")
+    write(pool / "b.jsonl.bz2", b"BZh")
+    write(pool / "report.json", b"{}")
+    write(pool / "README.md", b"#")
+    (pool / "gone.jsonl").symlink_to("nowhere")
+    shards, errors = find_shards([str(pool)])
+    assert [shard.path for shard in shards] == [str(pool / "a" / "one.jsonl")]
+    assert sorted(Path(error.shard).name for error in errors) == ["b.jsonl.bz2", "gone.jsonl"]
+
+
+def test_a_directory_that_cannot_be_listed_is_an_error(tmp_path, monkeypatch):
+    write_records(tmp_path / "pool" / "open" / "one", make_records(2), "jsonl")
+    (tmp_path / "pool" / "closed").mkdir()
+    scandir = os.scandir
+
+    def refuse(path):
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    shards, errors = find_shards([str(tmp_path / "pool")])
+    assert len(shards) == 1
+    assert [str(error) for error in errors] == [f"{tmp_path}/pool/closed: permission denied"]
+
+
+def test_names_that_would_command_a_terminal_or_fit_no_report_are_harmless(run, tmp_path):
+    hostile = write(tmp_path / "a\x1b[2J\n.csv", b"")
+    nameless = os.fsdecode(os.fsencode(tmp_path) + b"/\xff.jsonl")
+    with open(nameless, "wb") as file:
+        file.write(b'{"text": "a"}\n')
+    done = run(hostile, nameless)
+    assert done.code == 1
+    assert f"  {tmp_path}/a\\x1b[2J .csv: the suffix is none of" in done.message
+    assert f"  {tmp_path}/\\udcff.jsonl: the name is no UTF-8" in done.message
+
+
+@pytest.mark.parametrize("kind", ["gz", "zst", "parquet"])
+def test_a_bomb_stays_within_bounds(tmp_path, kind, target):
+    """A gigabyte without a newline, and 3 GB of repeated text, from some KB."""
+    if kind == "parquet":
+        text = pa.DictionaryArray.from_arrays(pa.array([0] * 60, pa.int32()), ["x" * 50_000_000])
+        path = parquet_of(tmp_path / "bomb.parquet", pa.table({"text": text}), compression="zstd")
+    else:
+        part = compress(b" " * (64 << 20), kind)
+        path = write(tmp_path / f"bomb.jsonl.{kind}", compress(b'{"text": "', kind) + part * 16)
+    assert path.stat().st_size < 2_000_000
+    process = subprocess.Popen(
+        [sys.executable, "-m", "zipsel", "select", path, "-t", target, "-o", tmp_path / "out",
+         "--workers", "1", "--top-k", "1", "--max-row-bytes", "1MiB"],
+        stderr=subprocess.PIPE,
+    )  # fmt: skip
+    with process.stderr as stderr:
+        message = stderr.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 3, message
+    assert b"too-long" in message
+    assert usage.ru_maxrss < 700_000  # KB
