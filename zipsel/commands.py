@@ -62,7 +62,8 @@ def _select_pool(
 ) -> int | None:
     with open_engine(settings.engine, settings.workers, settings.ray_address) as engine:
         engine.start()
-        from zipsel.pipeline import Run, run_select  # while the workers' server is starting
+        from zipsel.pipeline import run_select  # while the workers' server is starting
+        from zipsel.run import Run
 
         run = Run(settings, log, command, force, stdout)
         report = run_select(run, select_settings, engine, report_path)
@@ -157,7 +158,7 @@ def score(
         return
     with open_engine(settings.engine, settings.workers, settings.ray_address) as engine:
         engine.start()
-        from zipsel.pipeline import Run  # while the workers' server is starting
+        from zipsel.run import Run  # while the workers' server is starting
         from zipsel.score_output import run_score
 
         run_score(Run(settings, log, (), force, stdout), engine, output)

@@ -40,8 +40,9 @@ def run_demo(directory: str, workers: int, log: Log, command: list[str]) -> None
     Raises:
         ZipselError: As ``select`` does.
     """
-    from zipsel.pipeline import Run, run_select
+    from zipsel.pipeline import run_select
     from zipsel.report.summary import print_records, print_summary, stderr_console
+    from zipsel.run import Run
 
     pool, target = os.path.join(directory, "pool"), os.path.join(directory, "target.jsonl")
     output = os.path.join(directory, "subset")

@@ -13,10 +13,11 @@ from zipsel.engines import Engine
 from zipsel.errors import UsageError
 from zipsel.files import staged_files
 from zipsel.fitting import open_profile, profile_key
-from zipsel.pipeline import Run, score_job
+from zipsel.passes import score_job
 from zipsel.readers import fetch
 from zipsel.rejects import check_rejects, encode_rejects
 from zipsel.report.summary import human_bytes
+from zipsel.run import Run
 from zipsel.scores import Part, column_values, read_columns, score_table
 from zipsel.scoring import PoolScores, score_pool
 from zipsel.settings import ScoreOutput
@@ -45,6 +46,7 @@ def run_score(run: Run, engine: Engine, output: ScoreOutput) -> PoolScores:
         work_dir.locked(settings.lock, shared=share is not None, on_wait=run.say_waiting),
         engine,
     ):
+        engine.check_paths(work_dir.path, [shard.path for shard in shards])
         key, target = profile_key(settings, pool)
         with work_dir.alone(key):
             profile_path, profile = open_profile(settings, key, target, pool, work_dir)

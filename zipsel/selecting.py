@@ -1,9 +1,4 @@
-"""Pass one and two together: score as much as the budget needs, then choose.
-
-A cascade finishes only contenders. How many follows the budget; should they not suffice (quotas
-of groups that rank low, many duplicates), the screen is lowered and only the new contenders are
-finished.
-"""
+"""Choosing among scored records, in the strategy's order, until the budget is full."""
 
 from __future__ import annotations
 
@@ -19,12 +14,12 @@ from zipsel.engines import Engine
 from zipsel.gather import Spooled, gather
 from zipsel.profile import Profile
 from zipsel.ranking import Candidates, Priority, Ranking
-from zipsel.scorers.faceted import Cascade, FacetedScorer
+from zipsel.scorers.faceted import FacetedScorer
 from zipsel.scorers.fused import FusedScorer
 from zipsel.scorers.ngram import NgramScorer
 from zipsel.scoring import PoolScores
 from zipsel.selection import diverse
-from zipsel.selection.budgets import BYTES_PER_TOKEN, Budget, apportion, whole_limit
+from zipsel.selection.budgets import BYTES_PER_TOKEN, apportion, whole_limit
 from zipsel.selection.choose import Chooser, Namer
 from zipsel.selection.duplicates import Duplicates
 from zipsel.selection.inspect import Features, Inspection
@@ -39,11 +34,6 @@ from zipsel.writers import Chosen
 _SPARE_SHARE = 0.1
 _SPARE_RECORDS = 64
 _SPARE_BYTES = 1 << 16
-
-#: Contenders that a cascade finishes, as a multiple of the budget's share of the pool, and the
-#: least share.
-_CONTENDERS_PER_CHOSEN = 2
-_LEAST_SHARE = 0.05
 
 
 @dataclass
@@ -285,40 +275,3 @@ def _ngram_part(profile: Profile) -> NgramScorer:
     if isinstance(scorer, NgramScorer):
         return scorer
     return NgramScorer.fit(profile.target, profile.target.take(np.zeros(0, np.int64)))
-
-
-def contender_share(select: SelectSettings, n_records: float, n_bytes: float) -> float:
-    """Share of the pool that a cascade should finish.
-
-    Twice the budget's own share, in steps that double from a twentieth, so that nearby budgets
-    share their scores; all of the pool where the budget is an alignment or the strategy draws from
-    all of it. Measured against finishing everything, shares from 0.03 to 0.2 lose nothing beyond
-    noise (at most 0.005 bits per byte of the PPM judge; mean of four targets, 0.4, 1 and 4 MB
-    chosen of 55 MB).
-    """
-    if select.contenders is not None:
-        return select.contenders
-    budget = select.budget
-    if budget.kind == "min_alignment" or select.strategy in ("sample", "stratified"):
-        return 1.0
-    factor = diverse.OVERSELECTION if select.strategy == "diverse" else 1
-    needed = _CONTENDERS_PER_CHOSEN * factor * _share_of_pool(budget, n_records, n_bytes)
-    share = _LEAST_SHARE
-    while share < min(1.0, needed):
-        share *= 2
-    return min(1.0, share)
-
-
-def _share_of_pool(budget: Budget, n_records: float, n_bytes: float) -> float:
-    whole = {"fraction": 1.0, "top_k": n_records, "max_bytes": n_bytes}.get(
-        budget.kind, n_bytes / BYTES_PER_TOKEN
-    )
-    return budget.value / max(1.0, whole)
-
-
-def screen_of(profile: Profile, share: float) -> float | None:
-    """The cascade's threshold for a share of the pool; None to finish every row."""
-    scorer = profile.scorer
-    if share < 1 and isinstance(scorer, Cascade):
-        return scorer.screen_for(share)
-    return None

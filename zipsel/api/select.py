@@ -104,7 +104,8 @@ def select(
         ZipselError: As the command does, with the same messages.
         TypeError: If an option is none.
     """
-    from zipsel.pipeline import Run, run_select
+    from zipsel.pipeline import run_select
+    from zipsel.run import Run
 
     _refuse_in_import()
     place = os.path.abspath(output)

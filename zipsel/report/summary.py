@@ -73,7 +73,8 @@ def print_summary(report: Report, console: Console) -> None:
         table.add_row("duplicates", f"{counts.n_duplicates:,} candidates left out")
     if report.threshold is not None:
         median = report.quantiles["pool"].get("p50")
-        beside = "" if median is None else f"; pool median {median:.3f}"
+        known = median is not None and not counts.n_screened
+        beside = f"; pool median {median:.3f}" if known else ""
         table.add_row("threshold", f"alignment {report.threshold:.3f}{beside}")
     for group in report.groups[:5]:
         share_pool = group.n_pool / max(1, counts.n_scored)

@@ -1,0 +1,182 @@
+"""Both passes: score as much as the budget needs, then choose.
+
+A cascade finishes only contenders. How many follows the budget; should they not suffice (quotas of
+groups that rank low, many duplicates), the screen is lowered, and only the new contenders are
+finished.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from zipsel.cascade import contender_share, screen_of
+from zipsel.engines import Engine
+from zipsel.errors import ShardError
+from zipsel.fitting import save_excluded
+from zipsel.profile import Profile
+from zipsel.ranking import Ranking
+from zipsel.rejects import check_rejects
+from zipsel.run import Run
+from zipsel.scorers.faceted import Cascade
+from zipsel.scores import SIDECAR_VERSION
+from zipsel.scoring import PoolScores, score_pool
+from zipsel.selecting import Selection, Selector
+from zipsel.selection.inspect import Inspection
+from zipsel.selection.leaks import LeakSources
+from zipsel.settings import ScoreSettings, SelectSettings, digest_of
+from zipsel.shards import Shard
+from zipsel.tasks import Job
+from zipsel.workdir import WorkDir
+
+#: Bytes of text in a byte of a compressed shard, to guess a pool's size before reading it.
+_GUESSED_COMPRESSION = 4
+
+
+def guess_bytes(shards: Sequence[Shard]) -> int:
+    """Bytes of text that a pool may hold, before it is read."""
+    return sum(
+        shard.n_bytes * (1 if shard.seekable and shard.format == "jsonl" else _GUESSED_COMPRESSION)
+        for shard in shards
+    )
+
+
+@dataclass
+class Passes:
+    """Both passes of one run.
+
+    Attributes:
+        run: Settings, log and clock.
+        select_settings: What is chosen.
+        engine: Where tasks run.
+        work_dir: Where sidecars and rows under way are.
+        shards: The pool.
+        missing: Files that were skipped before the passes.
+        profile_path: The profile's file.
+        profile: The profile.
+        share: Share of the pool that was finished; None where there is no cascade.
+        screen: The cascade's last threshold, or None.
+        scores: The pool's sidecar.
+        ranking: By alignment.
+        selection: What was chosen.
+    """
+
+    run: Run
+    select_settings: SelectSettings
+    engine: Engine
+    work_dir: WorkDir
+    shards: list[Shard]
+    missing: list[ShardError]
+    profile_path: str
+    profile: Profile
+    share: float | None = None
+    screen: float | None = None
+    scores: PoolScores = field(init=False)
+    ranking: Ranking = field(init=False)
+    selection: Selection = field(init=False)
+
+    def select(self) -> None:
+        """Run both passes until the budget is full or everything has been considered."""
+        select = self.select_settings
+        is_cascade = isinstance(self.profile.scorer, Cascade)
+        share = contender_share(select, *self._guess_size()) if is_cascade else 1.0
+        while True:
+            self._score(share)
+            if is_cascade:
+                n_accepted = self.scores.n_rows - self.scores.n_rejected
+                needed = contender_share(select, n_accepted, self.scores.n_bytes)
+                if needed > share:
+                    share = needed
+                    continue
+            self._choose()
+            if self.selection.full or share >= 1 or select.contenders is not None:
+                self.share = share if is_cascade else None
+                return
+            share = min(1.0, 2 * share)
+
+    def _guess_size(self) -> tuple[float, float]:
+        """Records and bytes of text that the pool may hold."""
+        n_bytes = guess_bytes(self.shards)
+        origin = self.profile.origin
+        mean = origin["n_sample_bytes"] / max(1, origin["n_sample_records"]) or 1000.0
+        return n_bytes / mean, n_bytes
+
+    def _score(self, share: float) -> None:
+        run, settings = self.run, self.run.settings
+        self.screen = screen_of(self.profile, share)
+        job = score_job(settings, self.work_dir, self.profile_path, self.profile, self.screen)
+        stored_bytes = sum(shard.n_bytes for shard in self.shards)
+        with run.stage("score"), run.log.progress("scoring", stored_bytes) as progress:
+            self.scores = score_pool(
+                self.engine,
+                job,
+                self.shards,
+                skip_bad=settings.on_bad_file != "stop",
+                force=run.force,
+                advance=progress.advance,
+            )
+        self.run.force = False  # a second round of this run need not score again
+        self.scores.bad_shards.extend(self.missing)
+        check_rejects(self.scores, settings)
+
+    def _choose(self) -> None:
+        run, select = self.run, self.select_settings
+        spool_folder = self.work_dir.spool()
+        selector = Selector(
+            self.engine,
+            self.shards,
+            self.scores,
+            self.profile,
+            run.settings,
+            select,
+            Inspection(
+                leaks=self._leak_sources(spool_folder),
+                near=select.dedup == "near",
+                tokenizer_path=select.tokenizer,
+            ),
+            spool_folder,
+            self.screen,
+        )
+        with run.stage("rank"):
+            selector.rank()
+        with run.stage("choose"):
+            self.selection = selector.choose()
+        self.ranking = selector.ranking
+
+    def _leak_sources(self, folder: str) -> LeakSources | None:
+        select = self.select_settings
+        if select.keep_leaks:
+            return None
+        exclude_path = None
+        if select.exclude:
+            exclude_path = os.path.join(folder, "exclude")
+            save_excluded(exclude_path, select.exclude, self.run.settings)
+        return LeakSources(self.profile_path, exclude_path, select.leak_rule)
+
+
+def score_job(
+    settings: ScoreSettings,
+    work_dir: WorkDir,
+    profile_path: str,
+    profile: Profile,
+    screen: float | None,
+) -> Job:
+    """The settings of scoring tasks, with the folder that they key."""
+    key = digest_of(
+        {
+            "version": SIDECAR_VERSION,
+            "profile": profile.digest,
+            "text": settings.text,
+            "read": settings.read,
+            "salvage": settings.on_bad_file == "salvage",
+        }
+    )
+    return Job(
+        profile_path,
+        settings.text,
+        settings.read,
+        work_dir.scores(key),
+        screen,
+        settings.on_bad_file == "salvage",
+    )
