@@ -6,7 +6,7 @@ results do not depend on which one ran them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal, Protocol, Self, TypeVar
 
 Task = TypeVar("Task")
@@ -26,6 +26,13 @@ class Engine(Protocol):
 
     def start(self) -> None:
         """Begin to set workers up, if that can be done while this process does other things."""
+
+    def check_paths(self, work_dir: str, paths: Sequence[str]) -> None:
+        """Refuse files that some worker would not see as this process does.
+
+        Raises:
+            UsageError: Naming the worker and the path.
+        """
 
     def run(
         self, function: Callable[[Task], Result], tasks: Iterable[Task]

@@ -1,0 +1,280 @@
+"""Tasks on a Ray cluster: the same functions over the same chunks as on one machine.
+
+Pool and work directory must be visible under the same paths on every node, which is checked before
+any work. Tasks are idempotent and leave their results in files of the work directory, so a task
+whose worker or node was lost is simply run again, by Ray; what comes back to the driver is counts
+and places. At most two tasks for each slot are under way.
+
+Ray prints notices of crashes to descriptor 1 whatever it is told; ``cli`` has sent that to
+standard error before anything is imported.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Self
+
+from zipsel import __version__
+from zipsel.engines import Result, Task
+from zipsel.errors import UsageError, WorkerDied
+
+#: Tasks under way for each slot: one runs, the next is there when it ends.
+_PER_SLOT = 2
+
+#: Runs of a task that ended with its worker or node, beyond the first.
+_MAX_RETRIES = 3
+
+#: Wait for cancelled tasks to be gone, so that none writes any more.
+_CANCEL_SECONDS = 10.0
+
+#: How long a cluster may take to accept a connection.
+_REACH_SECONDS = 10.0
+
+#: Shards of which each node is asked whether it sees them.
+_PROBED_PATHS = 64
+
+
+class RayEngine:
+    """A Ray cluster: one that runs, or one on this machine for as long as it is needed.
+
+    Args:
+        n_workers: Slots of a cluster on this machine; one that runs already has its own.
+        address: Of a cluster (``auto``, ``host:port``, ``ray://host:port``); None for
+            ``RAY_ADDRESS`` or, where that is not set, this machine.
+
+    Raises:
+        UsageError: If Ray is not installed.
+    """
+
+    def __init__(self, n_workers: int, address: str | None = None) -> None:
+        self.n_workers = n_workers
+        self.address = address or os.environ.get("RAY_ADDRESS")
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        try:
+            import ray
+        except ImportError:
+            raise UsageError(
+                "--engine ray needs Ray, which is not installed: pip install 'zipsel[ray]'"
+            ) from None
+        self._ray: Any = ray
+        self._running: dict[Any, Any] = {}
+        self._depth = 0
+        self._owned = False
+
+    def __enter__(self) -> Self:
+        """Nothing starts yet; uses may be nested, and the outermost ends the connection."""
+        self._depth += 1
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Cancel what runs and, at the outermost, leave the cluster."""
+        self._depth -= 1
+        self._cancel()
+        if self._depth <= 0:
+            self.close()
+
+    def start(self) -> None:
+        """Nothing: what is up to date needs no cluster."""
+
+    def _connect(self) -> None:
+        """Join the cluster, or start one; a program that has joined one stays in it.
+
+        Raises:
+            UsageError: If there is no cluster at the address.
+        """
+        if self._ray.is_initialized():
+            self.n_workers = self._n_slots()
+            return
+        options: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
+        if self.address is None:
+            options.update(address="local", num_cpus=self.n_workers, include_dashboard=False)
+        else:
+            _reach(self.address)
+            options.update(address=self.address)
+        with _own_sigterm():
+            try:
+                self._ray.init(**options)
+            except (ConnectionError, ValueError, RuntimeError) as error:
+                raise UsageError(
+                    f"--ray-address {self.address}: {_last_line(error)}; is the cluster running?"
+                ) from None
+        self._owned = True
+        self.n_workers = self._n_slots()
+
+    def _n_slots(self) -> int:
+        return max(1, int(self._ray.cluster_resources().get("CPU", 1)))
+
+    def check_paths(self, work_dir: str, paths: Sequence[str]) -> None:
+        """Refuse paths that some node of the cluster does not see as this machine does.
+
+        Raises:
+            UsageError: Naming node and path, or a node whose zipsel is another version.
+        """
+        self._connect()
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        token = secrets.token_hex(8)
+        marker = os.path.join(os.path.abspath(work_dir), f"seen-{token}")
+        probed = [os.path.abspath(path) for path in _spread(paths)]
+        sizes = {path: os.path.getsize(path) for path in probed}
+        look = self._ray.remote(max_retries=1, num_cpus=0)(_look)
+        with open(marker, "w") as file:
+            file.write(token)
+        try:
+            asked = {
+                node["NodeManagerAddress"]: look.options(
+                    scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+                ).remote(marker, token, sizes)
+                for node in self._ray.nodes()
+                if node["Alive"] and node["Resources"].get("CPU")
+            }
+            for name, reference in asked.items():
+                self._judge(name, reference, marker)
+        finally:
+            os.unlink(marker)
+
+    def _judge(self, node: str, reference: Any, marker: str) -> None:
+        try:
+            version, unseen = self._ray.get(reference)
+        except self._ray.exceptions.RayError as error:
+            raise UsageError(
+                f"node {node} of the Ray cluster cannot run zipsel: {_last_line(error)}"
+            ) from None
+        if version != __version__:
+            raise UsageError(f"node {node} has zipsel {version}, this machine {__version__}")
+        if unseen:
+            found = os.path.dirname(marker) if unseen[0] == marker else unseen[0]
+            raise UsageError(
+                f"node {node} of the Ray cluster does not see {found} as this machine does; "
+                "pool and --work-dir must be where all nodes see them under the same path"
+            )
+
+    def run(
+        self, function: Callable[[Task], Result], tasks: Iterable[Task]
+    ) -> Iterator[tuple[Task, Result | BaseException]]:
+        """As ``Engine.run``.
+
+        Raises:
+            WorkerDied: If a task's worker or node was lost time and again.
+        """
+        self._connect()
+        remote = self._ray.remote(max_retries=_MAX_RETRIES, num_cpus=1)(_call)
+        directory = os.getcwd()
+        waiting = iter(tasks)
+        exhausted = False
+        try:
+            while True:
+                while not exhausted and len(self._running) < _PER_SLOT * self.n_workers:
+                    try:
+                        task = next(waiting)
+                    except StopIteration:
+                        exhausted = True
+                        break
+                    self._running[remote.remote(function, directory, task)] = task
+                if not self._running:
+                    return
+                (reference, *_), _ = self._ray.wait(list(self._running), num_returns=1)
+                yield self._take(reference)
+        finally:
+            self._cancel()
+
+    def _take(self, reference: Any) -> tuple[Any, Any]:
+        """A finished task and its outcome."""
+        task = self._running.pop(reference)
+        try:
+            return task, self._ray.get(reference)[0]
+        except self._ray.exceptions.RayError as error:
+            raise WorkerDied(
+                f"a worker was lost {_MAX_RETRIES + 1} times at {task}: {_last_line(error)}"
+            ) from None
+
+    def _cancel(self) -> None:
+        """Kill what runs, and wait until it is gone."""
+        if not self._running:
+            return
+        for reference in self._running:
+            self._ray.cancel(reference, force=True)
+        everything = list(self._running)
+        self._ray.wait(everything, num_returns=len(everything), timeout=_CANCEL_SECONDS)
+        self._running.clear()
+
+    def close(self) -> None:
+        """As ``Engine.close``."""
+        if self._ray.is_initialized():
+            self._cancel()
+            if self._owned:
+                self._ray.shutdown()
+        self._running.clear()
+        self._owned = False
+
+
+def _call(function: Callable[[Any], Any], directory: str, task: Any) -> tuple[Any]:
+    """Run a task on a node; errors are results, since Ray would wrap those that are raised."""
+    os.chdir(directory)
+    try:
+        return (function(task),)
+    except Exception as error:
+        return (error,)
+
+
+def _look(marker: str, token: str, sizes: dict[str, int]) -> tuple[str, list[str]]:
+    """This node's version, and what it does not see as the driver does."""
+    unseen = []
+    try:
+        with open(marker) as file:
+            if file.read() != token:
+                unseen.append(marker)
+    except OSError:
+        unseen.append(marker)
+    for path, n_bytes in sizes.items():
+        try:
+            if os.path.getsize(path) != n_bytes:
+                unseen.append(path)
+        except OSError:
+            unseen.append(path)
+    return __version__, unseen
+
+
+def _spread(paths: Sequence[str]) -> list[str]:
+    """Paths from all along the list: neighbours stand in one directory."""
+    step = max(1, -(-len(paths) // _PROBED_PATHS))
+    return list(paths[::step])
+
+
+def _reach(address: str) -> None:
+    """Find out within seconds whether anything listens: Ray itself tries for minutes.
+
+    Raises:
+        UsageError: If not.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _REACH_SECONDS).close()
+    except OSError as error:
+        raise UsageError(
+            f"--ray-address {address}: {error.strerror or error}; is the cluster running?"
+        ) from None
+
+
+@contextmanager
+def _own_sigterm() -> Iterator[None]:
+    """Keep this program's answer to SIGTERM, which ``ray.init`` replaces by its own."""
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, handler)
+
+
+def _last_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[-1].strip() if lines else type(error).__name__
