@@ -10,7 +10,7 @@ from zipsel.report.html import group_rows, loss_rows, percent, sentence, stage_r
 from zipsel.report.model import Report
 from zipsel.report.shown import ShownRecord
 from zipsel.report.summary import human_bytes
-from zipsel.report.visible import code
+from zipsel.report.visible import code, prose
 
 _N_SHOWN = 5
 _N_SHARDS = 20
@@ -39,7 +39,7 @@ def _iter_lines(report: Report) -> Iterator[str]:
     yield f"Budget {code(report.budget)}, scorer `{report.scorer}`{threshold}."
     yield ""
     for finding in findings(report):
-        yield f"- {'⚠ ' if finding.look else ''}{finding.text}"
+        yield f"- {'⚠ ' if finding.look else ''}{prose(finding.text)}"
     yield ""
     if report.groups:
         yield f"## Composition by {code(report.group_field or '', 60)}"
@@ -52,10 +52,10 @@ def _iter_lines(report: Report) -> Iterator[str]:
     yield "## Where the rows went"
     yield ""
     losses = [
-        (name, f"{n:,}", percent(n / max(1, counts.n_rows)), note)
+        (prose(name), f"{n:,}", percent(n / max(1, counts.n_rows)), prose(note))
         for name, n, note in loss_rows(report)
     ]
-    yield from table(("where", "rows", "share", "why"), [(*row[:3], row[3]) for row in losses])
+    yield from table(("where", "rows", "share", "why"), losses)
     if counts.rejects:
         reasons = [(reason, f"{n:,}") for reason, n in counts.rejects.items()]
         yield from table(("refused because", "rows"), reasons)

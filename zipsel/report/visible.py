@@ -84,3 +84,8 @@ def code(text: str, limit: int | None = None) -> str:
     fence = "`" * (max((len(run) for run in re.findall("`+", shown)), default=0) + 1)
     pad = " " if shown[0] == "`" or shown[-1] == "`" else ""
     return f"{fence}{pad}{shown}{pad}{fence}".replace("|", "\\|")
+
+
+def prose(text: str, limit: int | None = None) -> str:
+    """A sentence for Markdown that may hold names from outside: no character of it is markup."""
+    return re.sub(r"([\\`*_\[\]<>|~])", r"\\\1", plain(text, limit))
