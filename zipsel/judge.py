@@ -140,13 +140,19 @@ def cut_to_equal_bytes(subsets: Sequence[bytes], limit_bytes: int | None = None)
 
 
 def draw_random_subsets(
-    texts: Iterable[bytes], limit_bytes: int, *, n_subsets: int = 1, seed: int = 0
+    texts: Iterable[bytes],
+    limit_bytes: int,
+    *,
+    n_subsets: int = 1,
+    seed: int = 0,
+    in_pool_order: bool = True,
 ) -> list[bytes]:
     """Random subsets of the pool, of `limit_bytes` each, in one pass over it.
 
     Every record draws one uniform key per subset; the smallest keys stay, as many as fill
-    `limit_bytes`, so memory is bounded by the subsets. Records stand in pool order; a subset is
-    cut at exactly `limit_bytes` (between characters), or shorter if the pool is.
+    `limit_bytes`, so memory is bounded by the subsets. Records stand in pool order, or else in
+    random order, in which every beginning of a subset is a random subset too; a subset is cut at
+    exactly `limit_bytes` (between characters), or shorter if the pool is.
     """
     generator = np.random.default_rng(seed)
     kept: list[list[tuple[float, int, bytes]]] = [[] for _ in range(n_subsets)]
@@ -158,8 +164,8 @@ def draw_random_subsets(
             sizes[i] += len(text) + len(RECORD_END)
             while sizes[i] - len(kept[i][0][2]) - len(RECORD_END) >= limit_bytes:
                 sizes[i] -= len(heapq.heappop(kept[i])[2]) + len(RECORD_END)
-    in_pool_order = (sorted(heap, key=lambda entry: entry[1]) for heap in kept)
-    joined = (join_records(text for _, _, text in heap) for heap in in_pool_order)
+    ordered = (sorted(heap, key=lambda e: e[1] if in_pool_order else -e[0]) for heap in kept)
+    joined = (join_records(text for _, _, text in heap) for heap in ordered)
     return [_cut(subset, limit_bytes) for subset in joined]
 
 

@@ -11,6 +11,7 @@ _COMMANDS = {
     "fit": "Learn a target against a pool, for later runs.",
     "score": "Give every record of a pool its alignment.",
     "report": "Make a run's report again, or compare two runs.",
+    "eval": "Measure what subsets are worth to held-out examples.",
     "explain": "Show why a text scores as it does.",
     "completion": "Print the script that lets a shell complete.",
     "demo": "Run the main job on Python's own standard library.",

@@ -119,6 +119,10 @@ text_options = stack(
     option(_TEXT, "--target-chat", is_flag=True, help=""),
 )
 
+seed_option = option(
+    _SCORER, "--seed", type=int, default=0, show_default=True, help="Of all that is drawn."
+)
+
 scorer_options = stack(
     option(
         _SCORER,
@@ -143,7 +147,7 @@ scorer_options = stack(
         help="Groups of a target of many kinds, each matched alone.",
     ),
     option(_SCORER, "--level", type=int, metavar="N", help="Compression level. [zstd 3, gzip 9]"),
-    option(_SCORER, "--seed", type=int, default=0, show_default=True, help="Of all that is drawn."),
+    seed_option,
     option(
         _SCORER,
         "--sample-bytes",
@@ -185,8 +189,31 @@ group_option = option(
     "Input", "--group-field", metavar="NAME", help="Field whose values the report compares."
 )
 
+workers_option = option(_RUN, "--workers", type=int, metavar="N", help="Processes. [usable CPUs]")
+
+message_options = stack(
+    option(_RUN, "--quiet", "-q", is_flag=True, help="Print errors only."),
+    option(
+        _RUN,
+        "--log-format",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        show_default=True,
+        help="Form of messages on standard error.",
+    ),
+    option(
+        _RUN,
+        "--config",
+        is_eager=True,
+        expose_value=False,
+        callback=load_config,
+        metavar="FILE",
+        help="TOML with any of these options; the command line wins.",
+    ),
+)
+
 run_options = stack(
-    option(_RUN, "--workers", type=int, metavar="N", help="Processes. [usable CPUs]"),
+    workers_option,
     option(
         _RUN,
         "--engine",
@@ -206,24 +233,7 @@ run_options = stack(
         help="When another run uses the work directory.",
     ),
     option(_RUN, "--force", is_flag=True, help="Do again what is up to date."),
-    option(_RUN, "--quiet", "-q", is_flag=True, help="Print errors only."),
-    option(
-        _RUN,
-        "--log-format",
-        type=click.Choice(["text", "json"]),
-        default="text",
-        show_default=True,
-        help="Form of messages on standard error.",
-    ),
-    option(
-        _RUN,
-        "--config",
-        is_eager=True,
-        expose_value=False,
-        callback=load_config,
-        metavar="FILE",
-        help="TOML with any of these options; the command line wins.",
-    ),
+    message_options,
 )
 
 

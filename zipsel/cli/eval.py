@@ -1,0 +1,92 @@
+"""``zipsel eval``."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import redirect_stdout
+from typing import Any
+
+import click
+
+from zipsel.cli.options import (
+    SectionCommand,
+    SizeType,
+    make_log,
+    message_options,
+    option,
+    seed_option,
+    text_options,
+    text_spec,
+    workers_option,
+)
+
+_EPILOG = """\b
+Example:
+  zipsel eval --target held-out.jsonl subset/ other.jsonl --pool pool/
+  zipsel eval --target held-out.jsonl subset/ --pool pool/ --json > eval.json
+"""
+
+
+@click.command("eval", cls=SectionCommand, epilog=_EPILOG)
+@click.argument("subsets", nargs=-1, metavar="SUBSET...")
+@option(
+    "Input",
+    "--target",
+    "-t",
+    multiple=True,
+    metavar="HELDOUT",
+    help="Examples that the selection never saw; also .txt, one each.",
+)
+@option(
+    "Input",
+    "--pool",
+    multiple=True,
+    metavar="POOL",
+    help="Draw random subsets of it, for comparison.",
+)
+@option(
+    "Input",
+    "--max-bytes",
+    type=SizeType(),
+    default=16 << 20,
+    help="Text read from each subset at most. [16MiB]",
+)
+@option("Output", "--json", "as_json", is_flag=True, help="JSON in place of the table.")
+@text_options
+@seed_option
+@workers_option
+@message_options
+def command(**options: Any) -> None:
+    """Measure what subsets are worth to held-out examples of the target.
+
+    A PPM model reads each subset and predicts the examples; fewer bits per byte is better. A
+    SUBSET is a file or a directory, such as one that select wrote. All are cut at the size of
+    the smallest. Needs pyppmd: pip install 'zipsel[eval]'.
+    """
+    from zipsel.engines.local import usable_cpus
+    from zipsel.evaluation import EvalSettings, evaluate
+    from zipsel.rows import TextSpec
+
+    text = text_spec(options["text_field"], options["template"], options["chat"], "") or TextSpec()
+    target_text = text_spec(
+        options["target_text_field"], options["target_template"], options["target_chat"], "target-"
+    )
+    settings = EvalSettings(
+        target=tuple(options["target"]),
+        subsets=tuple(options["subsets"]),
+        pool=tuple(options["pool"]),
+        text=text,
+        target_text=target_text or text,
+        seed=options["seed"],
+        workers=options["workers"] if options["workers"] is not None else usable_cpus(),
+        max_bytes=options["max_bytes"],
+    )
+    stdout = sys.stdout
+    with redirect_stdout(sys.stderr):
+        evaluation = evaluate(settings, make_log(options))
+    if options["as_json"]:
+        stdout.write(evaluation.to_json().decode())
+        return
+    from zipsel.report.show_evaluation import print_evaluation
+
+    print_evaluation(evaluation, stdout)
