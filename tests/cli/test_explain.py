@@ -6,7 +6,7 @@ import shutil
 import pyarrow.feather as feather
 import pytest
 
-from tests.conftest import read_jsonl
+from conftest import read_jsonl
 
 OPTIONS = ("--output", "out", "--top-k", "12", "--group-field", "kind")
 

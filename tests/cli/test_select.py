@@ -272,9 +272,10 @@ def test_output_is_cut_into_shards_in_rank_order(tmp_path, select):
 
 
 def test_another_budget_scores_nothing(tmp_path, select):
-    select("--fraction", 0.5, "--output", "a.jsonl", "--work-dir", "work")
+    common = ("--work-dir", "work", "--contenders", 1)
+    select("--fraction", 0.5, "--output", "a.jsonl", *common)
     before = snapshot(tmp_path / "work" / "scores")
-    select("--top-k", 5, "--output", "b.jsonl", "--work-dir", "work")
+    select("--top-k", 5, "--output", "b.jsonl", *common)
     after = snapshot(tmp_path / "work" / "scores")
 
     assert before

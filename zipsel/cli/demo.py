@@ -39,4 +39,5 @@ def command(**options: Any) -> None:
         options["workers"] if options["workers"] is not None else usable_cpus(),
         make_log(options),
         command_line(),
+        options["work_dir"],
     )

@@ -1,0 +1,124 @@
+"""``zipsel score``, ``zipsel fit`` and the help that leads to them."""
+
+import json
+import re
+import shlex
+
+import pyarrow.parquet as pq
+import pytest
+
+
+def test_scores_are_row_aligned_with_the_shards(tmp_path, zipsel, pool, target):
+    with open(pool / "part-1.jsonl", "ab") as file:
+        file.write(b'{"text": ""}\n\n{"text": "def return self"}\n')
+    zipsel("score", pool, "--target", target, "--output", "scores", "--max-rejects", 1)
+    tables = {
+        path.name: pq.read_table(path) for path in sorted((tmp_path / "scores").rglob("*.parquet"))
+    }
+    assert list(tables) == [f"part-{i}.jsonl.scores.parquet" for i in range(3)]
+    table = tables["part-1.jsonl.scores.parquet"]
+
+    assert table["row"].to_pylist() == list(range(22))
+    assert table["alignment"].is_null().to_pylist() == [False] * 20 + [True, False]
+    assert table["reject"].to_pylist()[20:] == ["empty", None]
+    assert {"conditional", "ngram", "c_x", "c_x_given_t", "n_bytes"} <= set(table.column_names)
+    rejects = (tmp_path / "scores" / "rejects.jsonl").read_text().splitlines()
+    assert json.loads(rejects[0])["row"] == 20
+
+
+def test_fused_is_the_mean_of_its_components(tmp_path, zipsel, pool, target):
+    zipsel("score", pool, "--target", target, "--output", "scores")
+    rows = [
+        row
+        for path in (tmp_path / "scores").rglob("*.parquet")
+        for row in pq.read_table(path).to_pylist()
+    ]
+    z = []
+    for name in ("conditional", "ngram"):
+        values = [row[name] for row in rows]
+        mean = sum(values) / len(values)
+        deviation = (sum((value - mean) ** 2 for value in values) / len(values)) ** 0.5
+        z.append([(value - mean) / deviation for value in values])
+    for row, a, b in zip(rows, *z, strict=True):
+        assert row["alignment"] == pytest.approx((a + b) / 2, abs=1e-6)
+        assert row["conditional"] == 1 - row["c_x_given_t"] / row["c_x"]
+
+
+def test_a_profile_takes_the_targets_place(tmp_path, zipsel, pool, target):
+    zipsel("fit", pool, "--target", target, "--output", "code.profile")
+    first = (tmp_path / "code.profile").read_bytes()
+    options = ("--top-k", 9, "--output", "-", "--add-field", "a")
+    by_profile = zipsel("select", pool, "--profile", "code.profile", *options).stdout
+    assert by_profile == zipsel("select", pool, "--target", target, *options).stdout
+    assert b"pickle" not in first
+
+    zipsel("fit", pool, "--target", target, "--output", "code.profile", "--workers", 2)
+    assert (tmp_path / "code.profile").read_bytes() == first
+
+
+def test_a_damaged_profile_says_so(tmp_path, zipsel, pool, target):
+    zipsel("fit", pool, "--target", target, "--output", "p")
+    data = bytearray((tmp_path / "p").read_bytes())
+    data[len(data) // 2] ^= 1
+    (tmp_path / "p").write_bytes(data)
+    done = zipsel("score", pool, "--profile", "p", "--output", "-", code=1)
+    assert b"is damaged" in done.stderr
+    (tmp_path / "p").write_bytes(b"something else")
+    done = zipsel("score", pool, "--profile", "p", "--output", "-", code=1)
+    assert b"zipsel fit" in done.stderr
+
+
+def test_a_profile_is_not_written_over_the_target(zipsel, pool, target):
+    before = target.read_bytes()
+    done = zipsel("fit", pool, "--target", target, "--output", target, code=2)
+    assert b"would write over the input" in done.stderr
+    assert target.read_bytes() == before
+
+
+def test_target_and_profile_exclude_each_other(zipsel, pool, target):
+    for extra in ((), ("--target", target, "--profile", "x")):
+        done = zipsel("score", pool, *extra, "--output", "-", code=2)
+        assert b"either --target or --profile" in done.stderr
+
+
+def test_a_bad_target_row_is_an_error(tmp_path, zipsel, pool):
+    (tmp_path / "t.jsonl").write_text('{"text": "x"}\n{"txt": "y"}\n')
+    done = zipsel("score", pool, "--target", "t.jsonl", "--output", "-", code=1)
+    assert b"t.jsonl: row 1: missing-field" in done.stderr
+
+
+def examples_of(help_text):
+    found = re.search(r"Examples?:\n((?:  +zipsel .*\n?)+)", help_text)
+    return [line.strip() for line in found.group(1).splitlines()] if found else []
+
+
+@pytest.mark.parametrize("command", ["select", "fit", "score"])
+def test_examples_in_the_help_run(tmp_path, zipsel, pool, target, records, command):
+    zipsel("fit", pool, "--target", target, "--output", "code.profile")
+    help_text = zipsel(command, "--help").stdout.decode()
+    examples = examples_of(help_text)
+    assert examples
+
+    for example in examples:
+        words, _, redirected = example.partition(" < ")
+        stdin = (pool / "part-0.jsonl").read_bytes() if redirected else b""
+        zipsel(*shlex.split(words)[1:], stdin=stdin)
+
+
+@pytest.mark.parametrize("command", ["select", "fit", "score", "demo"])
+def test_help_fits_eighty_columns_and_knows_every_option(zipsel, command):
+    done = zipsel(command, "--help", env={"COLUMNS": "80"})
+    text = done.stdout.decode()
+    assert max(map(len, text.splitlines())) <= 80
+    assert "--workers" in text
+    assert done.stderr == b""
+
+
+def test_versions_are_shown(zipsel):
+    text = zipsel("--version").stdout.decode()
+    for name in ("zipsel", "python", "zstandard", "libzstd", "zlib", "pyarrow"):
+        assert re.search(rf"^{name} \S+", text, re.MULTILINE), name
+
+
+def test_an_unknown_command_is_a_usage_error(zipsel):
+    assert b"selct" in zipsel("selct", code=2).stderr
