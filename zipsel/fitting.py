@@ -177,6 +177,10 @@ def fit_scorer(
         from zipsel.scorers.conditional import ConditionalScorer
 
         return ConditionalScorer.fit(target, settings.level)
+    if settings.scorer == "dsir":
+        from zipsel.scorers.dsir import DsirScorer
+
+        return DsirScorer.fit(target, pool_sample, per_token=settings.per_token)
     from zipsel.scorers.ngram import NgramScorer
 
     return NgramScorer.fit(target, pool_sample)

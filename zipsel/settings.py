@@ -18,6 +18,7 @@ from zipsel.selection.leaks import LeakRule
 from zipsel.selection.strategies import StrategyName
 from zipsel.shards import STDIN
 from zipsel.shares import Share
+from zipsel.storage import refuse_remote
 
 DEFAULT_SHARD_BYTES = 256 << 20
 
@@ -57,6 +58,8 @@ class ScorerSettings:
         """
         if self.facets != 1 and self.scorer != "fused":
             raise UsageError(f"--facets does not go with --scorer {self.scorer}, only with fused")
+        if self.per_token and self.scorer != "dsir":
+            raise UsageError(f"--per-token goes with --scorer dsir, not {self.scorer}")
         if self.facets is not None and self.facets < 1:
             raise UsageError(f"--facets must be at least 1, not {self.facets}")
         if self.scorer == "ncd":
@@ -64,11 +67,11 @@ class ScorerSettings:
 
             check_codec(self.codec or "gzip", self.level)
             return
-        if self.codec is not None and (self.scorer == "ngram" or self.codec != "zstd"):
+        if self.codec is not None and (self.scorer in ("ngram", "dsir") or self.codec != "zstd"):
             raise UsageError(f"--codec {self.codec} does not go with --scorer {self.scorer}")
-        if self.scorer == "ngram":
+        if self.scorer in ("ngram", "dsir"):
             if self.level is not None:
-                raise UsageError("--level does not go with --scorer ngram, which has no compressor")
+                raise UsageError(f"--level does not go with --scorer {self.scorer}: no compressor")
         elif self.level is not None:
             from zipsel.scorers.conditional import check_level
 
@@ -121,6 +124,7 @@ class ScoreSettings:
             raise UsageError("name at least one pool file, directory or pattern (or - for stdin)")
         if bool(self.target) == bool(self.profile):
             raise UsageError("give either --target or --profile")
+        refuse_remote("--work-dir", self.work_dir)
         if self.workers < 1:
             raise UsageError(f"--workers must be at least 1, not {self.workers}")
         if self.read.max_row_bytes < 1024:
@@ -167,6 +171,7 @@ class ScoreOutput:
         Raises:
             UsageError: If the format does not go with the path.
         """
+        refuse_remote("--output", self.path)
         if self.format == "dolma" and self.path in (None, STDIN):
             raise UsageError("--format dolma writes a directory; name one: --output DIR")
 
@@ -194,6 +199,7 @@ class SelectSettings:
         keep_leaks: Do not look for leaks.
         leak_rule: When a text is a leak.
         exclude: Files whose examples must not leak either.
+        eval_target: Files of held-out examples that the report measures the subset on.
         quota: ``(group, share)`` pairs; empty for no quotas.
         max_per_group: Records of one group at most, or None.
         mix: ``(target, share)`` pairs for several named targets; empty for even parts.
@@ -216,6 +222,7 @@ class SelectSettings:
     keep_leaks: bool = False
     leak_rule: LeakRule = field(default_factory=LeakRule)
     exclude: tuple[str, ...] = ()
+    eval_target: tuple[str, ...] = ()
     quota: tuple[tuple[str, float], ...] = ()
     max_per_group: int | None = None
     mix: tuple[tuple[str, float], ...] = ()

@@ -127,10 +127,10 @@ scorer_options = stack(
     option(
         _SCORER,
         "--scorer",
-        type=click.Choice(["fused", "conditional", "ngram", "ncd"]),
+        type=click.Choice(["fused", "conditional", "ngram", "ncd", "dsir"]),
         default="fused",
         show_default=True,
-        help="How closeness is measured; ncd is ZIP-FIT.",
+        help="How closeness is measured; ncd is ZIP-FIT, dsir is DSIR.",
     ),
     option(
         _SCORER,
@@ -138,6 +138,7 @@ scorer_options = stack(
         type=click.Choice(["gzip", "zstd", "lz4", "igzip", "brotli", "lzma"]),
         help="Compressor of ncd. [gzip]",
     ),
+    option(_SCORER, "--per-token", is_flag=True, help="Weight of dsir per token, not per text."),
     option(
         _SCORER,
         "--facets",
@@ -282,6 +283,7 @@ def score_settings(options: dict[str, Any], output: str) -> ScoreSettings:
             seed=options["seed"],
             sample_bytes=options["sample_bytes"],
             facets=_n_facets(options["facets"]),
+            per_token=options["per_token"],
         ),
         work_dir=options["work_dir"] or os.path.join(beside, ".zipsel"),
         workers=options["workers"] if options["workers"] is not None else usable_cpus(),

@@ -82,7 +82,11 @@ def scorer_class(name: str) -> type[Scorer]:
         from zipsel.scorers.ncd import NcdScorer
 
         return NcdScorer
+    if name == "dsir":
+        from zipsel.scorers.dsir import DsirScorer
+
+        return DsirScorer
     raise UsageError(f"scorer {name!r} is not one of {', '.join(SCORER_NAMES)}")
 
 
-SCORER_NAMES = ("fused", "conditional", "ngram", "ncd")
+SCORER_NAMES = ("fused", "conditional", "ngram", "ncd", "dsir")
