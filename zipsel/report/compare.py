@@ -14,6 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from zipsel.report.figures import Curve
+from zipsel.report.moved_texts import beginnings
 from zipsel.report.overlap import (
     RBO_P,
     common_at_depth,
@@ -39,6 +40,7 @@ class Moved(msgspec.Struct, kw_only=True):
         rank_b: In the second.
         alignment_a: Its alignment in the first run; None if it is not chosen there.
         alignment_b: In the second.
+        text: How it begins; empty where its shard cannot be read any more.
     """
 
     record: str
@@ -46,6 +48,7 @@ class Moved(msgspec.Struct, kw_only=True):
     rank_b: int | None
     alignment_a: float | None
     alignment_b: float | None
+    text: str = ""
 
 
 class GroupChosen(msgspec.Struct, kw_only=True):
@@ -106,6 +109,14 @@ def compare_runs(a: FinishedRun, b: FinishedRun) -> Comparison:
     pairs = np.array(common, np.int64).reshape(-1, 2)
     n_a, n_b, n_common = len(keys_a), len(keys_b), len(common)
     at_depth = common_at_depth(pairs, max(n_a, n_b))
+    only_a = _missing(a, keys_a, set(keys_b), first=True)
+    only_b = _missing(b, keys_b, set(keys_a), first=False)
+    moved = _moved(a, b, keys_a, pairs)
+    in_a, in_b = [*only_a, *moved], only_b
+    for one, text in zip(in_a, beginnings(a, [one.rank_a or 1 for one in in_a]), strict=True):
+        one.text = text
+    for one, text in zip(in_b, beginnings(b, [one.rank_b or 1 for one in in_b]), strict=True):
+        one.text = text
     return Comparison(
         a=a.directory,
         b=b.directory,
@@ -117,9 +128,9 @@ def compare_runs(a: FinishedRun, b: FinishedRun) -> Comparison:
         rank_correlation=spearman(pairs),
         curve=_curve(at_depth, n_a, n_b),
         settings=_settings(a, b),
-        only_a=_missing(a, keys_a, set(keys_b), first=True),
-        only_b=_missing(b, keys_b, set(keys_a), first=False),
-        moved=_moved(a, b, keys_a, pairs),
+        only_a=only_a,
+        only_b=only_b,
+        moved=moved,
         groups=_groups(a, b),
     )
 

@@ -19,10 +19,8 @@ def sentence(both: Comparison) -> str:
     if not both.n_common:
         return "The two runs have no record in common."
     if both.n_common == both.n_a == both.n_b:
-        ordered = both.rank_correlation in (None, 1.0)
-        return (
-            f"Both runs chose the same {both.n_a:,} records{', in one order' if ordered else ''}."
-        )
+        order = ", in the same order" if both.rank_correlation in (None, 1.0) else ""
+        return f"Both runs chose the same {both.n_a:,} records{order}."
     return (
         f"{both.n_common:,} records are in both runs: "
         f"{both.n_common / max(1, both.n_a):.0%} of A's {both.n_a:,} "
@@ -107,13 +105,13 @@ def _print_moved(title: str, rows: Sequence[Moved], console: Console) -> None:
 
     if not rows:
         return
-    table = Table(box=None, padding=(0, 2))
-    table.add_column(title, overflow="fold")
+    table = Table(box=None, padding=(0, 2), expand=True)
+    table.add_column(title, overflow="ellipsis", no_wrap=True, ratio=1)
     table.add_column("rank A", justify="right", no_wrap=True)
     table.add_column("rank B", justify="right", no_wrap=True)
     for row in rows[:_N_SHOWN]:
         table.add_row(
-            Text(printable(row.record)),
+            Text(printable(row.text or row.record, 120)),
             "-" if row.rank_a is None else f"{row.rank_a:,}",
             "-" if row.rank_b is None else f"{row.rank_b:,}",
         )

@@ -14,6 +14,9 @@ from markupsafe import Markup, escape
 #: Joiners that emoji and several scripts need, and that do no harm.
 _HARMLESS = "\u200c\u200d"
 
+#: ASCII that may not stand as it is.
+_ASCII_MARKED = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
+
 #: Marks on one letter beyond which they pile up over the lines around.
 _MAX_MARKS = 4
 
@@ -49,6 +52,8 @@ def visible(text: str, limit: int | None = None, *, one_line: bool = True) -> Ma
     """
     if limit is not None:
         text = cut(text, limit)
+    if text.isascii() and (text.isprintable() or not _ASCII_MARKED.search(text)):
+        return escape(text.replace("\n", " ").replace("\t", " ") if one_line else text)
     parts: list[str] = []
     n_marks = 0
     for character in text:
@@ -68,6 +73,8 @@ def plain(text: str, limit: int | None = None) -> str:
     """As ``visible`` on one line, without markup; for titles and terminals."""
     if limit is not None:
         text = cut(text, limit)
+    if text.isascii() and text.isprintable():
+        return text
     return "".join(
         " "
         if character in "\n\t\r"
