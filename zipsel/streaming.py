@@ -123,7 +123,12 @@ def _line_at(chunk: LineChunk, offset: int) -> bytes:
 
 def _best_of(result: StreamResult, best: int) -> StreamResult:
     order = sorted(range(len(result.rows)), key=lambda i: (-result.alignments[i], result.rows[i]))
-    kept = sorted(order[:best])
+    firsts: dict[bytes, int] = {}
+    for i in order:  # copies of a text do not take places from others
+        firsts.setdefault(result.digests[i], i)
+        if len(firsts) == best:
+            break
+    kept = sorted(firsts.values())
     return StreamResult(
         [result.lines[i] for i in kept],
         [result.alignments[i] for i in kept],
