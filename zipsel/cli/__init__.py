@@ -61,6 +61,10 @@ def _run() -> int:
         return error.exit_code
     except click.Abort:
         raise Interrupted(_EXIT_INTERRUPT) from None
+    except SystemExit as stop:  # Click makes exit code 1 of a closed pipe
+        if isinstance(stop.__context__, BrokenPipeError):
+            raise stop.__context__ from None
+        raise
 
 
 def _open_missing_descriptors() -> None:

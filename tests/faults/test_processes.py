@@ -1,0 +1,264 @@
+"""Real signals to real processes: a run that was stopped anywhere goes on to the same bytes."""
+
+import contextlib
+import fcntl
+import multiprocessing
+import os
+import random
+import select as selecting
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from faults.faulty import assert_nothing_stands, make_records, write_records
+from faults.killing import run_until
+
+KINDS = ["jsonl", "gz", "zst", "parquet"]
+N_KILLS_PER_KIND = 13
+REPORTS = {"report.json", "report.html", "report.md"}  # they hold times
+
+
+def make_pool(folder, kind, n_shards=3, n_records=40):
+    for i in range(n_shards):
+        write_records(folder / f"part-{i}", make_records(n_records, seed=i), kind)
+    return folder
+
+
+def arguments_for(tmp_path, pool, target, name="out", workers=1):
+    return [
+        "select", str(pool), "--target", str(target), "--output", str(tmp_path / name),
+        "--top-k", "30", "--quiet", "--workers", str(workers),
+        "--work-dir", str(tmp_path / f"work-{name}"),
+    ]  # fmt: skip
+
+
+def content(folder):
+    """Everything that a run wrote but for its reports."""
+    return {
+        path.name: path.read_bytes() for path in Path(folder).iterdir() if path.name not in REPORTS
+    }
+
+
+def start(arguments, **options):
+    options = {"stderr": subprocess.PIPE, "stdout": subprocess.PIPE, **options}
+    return subprocess.Popen([sys.executable, "-m", "zipsel", *arguments], **options)
+
+
+@pytest.fixture(scope="module")
+def server():
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["faults.killing"])
+    return context
+
+
+def run_child(server, arguments, n_operations):
+    counted = server.Value("q", 0)
+    child = server.Process(target=run_until, args=(arguments, n_operations, counted))
+    child.start()
+    child.join()
+    return child.exitcode, counted.value
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_killed_at_any_file_operation_a_run_resumes_to_the_same_bytes(
+    server, tmp_path, target, kind, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    pool = make_pool(tmp_path / "pool", kind)
+    code, n_operations = run_child(server, arguments_for(tmp_path, pool, target, "clean"), -1)
+    assert code == 0
+    clean = content(tmp_path / "clean")
+    points = random.Random(kind).sample(range(1, n_operations), N_KILLS_PER_KIND)
+    for point in points:
+        arguments = arguments_for(tmp_path, pool, target)
+        assert run_child(server, arguments, point)[0] == -signal.SIGKILL
+        out = tmp_path / "out"
+        if (out / "manifest.json").exists():
+            assert {*content(out)} >= {*clean}
+        assert run_child(server, arguments, -1)[0] == 0
+        assert content(out) == clean, f"killed at operation {point}"
+        assert [path for path in out.iterdir() if "tmp" in path.name] == []
+        assert_nothing_stands(None, tmp_path / "work-out")
+        shutil.rmtree(out)
+        shutil.rmtree(tmp_path / "work-out")
+
+
+def children_of(pid):
+    """All descendants that run now."""
+    found = []
+    with contextlib.suppress(OSError):
+        for name in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            found += [int(name), *children_of(int(name))]
+    return found
+
+
+def until_scored(work_dir, n_parts, process):
+    """Wait until so many sidecar parts stand, or the process ends."""
+    end = os.pidfd_open(process.pid)
+    try:
+        while len(list(work_dir.glob("scores/*/*/*.parquet"))) < n_parts:
+            if selecting.select([end], [], [], 0.005)[0]:
+                break
+    finally:
+        os.close(end)
+
+
+def wait_for_end(pids):
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            end = os.pidfd_open(pid)
+            assert selecting.select([end], [], [], 20)[0], f"process {pid} goes on"
+            os.close(end)
+
+
+@pytest.fixture
+def large_pool(tmp_path):
+    return make_pool(tmp_path / "pool", "jsonl", n_shards=30, n_records=100)
+
+
+@pytest.mark.parametrize("n_parts", [0, 5])
+def test_workers_that_are_killed_are_replaced(tmp_path, target, large_pool, n_parts):
+    process = start(arguments_for(tmp_path, large_pool, target, "clean", workers=1))
+    assert process.communicate()[1] == b""
+    process = start(arguments_for(tmp_path, large_pool, target, workers=2))
+    until_scored(tmp_path / "work-out", n_parts, process)
+    for pid in children_of(process.pid):
+        if b"forkserver" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            for worker in children_of(pid)[:1]:
+                os.kill(worker, signal.SIGKILL)
+    assert process.communicate(timeout=60)[1] == b""
+    assert process.returncode == 0
+    assert content(tmp_path / "out") == content(tmp_path / "clean")
+
+
+def test_workers_of_a_killed_run_end_and_its_lock_does_not_block(tmp_path, target, large_pool):
+    arguments = arguments_for(tmp_path, large_pool, target, workers=2)
+    process = start(arguments)
+    until_scored(tmp_path / "work-out", 2, process)
+    workers = children_of(process.pid)
+    process.kill()
+    process.communicate()
+    wait_for_end(workers)
+    assert workers
+    assert not (tmp_path / "out" / "manifest.json").exists()
+    process = start([*arguments, "--lock", "fail"])
+    assert process.communicate()[1] == b""
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "word"),
+    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
+)
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_signal_ends_a_run_in_order_and_it_resumes(
+    tmp_path, target, large_pool, number, code, word, workers
+):
+    arguments = arguments_for(tmp_path, large_pool, target, workers=workers)
+    process = start(arguments, start_new_session=True)
+    until_scored(tmp_path / "work-out", 2, process)
+    family = children_of(process.pid)
+    os.killpg(process.pid, number)  # as a terminal does
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process.pid, number)  # and once more
+    message = process.communicate(timeout=60)[1].decode()
+    assert process.returncode == code, message
+    assert message.splitlines()[-1] == (
+        f"zipsel: {word}; what is scored stays scored: run the same command again to go on"
+    )
+    wait_for_end(family)
+    assert_nothing_stands(tmp_path / "out", tmp_path / "work-out")
+    assert list(tmp_path.glob("work-out/scores/*/*/*.parquet"))
+    for name, options in (("out", []), ("clean", ["--force"])):
+        process = start([*arguments_for(tmp_path, large_pool, target, name), *options])
+        assert process.communicate()[1] == b""
+    assert content(tmp_path / "out") == content(tmp_path / "clean")
+
+
+@pytest.mark.parametrize("pool_is_stdin", [False, True])
+def test_a_reader_that_leaves_ends_the_run_quietly(tmp_path, target, large_pool, pool_is_stdin):
+    arguments = ["--target", str(target), "--output", "-", "--quiet", "--workers", "1",
+                 "--work-dir", str(tmp_path / "work")]  # fmt: skip
+    if pool_is_stdin:
+        data = b"".join(path.read_bytes() for path in sorted(large_pool.iterdir())) * 20
+        (tmp_path / "stdin.jsonl").write_bytes(data)
+        with open(tmp_path / "stdin.jsonl", "rb") as stdin:
+            process = start(
+                ["select", "-", "--min-alignment", "-99", *arguments,
+                 "--sample-bytes", "100kB"], stdin=stdin,
+            )  # fmt: skip
+    else:
+        process = start(["score", str(large_pool), *arguments])
+    assert process.stdout.readline().startswith(b"{")
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait(timeout=60) == 141
+
+
+def test_of_two_runs_the_second_waits_or_leaves(tmp_path, target):
+    pool = make_pool(tmp_path / "pool", "jsonl")
+    work_dir = tmp_path / "work-out"
+    work_dir.mkdir()
+    arguments = [a for a in arguments_for(tmp_path, pool, target) if a != "--quiet"]
+    with open(work_dir / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        process = start([*arguments, "--lock", "fail"])
+        assert process.communicate()[1].decode() == (
+            f"zipsel: error: another run is using {work_dir}; wait for it (--lock wait), "
+            "or give this run its own --work-dir\n"
+        )
+        assert process.returncode == 1
+        process = start(arguments)
+        assert process.stderr.readline().decode() == (
+            f"waiting for another run that is using {work_dir} (--lock fail leaves)\n"
+        )
+        assert process.poll() is None
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+
+
+def test_standard_output_carries_data_only_whatever_is_printed(tmp_path, target):
+    pool = make_pool(tmp_path / "pool", "jsonl")
+    program = """
+import os, zipsel.commands as commands
+from zipsel.cli import main
+select = commands.select
+def noisy(*arguments, **options):
+    print("noise"); os.write(1, b"noise\\n"); os.system("echo noise")
+    return select(*arguments, **options)
+commands.select = noisy
+main()
+"""
+    arguments = arguments_for(tmp_path, pool, target)
+    arguments[arguments.index("--output") + 1] = "-"
+    process = subprocess.run(
+        [sys.executable, "-c", program, *arguments], capture_output=True, check=True
+    )
+    assert process.stderr.count(b"noise\n") == 3
+    lines = process.stdout.splitlines()
+    assert len(lines) == 30
+    assert all(line.startswith(b'{"id"') for line in lines)
+
+
+@pytest.mark.parametrize(("closed", "code"), [("<&-", 0), ("2>&-", 0), (">&-", 1), ("<&- 2>&-", 0)])
+def test_closed_standard_streams_are_not_taken_by_files(tmp_path, target, closed, code):
+    pool = make_pool(tmp_path / "pool", "jsonl")
+    arguments = arguments_for(tmp_path, pool, target)
+    arguments[arguments.index("--output") + 1] = "-"
+    shell = f'exec "$0" -m zipsel "$@" {closed}'
+    process = subprocess.run(
+        ["bash", "-c", shell, sys.executable, *arguments], capture_output=True, check=False
+    )
+    assert process.returncode == code
+    if code == 0:
+        assert len(process.stdout.splitlines()) == 30
+        assert process.stderr == b""
+    else:
+        assert (
+            process.stderr == b"zipsel: error: cannot write standard output: Bad file descriptor\n"
+        )
