@@ -58,22 +58,22 @@ CHOICES: dict[str, Choice] = {
     "top": choice(""),
     "top, dedup none": choice("--dedup none"),
     "top, dedup near": choice("--dedup near"),
-    "top, dedup near 0.5": choice("--dedup near --near-threshold 0.5"),
-    "sample 0.1": choice("--strategy sample --temperature 0.1"),
     "sample 0.3": choice("--strategy sample --temperature 0.3"),
     "sample 1": choice("--strategy sample --temperature 1"),
     "stratified 0.5": choice("--strategy stratified --hard-cutoff 0.5"),
     "stratified 0.9": choice("--strategy stratified --hard-cutoff 0.9"),
-    "stratified 0.98": choice("--strategy stratified --hard-cutoff 0.98"),
     "diverse": choice("--strategy diverse"),
+    "diverse, dedup near": choice("--strategy diverse --dedup near"),
     "facets 2": choice("--facets 2"),
-    "facets 4": choice("--facets 4"),
     "facets auto": choice("--facets auto"),
     "coverage, facets 2": choice("--strategy coverage --facets 2"),
     "coverage, facets 4": choice("--strategy coverage --facets 4"),
     "coverage, facets auto": choice("--strategy coverage --facets auto"),
     "named targets": choice("", named=True),
     "named targets, mix 50/50": choice("--mix humaneval=0.5,proofnet=0.5", named=True),
+    "named targets, mix, diverse": choice(
+        "--mix humaneval=0.5,proofnet=0.5 --strategy diverse", named=True
+    ),
 }
 RANDOM = "random"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -142,17 +142,21 @@ class Selector:
         taken: list[NDArray[np.int64]] = []
         spooled: list[Spooled] = []
         n_before = 0
-        for offered in self._order.iter_blocks(*self._first_block(chooser)):
+        cover = diverse.GreedyCover(_ngram_codes(self.profile)) if self._is_diverse else None
+        for offered, until in self._iter_offers(chooser):
             block = offered.take(chooser.may_take(offered))
             if len(block) == 0:
                 continue
             prefix = os.path.join(self.spool_folder, f"block-{len(blocks):03d}")
             found = self._fetch(block, n_before, prefix)
             features = _in_order(found, n_before, len(block))
-            if self.select.strategy == "diverse":
-                positions = self._choose_diverse(chooser, block, features, found, n_before)
+            consider = chooser.considering(block, features, n_before)
+            if cover is None:
+                positions = chooser.take_in_order(consider, len(block))
             else:
-                positions = chooser.choose(block, features, n_before)
+                texts = self._texts(found, n_before, len(block))
+                enough = chooser.enough_at(until)
+                positions = cover.take_from(texts, consider, block.alignment, enough)
             taken.append(positions + n_before)
             blocks.append(block)
             spooled.extend(found)
@@ -172,6 +176,21 @@ class Selector:
             chooser.quotas.shortfalls(),
             chooser.done,
         )
+
+    def _iter_offers(self, chooser: Chooser) -> Iterator[tuple[Candidates, float]]:
+        """Candidates block by block, and how much of the budget may be used once each is done.
+
+        ``diverse`` gets windows that fit in memory, each with its part of what is left.
+        """
+        whole = chooser.quotas.whole
+        for block in self._order.iter_blocks(*self._first_block(chooser)):
+            if not self._is_diverse:
+                yield block, whole.limit
+                continue
+            used, n_bytes = whole.used, np.cumsum(block.n_bytes)
+            for window in diverse.cut_windows(block.n_bytes):
+                share = float(n_bytes[window[-1]] / n_bytes[-1])
+                yield block.take(window), used + (whole.limit - used) * share
 
     def _fetch(self, block: Candidates, first: int, prefix: str) -> list[Spooled]:
         return gather(
@@ -218,38 +237,30 @@ class Selector:
     def _turns(self) -> bool:
         return self.select.strategy == "coverage"
 
+    @property
+    def _is_diverse(self) -> bool:
+        return self.select.strategy == "diverse"
+
     def _first_block(self, chooser: Chooser) -> tuple[int, int | None]:
         """Records, or bytes if that is less, that should suffice."""
         budget, limit = self.select.budget, chooser.quotas.whole.limit
         if budget.kind == "min_alignment":
             lowest = int(bins_of(np.array([limit]))[0])
             return max(1, int(self.ranking.n_records[lowest:].sum())), None
-        factor = diverse.OVERSELECTION if self.select.strategy == "diverse" else 1 + _SPARE_SHARE
+        factor = diverse.OVERSELECTION if self._is_diverse else 1 + _SPARE_SHARE
         wanted = int(limit * factor)
         if budget.kind in ("top_k", "fraction"):
             return wanted + _SPARE_RECORDS, None
         per_unit = BYTES_PER_TOKEN if budget.kind == "max_tokens" else 1
         return self.ranking.total_records + 1, wanted * per_unit + _SPARE_BYTES
 
-    def _choose_diverse(
-        self,
-        chooser: Chooser,
-        block: Candidates,
-        features: Sequence[Features],
-        spooled: Sequence[Spooled],
-        first: int,
-    ) -> NDArray[np.int64]:
-        texts = [""] * len(block)
+    def _texts(self, spooled: Sequence[Spooled], first: int, n_candidates: int) -> list[str]:
+        texts = [""] * n_candidates
         for spool in spooled:
-            for rank, text in zip(
-                spool.ranks.tolist(), spool.iter_texts(self.settings.text), strict=True
-            ):
+            of_spool = spool.iter_texts(self.settings.text)
+            for rank, text in zip(spool.ranks.tolist(), of_spool, strict=True):
                 texts[rank - first] = text
-        tie_break = block.alignment * 1e-9
-        order = diverse.order_greedily(
-            texts, _ngram_part(self.profile), chooser.considering(block, features, first), tie_break
-        )
-        return np.array(order, np.int64)
+        return texts
 
 
 def _group_names(block: Candidates, groups: Sequence[str]) -> list[str]:
@@ -265,13 +276,13 @@ def _in_order(spooled: Sequence[Spooled], first: int, n_candidates: int) -> list
     return features
 
 
-def _ngram_part(profile: Profile) -> NgramScorer:
-    """The n-gram code of a profile's scorer; fitted on the target alone where it has none."""
+def _ngram_codes(profile: Profile) -> list[NgramScorer]:
+    """A profile's n-gram codes, one a facet; of the target alone where the scorer has none."""
     scorer = profile.scorer
     if isinstance(scorer, FacetedScorer):
-        return next(iter(scorer.facets.values())).ngram
+        return [facet.ngram for facet in scorer.facets.values()]
     if isinstance(scorer, FusedScorer):
-        return scorer.ngram
+        return [scorer.ngram]
     if isinstance(scorer, NgramScorer):
-        return scorer
-    return NgramScorer.fit(profile.target, profile.target.take(np.zeros(0, np.int64)))
+        return [scorer]
+    return [NgramScorer.fit(profile.target, profile.target.take(np.zeros(0, np.int64)))]

@@ -49,25 +49,19 @@ class Chooser:
         is_open = {place: self.quotas.is_open(*place) for place in set(places)}
         return np.array([is_open[place] for place in places], bool)
 
-    def choose(
-        self, block: Candidates, features: Sequence[Features], first: int
+    def enough_at(self, until: float) -> Callable[[], bool]:
+        """A function that says whether so much of the budget is used, or nothing more fits."""
+        return lambda: self.done or self.quotas.whole.used >= until
+
+    def take_in_order(
+        self, consider: Callable[[int], bool], n_candidates: int
     ) -> NDArray[np.int64]:
-        """Take what may be taken, in order.
-
-        Args:
-            block: Candidates.
-            features: What is known of their texts.
-            first: Position of the block's first candidate among all.
-
-        Returns:
-            Positions in the block of the records taken, ascending, int64.
-        """
-        considering = self.considering(block, features, first)
+        """Consider candidates as they come; positions of those taken, ascending, int64."""
         taken: list[int] = []
-        for i in range(len(block)):
+        for i in range(n_candidates):
             if self.done:
                 break
-            if considering(i):
+            if consider(i):
                 taken.append(i)
         return np.array(taken, np.int64)
 

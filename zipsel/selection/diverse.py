@@ -4,7 +4,7 @@ The aim is D4's (arXiv 2308.12284), by codes instead of embeddings. With w(g) th
 target's n-gram code saves over the pool's (``ngram``), and k(g) how often bucket g has been covered
 by the subset so far, a text is worth
 
-    sum over its n-grams g of max(0, w(g)) / (1 + k(g) / SATURATION), per byte,
+    sum over its n-grams g of max(0, w(g)) / (1 + k(g) / SATURATION), per n-gram,
 
 so that what the subset holds already stops counting. Worth only falls as the subset grows, so the
 greedy choice is lazy (Minoux 1978): a stale worth is an upper bound, and only the candidate on top
@@ -22,49 +22,84 @@ from numpy.typing import NDArray
 from zipsel.records import TextBatch
 from zipsel.scorers.ngram import NgramScorer
 
-#: Times that an n-gram is covered until it is worth half.
+#: Times that an n-gram is covered until it is worth half. From 1 to 64 the PPM judge sees no
+#: difference beyond noise (three targets, 0.4 to 4 MB).
 SATURATION = 4.0
 
 #: Candidates that are looked at, as a multiple of the budget.
 OVERSELECTION = 4
 
+#: What an alignment counts beside a worth in bits.
+_TIE_BREAK = 1e-9
 
-def order_greedily(
-    texts: Sequence[str],
-    ngram: NgramScorer,
-    take: Callable[[int], bool],
-    prior: NDArray[np.float64],
-) -> list[int]:
-    """Take texts one by one, always the one that is worth most.
+#: Text that is looked at together; what it costs in memory is about twice that.
+WINDOW_BYTES = 64 << 20
+
+
+def cut_windows(n_bytes: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Cut candidates of these lengths into runs of about ``WINDOW_BYTES``; positions of each."""
+    numbers = np.cumsum(n_bytes) // WINDOW_BYTES
+    return np.split(np.arange(len(n_bytes)), np.flatnonzero(np.diff(numbers)) + 1)
+
+
+class GreedyCover:
+    """Orders texts by what they add, and remembers what the taken ones cover.
 
     Args:
-        texts: The candidates.
-        ngram: Gives w(g).
-        take: Called with a candidate's position; False if it may not be taken.
-        prior: Added to each worth, float64 ``(len(texts),)``: breaks ties by alignment.
-
-    Returns:
-        Positions taken, in order.
+        codes: The n-gram codes of the target's facets; an n-gram has the highest of their weights.
     """
-    weights = np.maximum(ngram.weights, 0).astype(np.float64)
-    covered = np.zeros(len(weights))
-    buckets = [ngram.buckets(TextBatch.from_texts([text])) for text in texts]
 
-    def worth(i: int) -> float:
-        own = buckets[i]
-        gain = weights[own] / (1 + covered[own] / SATURATION)
-        return float(gain.sum()) / max(1, len(own)) + float(prior[i])
+    def __init__(self, codes: Sequence[NgramScorer]) -> None:
+        self._code = codes[0]
+        self._weights = np.maximum(np.max([code.weights for code in codes], axis=0), 0)
+        self._worth = self._weights.astype(np.float64)
+        self._covered = np.zeros(len(self._weights))
 
-    heap = [(-worth(i), i) for i in range(len(texts))]
-    heapq.heapify(heap)
-    taken: list[int] = []
-    while heap:
-        _, i = heapq.heappop(heap)
-        current = -worth(i)
-        if heap and current > heap[0][0]:
-            heapq.heappush(heap, (current, i))
-            continue
-        if take(i):
-            taken.append(i)
-            np.add.at(covered, buckets[i], 1)
-    return taken
+    def _find(self, text: str) -> tuple[NDArray[np.uint32], int]:
+        """Buckets of a text's n-grams that are worth something, and how many n-grams it has."""
+        buckets = self._code.buckets(TextBatch.from_texts([text]))
+        return buckets[self._weights[buckets] > 0].astype(np.uint32), len(buckets)
+
+    def take_from(
+        self,
+        texts: Sequence[str],
+        take: Callable[[int], bool],
+        alignment: NDArray[np.float64],
+        enough: Callable[[], bool],
+    ) -> NDArray[np.int64]:
+        """Take texts one by one, always the one that is worth most.
+
+        Args:
+            texts: The candidates.
+            take: Called with a candidate's position; False if it may not be taken.
+            alignment: Decides between equal worths, float64 ``(len(texts),)``.
+            enough: Called after each that was taken; True ends it.
+
+        Returns:
+            Positions taken, in order, int64.
+        """
+        found = [self._find(text) for text in texts]
+
+        def worth(i: int) -> float:
+            buckets, n_ngrams = found[i]
+            return float(self._worth[buckets].sum()) / max(1, n_ngrams) + _TIE_BREAK * float(
+                alignment[i]
+            )
+
+        heap = [(-worth(i), i) for i in range(len(texts))]
+        heapq.heapify(heap)
+        taken: list[int] = []
+        while heap and not enough():
+            _, i = heapq.heappop(heap)
+            current = -worth(i)
+            if heap and current > heap[0][0]:
+                heapq.heappush(heap, (current, i))
+            elif take(i):
+                taken.append(i)
+                self._cover(found[i][0])
+        return np.array(taken, np.int64)
+
+    def _cover(self, buckets: NDArray[np.uint32]) -> None:
+        which, counts = np.unique(buckets, return_counts=True)
+        self._covered[which] += counts
+        self._worth[which] = self._weights[which] / (1 + self._covered[which] / SATURATION)

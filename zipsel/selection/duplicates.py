@@ -18,9 +18,9 @@ DedupMode = Literal["exact", "near", "none"]
 DEFAULT_NEAR_THRESHOLD = 0.7
 
 _N_PERMUTATIONS = 128
-#: 32 bands of 4: pairs of Jaccard 0.7 meet with probability 0.9998, of 0.5 with 0.87; those
-#: that meet are then compared in full.
-_N_BANDS = 32
+#: Least probability that a pair at the threshold meets in a band; those that meet are then
+#: compared in full.
+_LEAST_RECALL = 0.999
 _SHINGLE_WORDS = 5
 _SEED = 42
 
@@ -39,13 +39,22 @@ def require_rensa() -> Any:
 
 
 def sketch(text: str) -> Any:
-    """A MinHash of a text's word 5-grams (of all its words where it has fewer)."""
-    words = words_of(text)
+    """A MinHash of a text's word 5-grams; of all its words, or of itself, where it has fewer."""
+    words = words_of(text) or [text]
     n_shingles = max(1, len(words) - _SHINGLE_WORDS + 1)
     shingles = {" ".join(words[i : i + _SHINGLE_WORDS]) for i in range(n_shingles)}
     minhash = require_rensa().RMinHash(num_perm=_N_PERMUTATIONS, seed=_SEED)
     minhash.update(sorted(shingles))
     return minhash
+
+
+def count_bands(threshold: float) -> int:
+    """The fewest bands in which pairs at a threshold still meet: 32 of 4 values at 0.7."""
+    for n_rows in (16, 8, 4, 2):
+        n_bands = _N_PERMUTATIONS // n_rows
+        if 1 - (1 - threshold**n_rows) ** n_bands >= _LEAST_RECALL:
+            return n_bands
+    return _N_PERMUTATIONS
 
 
 class Duplicates:
@@ -63,7 +72,8 @@ class Duplicates:
         self._sketches: dict[int, Any] = {}
         self._near: Any = None
         if mode == "near":
-            self._near = require_rensa().RMinHashLSH(threshold, _N_PERMUTATIONS, _N_BANDS)
+            n_bands = count_bands(threshold)
+            self._near = require_rensa().RMinHashLSH(threshold, _N_PERMUTATIONS, n_bands)
 
     def find(self, digest: bytes, minhash: Any) -> int | None:
         """The key of something taken that this is a copy of."""
