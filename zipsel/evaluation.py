@@ -12,13 +12,13 @@ held out: the interval is bootstrapped over them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zipsel.errors import BadShards, UsageError
+from zipsel.errors import BadShards, ShardError, UsageError
 from zipsel.fitting import read_target
 from zipsel.judge import (
     bits_per_byte,
@@ -31,10 +31,9 @@ from zipsel.judge import (
 from zipsel.progress import Log
 from zipsel.readers import ReadOptions
 from zipsel.readers.whole import iter_shard
-from zipsel.report.figures import Curve
 from zipsel.report.summary import human_bytes
 from zipsel.rows import TextSpec
-from zipsel.shards import find_shards
+from zipsel.shards import Shard, find_shards
 from zipsel.verdicts import Evaluation, Judge, Judged, JudgedRandom
 
 #: The judge reads about 1 MB a second and needs up to 16 bytes of memory for each.
@@ -42,9 +41,6 @@ DEFAULT_MAX_BYTES = 16 << 20
 
 #: Random subsets; their mean is known to about half a percent.
 _N_RANDOM = 3
-
-#: Sizes at which the report's curve is measured, as shares of the subset.
-_CURVE_SHARES = (0.125, 0.25, 0.5, 1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,15 +96,10 @@ def evaluate(settings: EvalSettings, log: Log) -> Evaluation:
         BadShards: If a file cannot be read, or a held-out example has no text.
         UsageError: If a subset or the pool has no text, or `pyppmd` is not installed.
     """
-    ppm_bits(b"", [])  # says at once if pyppmd is missing
-    judge = Judge(
-        list(read_target(settings.target, settings.target_text, settings.read).iter_encoded()),
-        settings.seed,
-        settings.workers,
-    )
+    judge = open_judge(settings)
     whole = [_read_subset(path, settings, log) for path in settings.subsets]
     for path, subset in zip(settings.subsets, whole, strict=True):
-        _warn_of_leaks(path, subset, judge.examples, log)
+        warn_of_leaks(path, subset, judge.examples, log)
     drawn = _draw(settings, min(map(len, whole)), log)
     cut = cut_to_equal_bytes([*whole, *drawn])
     _say_cuts(settings.subsets, whole, cut, log)
@@ -127,6 +118,18 @@ def evaluate(settings: EvalSettings, log: Log) -> Evaluation:
         n_examples=len(judge.examples),
         seed=settings.seed,
     )
+
+
+def open_judge(settings: EvalSettings) -> Judge:
+    """Read the held-out examples.
+
+    Raises:
+        BadShards: If a file cannot be read, or an example has no text.
+        UsageError: If `pyppmd` is not installed.
+    """
+    ppm_bits(b"", [])  # says so before the work if pyppmd is missing
+    examples = read_target(settings.target, settings.target_text, settings.read)
+    return Judge(list(examples.iter_encoded()), settings.seed, settings.workers)
 
 
 def _judged_random(
@@ -150,7 +153,7 @@ def _read_subset(path: str, settings: EvalSettings, log: Log) -> bytes:
     """
     texts: list[bytes] = []
     n_bytes = 0
-    for text in _iter_texts((path,), settings, log):
+    for text in iter_texts(_find_readable((path,)), settings, log):
         texts.append(text)
         n_bytes += len(text) + 1
         if n_bytes > settings.max_bytes:
@@ -169,33 +172,49 @@ def _read_subset(path: str, settings: EvalSettings, log: Log) -> bytes:
 def _draw(settings: EvalSettings, limit_bytes: int, log: Log) -> list[bytes]:
     if not settings.pool:
         return []
-    texts = _iter_texts(settings.pool, settings, log)
+    texts = iter_texts(_find_readable(settings.pool), settings, log)
     drawn = draw_random_subsets(texts, limit_bytes, n_subsets=_N_RANDOM, seed=settings.seed)
     if not drawn[0]:
         raise UsageError(f"the pool {' '.join(settings.pool)} has no text")
     return drawn
 
 
-def _iter_texts(patterns: Sequence[str], settings: EvalSettings, log: Log) -> Iterator[bytes]:
-    """Texts of files in order; refused rows are left out and told of.
-
-    Raises:
-        BadShards: If a name has no readable file.
-        ShardError: If a file turns out to be damaged.
-    """
+def _find_readable(patterns: Sequence[str]) -> list[Shard]:
     shards, errors = find_shards(patterns)
     if errors:
         raise BadShards(errors, "Repair them or leave them out")
+    return shards
+
+
+def iter_texts(
+    shards: Sequence[Shard], settings: EvalSettings, log: Log, *, skip_bad: bool = False
+) -> Iterator[bytes]:
+    """Texts of files in order; refused rows are left out and told of.
+
+    Args:
+        shards: The files.
+        settings: How they are read.
+        log: Takes what was left out.
+        skip_bad: Go on after a file that cannot be read to its end.
+
+    Raises:
+        ShardError: If a file cannot be read, unless those are skipped.
+    """
     for shard in shards:
         n_refused = 0
-        for rows in iter_shard(shard, settings.text, settings.read):
-            n_refused += len(rows.rejects)
-            yield from rows.texts.iter_encoded()
+        try:
+            for rows in iter_shard(shard, settings.text, settings.read):
+                n_refused += len(rows.rejects)
+                yield from rows.texts.iter_encoded()
+        except ShardError:
+            if not skip_bad:
+                raise
         if n_refused:
             log.say("refused", f"{shard.path}: {n_refused:,} rows without usable text left out")
 
 
-def _warn_of_leaks(path: str, subset: bytes, examples: Sequence[bytes], log: Log) -> None:
+def warn_of_leaks(path: str, subset: bytes, examples: Sequence[bytes], log: Log) -> None:
+    """Say which examples stand in a subset."""
     contained = find_contained_examples(subset, examples)
     if contained:
         n_leaked = len(contained)
@@ -222,48 +241,3 @@ def _say_cuts(paths: Sequence[str], whole: Sequence[bytes], cut: Sequence[bytes]
                 path=path,
                 n_bytes=len(after),
             )
-
-
-def evaluation_curve(settings: EvalSettings, texts: Iterable[bytes], log: Log) -> Curve:
-    """The report's section: a subset and a random one of the pool, as both grow.
-
-    Args:
-        settings: Held-out examples and pool; ``subsets`` names the subset for messages.
-        texts: The subset, best record first.
-        log: Takes what leaked.
-
-    Raises:
-        ZipselError: As ``evaluate``.
-    """
-    ppm_bits(b"", [])  # says at once if pyppmd is missing
-    target = read_target(settings.target, settings.target_text, settings.read)
-    judge = Judge(list(target.iter_encoded()), settings.seed, settings.workers)
-    subset = cut_to_equal_bytes([join_records(texts)], settings.max_bytes)[0]
-    _warn_of_leaks(settings.subsets[0], subset, judge.examples, log)
-    drawn = draw_random_subsets(
-        _iter_texts(settings.pool, settings, log),
-        len(subset),
-        seed=settings.seed,
-        in_pool_order=False,
-    )[0]
-    series: dict[str, list[tuple[float, float]]] = {"subset": [], "random": []}
-    notes = []
-    for share in _CURVE_SHARES:
-        n_bytes = int(share * min(len(subset), len(drawn)))
-        pair = cut_to_equal_bytes([subset, drawn], n_bytes)
-        for name, text in zip(series, pair, strict=True):
-            figures = judge.figures(judge.bits(text))
-            series[name].append((float(n_bytes), figures["bits_per_byte"]))
-            if share == 1:
-                notes.append(
-                    f"{name} {figures['bits_per_byte']:.3f} "
-                    f"({figures['low']:.3f} to {figures['high']:.3f})"
-                )
-    return Curve(
-        title=f"Held-out evaluation on {len(judge.examples):,} examples",
-        x_label="text read, bytes",
-        y_label="bits per byte of held-out target examples (PPM)",
-        series=series,
-        log_x=True,
-        note=f"Lower is better. At the end, with 95 % intervals: {', '.join(notes)}.",
-    )

@@ -12,6 +12,7 @@ from zipsel.engines import Engine
 from zipsel.files import Staging, staged_files
 from zipsel.fitting import fit_profile, input_paths, open_profile, profile_key, read_targets
 from zipsel.formats import resolve_format
+from zipsel.held_out import HeldOut
 from zipsel.outputs import Output, refuse_overwriting
 from zipsel.passes import Passes, guess_bytes
 from zipsel.profile import Profile
@@ -94,6 +95,7 @@ def run_select(
                     "bad": settings.on_bad_file,
                     "select": select.digest_fields(),
                     "exclude": [one.fingerprint for one in find_shards(select.exclude)[0]],
+                    "held_out": [one.fingerprint for one in find_shards(select.eval_target)[0]],
                     "version": SIDECAR_VERSION,
                 }
             )
@@ -103,11 +105,15 @@ def run_select(
             output.check_writable()
             engine.check_paths(work_dir.path, [shard.path for shard in shards])
             curves: list[Curve] = []
+            held_out = HeldOut.open(settings, select)
             if select.budget.kind == "auto":
                 select, curves = _settle_budget(run, select, engine, shards)
             profile_path, profile = open_profile(settings, key, targets, shards, work_dir)
         passes = Passes(run, select, engine, work_dir, shards, missing, profile_path, profile)
         passes.select()
+        if held_out is not None:
+            with run.stage("evaluate"):
+                curves += held_out.measure(passes.selection.in_order("rank"), shards, run.log)
         writer = SubsetWriter(
             passes.selection.in_order(select.order),
             format_name,
@@ -173,7 +179,7 @@ def _settle_budget(
     from zipsel.auto import find_budget
 
     def run_fold(settings: ScoreSettings, fold: SelectSettings) -> None:
-        run_select(Run(settings, Log(quiet=True)), fold, engine)
+        run_select(Run(settings, Log(quiet=True)), replace(fold, eval_target=()), engine)
 
     found = find_budget(run.settings, select, guess_bytes(shards), run_fold)
     run.log.say("auto", f"--auto settles on {found.budget}", max_bytes=found.budget.value)

@@ -233,6 +233,7 @@ class SelectSettings:
         Raises:
             UsageError: Naming the options.
         """
+        refuse_remote("--output", self.output)
         parts = [
             name
             for name, given in (

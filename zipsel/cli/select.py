@@ -86,6 +86,13 @@ _output_options = stack(
         help="Text in one file of a directory. [256MiB]",
     ),
     option(_OUTPUT, "--report", metavar="FILE", help="Another copy of report.json."),
+    option(
+        _OUTPUT,
+        "--eval-target",
+        multiple=True,
+        metavar="HELDOUT",
+        help="Held-out examples; the report says what the subset is worth to them.",
+    ),
     option(_OUTPUT, "--fail-if-empty", is_flag=True, help="Exit 1 if nothing was chosen."),
 )
 
@@ -213,10 +220,13 @@ def command(**options: Any) -> int:
         keep_leaks=options["keep_leaks"],
         leak_rule=LeakRule(options["leak_ngram"], options["leak_overlap"]),
         exclude=tuple(options["exclude_overlap"]),
+        eval_target=tuple(options["eval_target"]),
         quota=_shares(options, "quota"),
         max_per_group=options["max_per_group"],
         mix=_shares(options, "mix"),
     )
+    if select.eval_target and select.output == "-" and options["report"] is None:
+        raise UsageError("--eval-target adds to the report; name a file for it: --report FILE")
     stdout = sys.stdout.buffer
     log = make_log(options)
     with redirect_stdout(sys.stderr):
