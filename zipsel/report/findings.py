@@ -44,7 +44,14 @@ def _about_choice(report: Report) -> list[Finding]:
     counts = report.counts
     if not counts.n_chosen:
         return [Finding(True, f"Nothing was chosen: no record meets {report.budget}.")]
-    found = []
+    found = [
+        Finding(
+            True,
+            f"The share of {plain(str(short['name']), 60)} was not filled: "
+            f"{short['used']:,.0f} of {short['wanted']:,.0f}.",
+        )
+        for short in report.shortfalls
+    ]
     median = report.quantiles.get("pool", {}).get("p50")
     if report.threshold is not None and median is not None:
         whom = "records compared" if counts.n_screened else "pool's records"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from zipsel.report.model import Report
@@ -31,60 +32,68 @@ def stderr_console() -> Console:
 
 def print_summary(report: Report, console: Console) -> None:
     """Print what was done, in 80 columns."""
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
-    counts = report.counts
-    seconds = report.stages.get("total", 0.0)
-    rate = f", {human_bytes(counts.n_bytes / seconds)}/s" if seconds else ""
+    from zipsel.report.findings import findings
+
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold", no_wrap=True)
     table.add_column()
-    table.add_row(
+    for name, text in (*_iter_counts(report), *_iter_composition(report)):
+        table.add_row(Text(name), Text(text))
+    for finding in findings(report):
+        if finding.look:
+            table.add_row("look", Text(finding.text))
+    console.print(table)
+
+
+def _iter_counts(report: Report) -> Iterator[tuple[str, str]]:
+    """Where the rows went."""
+    counts = report.counts
+    seconds = report.stages.get("total", 0.0)
+    rate = f", {human_bytes(counts.n_bytes / seconds)}/s" if seconds else ""
+    yield (
         "pool",
         f"{counts.n_rows:,} rows in {counts.n_shards} shards, "
         f"{human_bytes(counts.n_bytes)} of text{rate}",
     )
     if counts.n_rejected:
         reasons = ", ".join(f"{n:,} {reason}" for reason, n in sorted(counts.rejects.items()))
-        table.add_row("refused", f"{counts.n_rejected:,} rows: {reasons}")
-    if counts.n_bad_shards:
-        table.add_row("bad files", f"{counts.n_bad_shards} skipped or salvaged, see the report")
+        yield "refused", f"{counts.n_rejected:,} rows: {reasons}"
     if report.cascade is not None and report.cascade["share"] < 1:
-        table.add_row(
+        yield (
             "contenders",
             f"{int(report.cascade['n_contenders']):,} compressed; "
             f"{counts.n_screened:,} ruled out by their n-grams",
         )
-    table.add_row(
+    yield (
         "chosen",
         f"{counts.n_chosen:,} rows, {human_bytes(counts.n_chosen_bytes)} "
-        f"({escape(report.budget)}, {report.scorer})",
+        f"({report.budget}, {report.scorer})",
     )
     if counts.n_leaks:
-        table.add_row("leaks", f"{counts.n_leaks:,} candidates hold a target or excluded example")
-    for shortfall in report.shortfalls:
-        table.add_row(
-            "shortfall",
-            f"{escape(printable(shortfall['name'], 30))}: {shortfall['used']:.0f} of "
-            f"{shortfall['wanted']:.0f} filled",
-        )
+        yield "leaks", f"{counts.n_leaks:,} candidates hold a target or excluded example"
     if counts.n_duplicates:
-        table.add_row("duplicates", f"{counts.n_duplicates:,} candidates left out")
+        yield "duplicates", f"{counts.n_duplicates:,} candidates left out"
+
+
+def _iter_composition(report: Report) -> Iterator[tuple[str, str]]:
+    """Where the choice ended and what it is made of."""
+    counts = report.counts
     if report.threshold is not None:
         median = report.quantiles["pool"].get("p50")
         known = median is not None and not counts.n_screened
         beside = f"; pool median {median:.3f}" if known else ""
-        table.add_row("threshold", f"alignment {report.threshold:.3f}{beside}")
+        yield "threshold", f"alignment {report.threshold:.3f}{beside}"
     for group in report.groups[:5]:
         share_pool = group.n_pool / max(1, counts.n_scored)
         share_chosen = group.n_chosen / max(1, counts.n_chosen)
-        table.add_row(
-            "" if group is not report.groups[0] else escape(report.group_field or ""),
-            f"{escape(printable(group.name, 30))}: {share_chosen:.1%} of the subset, "
+        yield (
+            "" if group is not report.groups[0] else printable(report.group_field or "", 20),
+            f"{printable(group.name, 30)}: {share_chosen:.1%} of the subset, "
             f"{share_pool:.1%} of the pool",
         )
-    console.print(table)
 
 
 def print_records(records: list[ShownRecord], console: Console) -> None:

@@ -1,0 +1,56 @@
+"""The summary on a terminal: 80 columns, no colour where none is wanted."""
+
+import io
+
+import pytest
+from rich.console import Console
+from test_report_page import HOSTILE, make_record, make_report
+
+from zipsel.report.figures import GroupShare
+from zipsel.report.model import Counts
+from zipsel.report.summary import print_records, print_summary
+
+GROUP = GroupShare(name=HOSTILE * 3, n_pool=5, n_pool_bytes=5, n_chosen=2, n_chosen_bytes=2)
+
+
+def shown(report, **console):
+    file = io.StringIO()
+    printer = Console(file=file, highlight=False, width=80, **console)
+    print_summary(report, printer)
+    print_records(report.best, printer)
+    return file.getvalue()
+
+
+@pytest.fixture
+def report():
+    return make_report(
+        groups=[GROUP],
+        group_field="[bold]kind",
+        best=[make_record(HOSTILE * 5)],
+        length_quantiles={"pool": {"p50": 900}, "subset": {"p50": 100}},
+    )
+
+
+def test_fits_80_columns_without_colour(report):
+    text = shown(report)
+    assert max(map(len, text.splitlines())) <= 80
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    assert "[bold]kind" in text
+
+
+def test_no_color_is_respected_on_a_terminal(report, monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    text = shown(report, force_terminal=True)
+    assert "\x1b[3" not in text
+    assert "\x1b[38" not in text
+
+
+def test_says_what_asks_for_a_look(report):
+    text = " ".join(shown(report).split())
+    assert "look Chosen texts are much shorter than the pool's" in text
+
+
+def test_an_empty_run_has_a_summary():
+    report = make_report(counts=Counts(), threshold=None, best=[], shards=[])
+    assert "Nothing was chosen" in shown(report)
