@@ -62,7 +62,7 @@ def run_demo(
     console = stderr_console()
     print_summary(report, console)
     print_records(report.best, console)
-    log.say("where", f"subset {output}/subset-00000.jsonl\nreport {output}/report.json")
+    log.say("where", f"subset {output}/subset-00000.jsonl\nreport {output}/report.html")
     log.say(
         "again",
         f"again: zipsel select {quote(pool)} --target {quote(target)} --output {quote(output)} "
