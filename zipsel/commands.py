@@ -41,14 +41,27 @@ def select(
     refuse_stdin_among(settings.pool)
     if settings.pool == (STDIN,):
         budget = select_settings.budget
-        if select_settings.output == STDIN and report_path is None:
+        if report_path is None and _goes_by(select_settings):
             if budget.kind == "min_alignment":
                 return _stream(settings, log, stdout, select_settings, min_alignment=budget.value)
-            if budget.kind == "top_k" and select_settings.order == "rank":
+            if budget.kind == "top_k" and select_settings.dedup == "exact":
                 return _stream(settings, log, stdout, select_settings, best=int(budget.value))
         with _kept_stdin(settings) as kept:
             return _select_pool(kept, select_settings, log, stdout, command, force, report_path)
     return _select_pool(settings, select_settings, log, stdout, command, force, report_path)
+
+
+def _goes_by(select: SelectSettings) -> bool:
+    """Whether rows can be chosen as they come: nothing asked for needs the pool as a whole."""
+    asked = (select.strategy, select.exclude, select.quota, select.max_per_group, select.mix)
+    in_order = select.order == "rank" or select.budget.kind == "min_alignment"
+    return (
+        select.output == STDIN
+        and select.format in (None, "jsonl")
+        and select.dedup != "near"
+        and in_order
+        and asked == ("top", (), (), None, ())
+    )
 
 
 def _select_pool(

@@ -91,6 +91,19 @@ def test_the_best_of_a_stream_are_the_best_of_files(zipsel, profile, pool, recor
     assert len(streamed.splitlines()) == 7
 
 
+@pytest.mark.parametrize("option", [("--dedup", "none"), ("--order", "input")])
+def test_what_needs_the_whole_stream_gets_it(zipsel, profile, pool, records, option):
+    data = encode(records[:20]) + encode(records)
+    options = ("--profile", profile, "--top-k", 9, *option, "--output", "-")
+    streamed = zipsel("select", "-", *options, stdin=data).stdout
+    rows = [json.loads(line)["id"] for line in streamed.splitlines()]
+    assert len(rows) == 9
+    if option == ("--order", "input"):
+        assert rows == sorted(set(rows))
+    else:
+        assert len(set(rows)) < 9
+
+
 def test_lines_pass_through_unchanged(zipsel, profile):
     lines = [b'{"id": 9007199254740993, "text": "def return"}\r\n', b'{ "text":"class" }\n']
     data = b"\xef\xbb\xbf" + lines[0] + b"\n" + lines[1] + b'{"text": "last one"}'
