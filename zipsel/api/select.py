@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ import msgspec
 
 from zipsel.api.scorer import Scorer, to_spec
 from zipsel.engines import open_engine
-from zipsel.engines.local import usable_cpus
+from zipsel.engines.local import is_worker_starting, usable_cpus
 from zipsel.errors import UsageError
 from zipsel.progress import Log
 from zipsel.readers import ReadOptions
@@ -138,7 +137,7 @@ def select(
 
 def _refuse_in_import() -> None:
     """Raise where a worker, importing the script that started it, would start workers again."""
-    if getattr(multiprocessing.current_process(), "_inheriting", False):
+    if is_worker_starting():
         raise UsageError(
             "zipsel.select was called again while a worker imported your script; "
             "put the call under: if __name__ == '__main__':"

@@ -52,6 +52,11 @@ def _cgroup_quota() -> int | None:
     return None if quota == "max" else max(1, int(quota) // int(period))
 
 
+def is_worker_starting() -> bool:
+    """Whether this is a worker that is still importing the script that asked for it."""
+    return bool(getattr(multiprocessing.current_process(), "_inheriting", False))
+
+
 class LocalEngine:
     """Processes on this machine; with one worker, this process itself.
 
