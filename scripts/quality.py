@@ -29,19 +29,17 @@ from quality_lib.experiments import (
 )
 from quality_lib.grid import (
     BUDGETS_BYTES,
+    SELECTORS,
     Cell,
-    Selector,
     forget,
     load_scores,
     measure_lm,
     measure_ppm,
     take_budget,
 )
-from quality_lib.peers import PEERS, Bench, task_examples
-from quality_lib.prototype import PROTOTYPES
+from quality_lib.peers import Bench, task_examples
 
 PARTS = ("ppm", "lm", "extras", "checks")
-SELECTORS: dict[str, Selector] = {**PROTOTYPES, **PEERS}
 QUICK_TARGETS = ("humaneval",)
 # Minutes each, so no part of a quick run.
 SLOW_SELECTORS = ("zipfit-gzip-9", "conditional-19", "minilm-mean", "minilm-max", "minilm-top5")
@@ -72,8 +70,8 @@ def measure_grid(bench: Bench, targets: tuple[str, ...], names: list[str]) -> li
     cells = []
     for task in map(Task, targets):
         for name in names:
-            scores = load_scores(bench, task, name, SELECTORS[name])
             for budget in BUDGETS_BYTES:
+                scores = load_scores(bench, task, name, budget)
                 subset = take_budget(bench, scores, budget)
                 cells.append(measure_ppm(bench, task, name, subset, budget))
             shown = "  ".join(f"{cell.bits_per_byte:.3f}" for cell in cells[-len(BUDGETS_BYTES) :])
@@ -96,7 +94,7 @@ def iter_lm_cells(bench: Bench, targets: tuple[str, ...], ppm: list[Cell]) -> It
             if not measured:
                 continue
             name = min(measured, key=lambda cell: cell.bits_per_byte).selector
-            scores = load_scores(bench, task, name, SELECTORS[name])
+            scores = load_scores(bench, task, name, LM_BUDGET_BYTES)
             subset = take_budget(bench, scores, LM_BUDGET_BYTES)
             for seed in range(judge.config.n_seeds):
                 cell = measure_lm(bench, judge, task, name, subset, LM_BUDGET_BYTES, seed)
@@ -106,11 +104,12 @@ def iter_lm_cells(bench: Bench, targets: tuple[str, ...], ppm: list[Cell]) -> It
 
 def run_experiments(bench: Bench, targets: tuple[str, ...]) -> dict[str, list[tuple[str, Cell]]]:
     """Labelled PPM cells of the questions beyond the grid."""
-    chosen = {name: SELECTORS[name] for name in EXPERIMENT_SELECTORS}
     found: dict[str, list[tuple[str, Cell]]] = {"examples": [], "diversity": [], "whole": []}
     for target in targets:
-        found["examples"] += iter_cells(bench, sized_tasks(target), chosen)
-        found["diversity"] += iter_cells(bench, clustered_tasks(bench, target), chosen)
+        found["examples"] += iter_cells(bench, sized_tasks(target), EXPERIMENT_SELECTORS)
+        found["diversity"] += iter_cells(
+            bench, clustered_tasks(bench, target), EXPERIMENT_SELECTORS
+        )
         found["whole"].append(("whole pool", whole_pool_cell(bench, target)))
         print(f"extras {target}", flush=True)
     return found

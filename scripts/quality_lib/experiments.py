@@ -3,14 +3,13 @@
 All by the PPM judge on the whole held-out half of the target, at 1 MB.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from quality_lib.data import Task, load_target
 from quality_lib.grid import (
     Cell,
-    Selector,
     load_scores,
     measure_ppm,
     take_budget,
@@ -48,12 +47,12 @@ def clustered_tasks(bench: Bench, target: str) -> list[tuple[str, Task]]:
 
 
 def iter_cells(
-    bench: Bench, tasks: list[tuple[str, Task]], selectors: dict[str, Selector]
+    bench: Bench, tasks: list[tuple[str, Task]], names: Sequence[str]
 ) -> Iterator[tuple[str, Cell]]:
     """(label, PPM cell) of every task and selector."""
     for label, task in tasks:
-        for name, selector in selectors.items():
-            scores = load_scores(bench, task, name, selector)
+        for name in names:
+            scores = load_scores(bench, task, name, EXPERIMENT_BUDGET_BYTES)
             subset = take_budget(bench, scores, EXPERIMENT_BUDGET_BYTES)
             yield label, measure_ppm(bench, task, name, subset, EXPERIMENT_BUDGET_BYTES)
 

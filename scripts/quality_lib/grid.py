@@ -9,7 +9,7 @@ scores are (`forget`).
 import hashlib
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quality_lib.data import Task, load_target
-from quality_lib.peers import Bench, Scores
+from quality_lib.peers import PEERS, Bench, Scores
+from quality_lib.zipsel_runs import ZIPSEL_OPTIONS, score_with_zipsel
 from zipsel.judge import (
     bits_per_byte,
     bootstrap_interval,
@@ -33,7 +34,7 @@ PPM_MAX_EXAMPLES = 200
 if TYPE_CHECKING:
     from quality_lib.lm_judge import LmJudge
 
-Selector = Callable[[Bench, Task], Scores]
+SELECTORS = (*ZIPSEL_OPTIONS, *PEERS)
 
 
 @dataclass(frozen=True)
@@ -102,18 +103,26 @@ def held_out(target: str, n_most: int) -> list[bytes]:
     return [examples[i] for i in sorted(drawn.tolist())]
 
 
-def load_scores(bench: Bench, task: Task, name: str, selector: Selector) -> Scores:
-    """Scores of every pool record, from the cache or from the selector."""
-    path = _scores_path(bench, task, name)
+def load_scores(bench: Bench, task: Task, name: str, budget_bytes: int) -> Scores:
+    """Scores of every pool record, from the cache or from the selector.
+
+    A peer scores once for all budgets; zipsel's cascade depends on the budget.
+    """
+    of_zipsel = name in ZIPSEL_OPTIONS
+    key = f"{name}@{budget_bytes}" if of_zipsel else name
+    path = bench.cache / "scores" / task.name / f"{key}.npy"
     if not path.exists():
         began = time.perf_counter()
-        scores = selector(bench, task)
+        if of_zipsel:
+            scores = score_with_zipsel(bench, task, name, budget_bytes)
+        else:
+            scores = PEERS[name](bench, task)
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.with_suffix(".partial").open("wb") as file:
             np.save(file, scores)
         path.with_suffix(".partial").rename(path)
         n_seconds = time.perf_counter() - began
-        print(f"scored {task.name} with {name} in {n_seconds:.1f} s", flush=True)
+        print(f"scored {task.name} with {key} in {n_seconds:.1f} s", flush=True)
     loaded: Scores = np.load(path)
     return loaded
 
@@ -121,12 +130,9 @@ def load_scores(bench: Bench, task: Task, name: str, selector: Selector) -> Scor
 def forget(bench: Bench, names: Sequence[str]) -> None:
     """Drop the cached scores of the named selectors for all tasks."""
     for name in names:
-        for path in bench.cache.glob(f"scores/*/{name}.npy"):
+        pattern = f"{name}@*.npy" if name in ZIPSEL_OPTIONS else f"{name}.npy"
+        for path in bench.cache.glob(f"scores/*/{pattern}"):
             path.unlink()
-
-
-def _scores_path(bench: Bench, task: Task, name: str) -> Path:
-    return bench.cache / "scores" / task.name / f"{name}.npy"
 
 
 def take_budget(bench: Bench, scores: Scores, budget_bytes: int) -> list[bytes]:
@@ -180,7 +186,7 @@ def measure_lm(
     seed: int,
 ) -> Cell:
     """The LM judge's cell of one subset: the bits where its loss curve is lowest."""
-    examples = held_out(task.target, judge.config.max_examples)
+    examples = held_out(task.target, judge.config.finetuning.max_examples)
     digest = _digest([*subset, *examples])
     folder = bench.cache / f"lm-{judge.config.digest()}" / task.target
     path = folder / f"{digest}-{seed}.json"

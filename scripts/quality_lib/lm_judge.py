@@ -21,8 +21,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from torch import Tensor, nn
+from torch import Tensor
 
+from quality_lib.lm_training import iter_batches, iter_training
 from quality_lib.transformer import CPU_CONFIG, GPU_CONFIG, LmConfig, Transformer
 
 END_OF_TEXT = "<|end|>"
@@ -47,6 +48,13 @@ class LossCurve:
     n_seconds: float
 
 
+@torch.no_grad()
+def _move_towards(averaged: Transformer, model: Transformer, share: float) -> None:
+    """Move every weight of `averaged` by `share` of its distance to `model`."""
+    for kept, current in zip(averaged.parameters(), model.parameters(), strict=True):
+        kept.lerp_(current, share)
+
+
 def choose_config() -> LmConfig:
     """The larger configuration where a GPU is at hand."""
     return GPU_CONFIG if torch.cuda.is_available() else CPU_CONFIG
@@ -59,7 +67,7 @@ class LmJudge:
         """Load the pretrained model, or train tokenizer and model on random pool texts."""
         self.config = config
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        folder = cache / f"lm-{config.digest()}"
+        folder = cache / f"lm-start-{config.pretraining_digest()}"
         folder.mkdir(parents=True, exist_ok=True)
         shuffled = [pool_texts[i] for i in np.random.default_rng(0).permutation(len(pool_texts))]
         self.tokenizer = self._load_tokenizer(folder / "tokenizer.json", shuffled)
@@ -73,18 +81,19 @@ class LmJudge:
         Training windows are drawn in a seeded random order, anew each time all were read.
         """
         began = time.perf_counter()
-        held_out = examples[: self.config.max_examples]
-        model = self._new_model()
-        model.load_state_dict(self._pretrained)
-        n_steps = self.config.finetune_tokens // self._step_tokens()
-        n_checks = self.config.n_checks
-        checks = {round(i * n_steps / n_checks) for i in range(1, n_checks + 1)}
-        tokens, bits = [0], [self._example_bits(model, held_out)]
-        steps = self._train(model, self._encode(subset), n_steps, self.config.finetune_rate, seed)
-        for n_done in steps:
+        recipe = self.config.finetuning
+        held_out = examples[: recipe.max_examples]
+        model, averaged = self._copy_pretrained(), self._copy_pretrained()
+        step_tokens = self._step_tokens()
+        n_steps = recipe.n_tokens // step_tokens
+        checks = {round(i * n_steps / recipe.n_checks) for i in range(1, recipe.n_checks + 1)}
+        tokens, bits = [0], [self._example_bits(averaged, held_out)]
+        batches = self._iter_batches(self._encode(subset), seed)
+        for n_done in iter_training(model, batches, n_steps, recipe.rate):
+            _move_towards(averaged, model, 1 - recipe.averaging)
             if n_done in checks:
-                tokens.append(n_done * self._step_tokens())
-                bits.append(self._example_bits(model, held_out))
+                tokens.append(n_done * step_tokens)
+                bits.append(self._example_bits(averaged, held_out))
         return LossCurve(
             tokens=tokens,
             bits=np.array(bits),
@@ -93,7 +102,13 @@ class LmJudge:
         )
 
     def _step_tokens(self) -> int:
-        return self.config.batch_windows * self.config.context_tokens
+        return self.config.pretraining.batch_windows * self.config.pretraining.context_tokens
+
+    def _iter_batches(
+        self, tokens: NDArray[np.int64], seed: int
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        shape = self.config.pretraining
+        return iter_batches(tokens, shape.context_tokens, shape.batch_windows, seed)
 
     def _load_tokenizer(self, path: Path, texts: Sequence[bytes]) -> Tokenizer:
         if not path.exists():
@@ -101,7 +116,7 @@ class LmJudge:
             tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
             tokenizer.decoder = decoders.ByteLevel()
             trainer = trainers.BpeTrainer(
-                vocab_size=self.config.vocabulary,
+                vocab_size=self.config.pretraining.vocabulary,
                 special_tokens=[END_OF_TEXT],
                 initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
                 show_progress=False,
@@ -114,10 +129,10 @@ class LmJudge:
         if not path.exists():
             torch.manual_seed(0)
             model = self._new_model()
-            n_steps = self.config.pretrain_tokens // self._step_tokens()
-            tokens = self._encode(texts, limit=self.config.pretrain_tokens)
-            rate = self.config.pretrain_rate
-            for n_done in self._train(model, tokens, n_steps, rate, seed=0, decay=True):
+            recipe = self.config.pretraining
+            n_steps = recipe.n_tokens // self._step_tokens()
+            batches = self._iter_batches(self._encode(texts, limit=recipe.n_tokens), seed=0)
+            for n_done in iter_training(model, batches, n_steps, recipe.rate, decay=True):
                 if n_done % 100 == 0:
                     print(f"pretraining: step {n_done} of {n_steps}", flush=True)
             torch.save(model.state_dict(), path.with_suffix(".partial"))
@@ -126,7 +141,12 @@ class LmJudge:
         return state
 
     def _new_model(self) -> Transformer:
-        return Transformer(self.config).to(self.device)
+        return Transformer(self.config.pretraining).to(self.device)
+
+    def _copy_pretrained(self) -> Transformer:
+        model = self._new_model()
+        model.load_state_dict(self._pretrained)
+        return model
 
     def _encode(self, texts: Sequence[bytes], limit: int | None = None) -> NDArray[np.int64]:
         """Tokens of the texts one after another, an end token before each and at the end."""
@@ -138,62 +158,10 @@ class LmJudge:
                 break
         return np.array([*tokens, END_TOKEN], dtype=np.int64)
 
-    def _iter_batches(
-        self, tokens: NDArray[np.int64], seed: int
-    ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Endless batches of windows; every pass cuts the windows at another offset."""
-        n_context = self.config.context_tokens
-        generator = np.random.default_rng(seed)
-        window = np.arange(n_context + 1)
-        # A subset of less than one batch is repeated until it fills one.
-        n_needed = self._step_tokens() + n_context + 1
-        tokens = np.tile(tokens, -(-n_needed // len(tokens)))
-        while True:
-            offset = int(generator.integers(n_context))
-            starts = np.arange(offset, len(tokens) - n_context, n_context)
-            generator.shuffle(starts)
-            for i in range(0, len(starts), self.config.batch_windows):
-                if i + self.config.batch_windows <= len(starts):
-                    chosen = starts[i : i + self.config.batch_windows]
-                    batch = torch.from_numpy(tokens[chosen[:, None] + window]).to(self.device)
-                    yield batch[:, :-1], batch[:, 1:]
-
-    def _train(
-        self,
-        model: Transformer,
-        tokens: NDArray[np.int64],
-        n_steps: int,
-        rate: float,
-        seed: int,
-        *,
-        decay: bool = False,
-    ) -> Iterator[int]:
-        """Train in place; yields the number of steps done after each."""
-        optimizer = torch.optim.AdamW(
-            model.parameters(), lr=rate, betas=(0.9, 0.95), weight_decay=0.1
-        )
-        batches = self._iter_batches(tokens, seed)
-        n_warmup = max(1, n_steps // 20)
-        for step in range(n_steps):
-            share = min(1.0, (step + 1) / n_warmup)
-            if decay:
-                share *= 0.1 + 0.9 * (1 - step / n_steps)
-            for group in optimizer.param_groups:
-                group["lr"] = rate * share
-            model.train()
-            with torch.autocast(self.device.type, torch.bfloat16, self.device.type == "cuda"):
-                loss = model.losses(*next(batches)).mean()
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
-            yield step + 1
-
     @torch.no_grad()
     def _example_bits(self, model: Transformer, examples: Sequence[bytes]) -> NDArray[np.float64]:
         """Bits of each example, cut into windows of the model's context, none seeing another."""
-        model.eval()
-        n_context = self.config.context_tokens
+        n_context = self.config.pretraining.context_tokens
         owners, windows = [], []
         for i, example in enumerate(examples):
             tokens = [END_TOKEN, *self.tokenizer.encode(example.decode()).ids, END_TOKEN]

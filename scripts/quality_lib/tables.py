@@ -73,7 +73,12 @@ def average_seeds(cells: Iterable[Cell]) -> list[Cell]:
 def quality_table(cells: Sequence[Cell], tasks: Sequence[str], budget_bytes: int) -> str:
     """Bits per byte of every family at one budget; the best of a row, oracle aside, is bold."""
     indexed = index_cells(cells)
-    families = OWN | RIVALS | BASELINES
+    measured = {cell.selector for cell in cells}
+    families = {
+        heading: names
+        for heading, names in (OWN | RIVALS | BASELINES).items()
+        if measured.intersection(names)
+    }
     rows = []
     for task in tasks:
         values = {}

@@ -10,41 +10,86 @@ from torch.nn import functional
 
 
 @dataclass(frozen=True)
-class LmConfig:
-    """Everything the LM judge's numbers depend on, the seed of a run excepted."""
+class Pretraining:
+    """The model and its start: everything that the pretrained weights depend on."""
 
-    vocabulary: int = 4096
-    n_layers: int = 4
-    n_heads: int = 4
-    width: int = 192
-    context_tokens: int = 256
-    batch_windows: int = 8
-    pretrain_tokens: int = 3_600_000
-    pretrain_rate: float = 2e-3
-    finetune_tokens: int = 262_144
-    finetune_rate: float = 1e-3
-    n_checks: int = 8
-    max_examples: int = 100
-    n_seeds: int = 1
+    vocabulary: int
+    n_layers: int
+    n_heads: int
+    width: int
+    context_tokens: int
+    batch_windows: int
+    n_tokens: int
+    rate: float
+
+
+@dataclass(frozen=True)
+class Finetuning:
+    """What happens to every subset alike.
+
+    Attributes:
+        n_tokens: Tokens trained on.
+        rate: Learning rate, the same throughout after a short warm-up.
+        averaging: Share that the running mean of the weights keeps at each step. Checks use this
+            mean, which does at any point what letting the rate decay does at the end.
+        n_checks: Points of the loss curve after the start.
+        max_examples: Held-out examples that are read at each check.
+    """
+
+    n_tokens: int
+    rate: float
+    averaging: float
+    n_checks: int
+    max_examples: int
+
+
+@dataclass(frozen=True)
+class LmConfig:
+    """Everything the LM judge's numbers depend on, and how many seeds are averaged."""
+
+    pretraining: Pretraining
+    finetuning: Finetuning
+    n_seeds: int
+
+    def pretraining_digest(self) -> str:
+        """Short name of the pretrained weights."""
+        return _digest(asdict(self.pretraining))
 
     def digest(self) -> str:
-        """Short name of this configuration, for the cache; the number of seeds is no part."""
-        fields = {key: value for key, value in asdict(self).items() if key != "n_seeds"}
-        return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:12]
+        """Short name of everything but the seeds."""
+        return _digest([asdict(self.pretraining), asdict(self.finetuning)])
 
 
-CPU_CONFIG = LmConfig()
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12]
+
+
+CPU_CONFIG = LmConfig(
+    Pretraining(
+        vocabulary=4096,
+        n_layers=4,
+        n_heads=4,
+        width=192,
+        context_tokens=256,
+        batch_windows=8,
+        n_tokens=3_600_000,
+        rate=2e-3,
+    ),
+    Finetuning(n_tokens=262_144, rate=5e-4, averaging=0.95, n_checks=8, max_examples=100),
+    n_seeds=1,
+)
 GPU_CONFIG = LmConfig(
-    vocabulary=8192,
-    n_layers=8,
-    n_heads=8,
-    width=512,
-    batch_windows=32,
-    pretrain_tokens=100_000_000,
-    pretrain_rate=1e-3,
-    finetune_tokens=2_621_440,
-    finetune_rate=3e-4,
-    max_examples=400,
+    Pretraining(
+        vocabulary=8192,
+        n_layers=8,
+        n_heads=8,
+        width=512,
+        context_tokens=256,
+        batch_windows=32,
+        n_tokens=100_000_000,
+        rate=1e-3,
+    ),
+    Finetuning(n_tokens=1_048_576, rate=3e-4, averaging=0.95, n_checks=8, max_examples=400),
     n_seeds=3,
 )
 
@@ -78,7 +123,7 @@ class Block(nn.Module):
 class Transformer(nn.Module):
     """A causal language model whose output weights are its token embeddings."""
 
-    def __init__(self, config: LmConfig) -> None:
+    def __init__(self, config: Pretraining) -> None:
         """Random weights from PyTorch's current seed."""
         super().__init__()
         self.tokens = nn.Embedding(config.vocabulary, config.width)
