@@ -5,11 +5,13 @@
     ├── BadShards          1  input files cannot be read; names all of them at once
     ├── ProfileError       1  a profile file is not one, or is of another version
     ├── OutputError        1  the output cannot be written
+    ├── StorageError       1  a network or its server goes on failing
     ├── WorkDirLocked      1  another run holds the work directory
     ├── WorkerDied         1  a worker died twice on the same rows
     └── TooManyRejects     3  more rows were refused than --max-rejects allows
 
     Interrupted          130  Ctrl-C (143 for SIGTERM); a BaseException, so nothing swallows it
+    PipeClosed           141  the reader of standard output has left; likewise
 
 A shard that cannot be read is a ``ShardError`` on its way up; the pipeline gathers these into
 one ``BadShards``. A row that cannot be used never raises past its reader: it becomes a reject.
@@ -80,6 +82,10 @@ class OutputError(ZipselError):
     """The output cannot be written; nothing stands under its final name."""
 
 
+class StorageError(ZipselError):
+    """A network or a server goes on failing; no file is to blame."""
+
+
 class WorkDirLocked(ZipselError):
     """Another run holds the work directory and ``--lock fail`` was given."""
 
@@ -112,3 +118,7 @@ class Interrupted(BaseException):
     def __init__(self, exit_code: int) -> None:
         super().__init__(exit_code)
         self.exit_code = exit_code
+
+
+class PipeClosed(BaseException):
+    """Whoever read standard output has left; no OSError, of which Click makes exit code 1."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import BinaryIO
 
+from zipsel import storage
 from zipsel.errors import ShardError, UsageError
 
 #: Bytes at each end of a file that go into its fingerprint.
@@ -120,6 +121,8 @@ def open_shard(path: str, index: int, formats: Iterable[str] = ("jsonl", "parque
     kind, compression = split_suffix(path)
     if kind is None or kind not in formats:
         raise ShardError(path, f"the suffix is none of {_suffixes(formats)}")
+    if storage.is_remote(path):
+        return _open_remote_shard(path, index, kind, compression)
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):  # before opening: a FIFO would block
             raise ShardError(path, "is not a regular file; use - to read a stream")
@@ -135,6 +138,17 @@ def open_shard(path: str, index: int, formats: Iterable[str] = ("jsonl", "parque
     identity = f"{os.path.abspath(path)}\0{status.st_size}\0{status.st_mtime_ns}\0".encode()
     fingerprint = blake2b(identity + head + tail, digest_size=16).hexdigest()
     return Shard(index, path, kind, compression, status.st_size, fingerprint)
+
+
+def _open_remote_shard(path: str, index: int, kind: str, compression: str) -> Shard:
+    """As ``open_shard``; what the provider says of a file stands in for its end."""
+    n_bytes, mark = storage.describe(path)
+    with storage.open_remote(path, n_bytes) as file:
+        head = file.read(_FINGERPRINT_END_BYTES)
+    check_magic(path, kind, compression, head)
+    identity = f"{path}\0{n_bytes}\0{mark}\0".encode()
+    fingerprint = blake2b(identity + head, digest_size=16).hexdigest()
+    return Shard(index, path, kind, compression, n_bytes, fingerprint)
 
 
 def _check_name(path: str) -> None:
@@ -193,6 +207,12 @@ def _suffixes(formats: Iterable[str]) -> str:
 
 def _expand(pattern: str, formats: frozenset[str], errors: list[ShardError]) -> list[str]:
     """The files behind one argument; what is wrong with it is appended to ``errors``."""
+    if storage.is_remote(pattern):
+        try:
+            return storage.expand(pattern, lambda name: _is_shard_name(name, formats))
+        except ShardError as error:
+            errors.append(error)
+            return []
     if os.path.isdir(pattern):
         n_errors = len(errors)
         paths = sorted(_walk(pattern, formats, errors))
@@ -223,8 +243,12 @@ def _walk(directory: str, formats: frozenset[str], errors: list[ShardError]) -> 
         visited.add(real)
         directories[:] = sorted(name for name in directories if name[0] not in "._")
         for name in names:
-            if name[0] not in "._" and name not in _NOT_SHARDS and _looks_like_shard(name, formats):
+            if _is_shard_name(name, formats):
                 yield os.path.join(parent, name)
+
+
+def _is_shard_name(name: str, formats: frozenset[str]) -> bool:
+    return name[:1] not in "._" and name not in _NOT_SHARDS and _looks_like_shard(name, formats)
 
 
 def _looks_like_shard(name: str, formats: frozenset[str]) -> bool:
@@ -254,6 +278,8 @@ def open_raw(shard: Shard) -> BinaryIO:
     Raises:
         ShardError: If it cannot be opened.
     """
+    if storage.is_remote(shard.path):
+        return storage.open_remote(shard.path, shard.n_bytes)
     try:
         return open(shard.path, "rb")
     except OSError as error:

@@ -23,6 +23,7 @@ from typing import Any, Self
 from zipsel import __version__
 from zipsel.engines import Result, Task
 from zipsel.errors import UsageError, WorkerDied
+from zipsel.storage import is_remote
 
 #: Tasks under way for each slot: one runs, the next is there when it ends.
 _PER_SLOT = 2
@@ -121,7 +122,7 @@ class RayEngine:
 
         token = secrets.token_hex(8)
         marker = os.path.join(os.path.abspath(work_dir), f"seen-{token}")
-        probed = [os.path.abspath(path) for path in _spread(paths)]
+        probed = [os.path.abspath(path) for path in _spread(paths) if not is_remote(path)]
         sizes = {path: os.path.getsize(path) for path in probed}
         look = self._ray.remote(max_retries=1, num_cpus=0)(_look)
         with open(marker, "w") as file:

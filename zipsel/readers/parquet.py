@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from zipsel import storage
 from zipsel.errors import ShardError
 from zipsel.readers import SNIPPET_BYTES, ReadOptions, RowBatch
 from zipsel.records import CHUNK_BYTES, SLACK_BYTES, TextBatch
@@ -53,6 +54,8 @@ def open_parquet(shard: Shard) -> pq.ParquetFile:
         ShardError: If it has no readable footer.
     """
     try:
+        if storage.is_remote(shard.path):
+            return pq.ParquetFile(storage.open_remote(shard.path, shard.n_bytes))
         return pq.ParquetFile(shard.path)
     except (pa.ArrowException, OSError) as error:
         raise ShardError(shard.path, f"no readable Parquet footer: {_first_line(error)}") from None
@@ -122,7 +125,13 @@ def iter_rows(
             yield _damaged(file.metadata.row_group(group).num_rows)
             continue
         for batch in iter_batches(file, shard, group, columns):
-            yield read_batch(batch, spec, options)
+            try:
+                rows = read_batch(batch, spec, options)
+            except MemoryError:
+                raise
+            except pa.ArrowException as error:
+                raise _damaged_data(shard, error) from None
+            yield rows
 
 
 def _group_problem(file: pq.ParquetFile, shard: Shard, group: int) -> str:
@@ -155,11 +164,19 @@ def iter_batches(
     """
     try:
         n_rows = _safe_batch_rows(file, shard, group, columns)
-        yield from file.iter_batches(n_rows, row_groups=[group], columns=columns)
+        for batch in file.iter_batches(n_rows, row_groups=[group], columns=columns):
+            for column in batch.columns:
+                if pa.types.is_dictionary(column.type):  # whose indices nothing has checked yet
+                    column.validate(full=True)
+            yield batch
     except MemoryError:  # also Arrow's, which says nothing about the file
         raise
     except (pa.ArrowException, OSError) as error:
-        raise ShardError(shard.path, f"damaged Parquet data: {_first_line(error)}") from None
+        raise _damaged_data(shard, error) from None
+
+
+def _damaged_data(shard: Shard, error: Exception) -> ShardError:
+    return ShardError(shard.path, f"damaged Parquet data: {_first_line(error)}")
 
 
 def _safe_batch_rows(
