@@ -21,10 +21,11 @@ def run(tmp_path, target, monkeypatch):
         arguments = ["select", *map(str, pool), "--target", str(target), "--output", str(path)]
         arguments += [*budget, "--dedup", "none", "--order", "input", "--quiet"]
         arguments += ["--keep-leaks", "--workers", str(workers), *map(str, options)]
+        before = {one for one in path.rglob("*") if one.is_file()}
         try:
             result = cli.main(arguments, prog_name="zipsel", standalone_mode=False)
         except ZipselError as error:
-            assert_nothing_stands(path)
+            assert_nothing_stands(path, work_dir=tmp_path / ".zipsel", before=before)
             return Outcome(error.exit_code, str(error), path)
         return Outcome(result or 0, "", path)
 

@@ -93,10 +93,10 @@ class Outcome:
         return [line for file in files for line in file.read_bytes().splitlines()]
 
 
-def assert_nothing_stands(output, work_dir=None):
-    """No file under a final name, no temporary, nothing spooled."""
-    found = [path for path in Path(output).rglob("*") if path.is_file()] if output else []
-    assert [path for path in found if ".zipsel" not in path.parts] == []
+def assert_nothing_stands(output, work_dir=None, before=()):
+    """No file that was not there before, no temporary, nothing spooled."""
+    found = {path for path in Path(output).rglob("*") if path.is_file()} if output else set()
+    assert {path for path in found if ".zipsel" not in path.parts} == set(before)
     work_dir = work_dir or Path(output).parent / ".zipsel"
     left = [path for path in Path(work_dir).rglob("*") if path.is_file()]
     assert [path for path in left if TEMPORARY_MARK in path.name or "spool" in path.parts] == []

@@ -12,7 +12,7 @@ import sys
 from contextlib import suppress
 from typing import NoReturn
 
-from zipsel.errors import Interrupted, ZipselError
+from zipsel.errors import Interrupted, PipeClosed, ZipselError
 from zipsel.startup import leave_pandas_out
 from zipsel.terminal import printable_lines
 
@@ -31,7 +31,7 @@ def main() -> NoReturn:
     try:
         code = _run()
         sys.stdout.flush()
-    except BrokenPipeError:
+    except (BrokenPipeError, PipeClosed):
         code = _EXIT_PIPE
     except Interrupted as stop:
         what = "terminated" if stop.exit_code == _EXIT_TERMINATED else "interrupted"
@@ -61,10 +61,6 @@ def _run() -> int:
         return error.exit_code
     except click.Abort:
         raise Interrupted(_EXIT_INTERRUPT) from None
-    except SystemExit as stop:  # Click makes exit code 1 of a closed pipe
-        if isinstance(stop.__context__, BrokenPipeError):
-            raise stop.__context__ from None
-        raise
 
 
 def _open_missing_descriptors() -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from importlib import import_module
+from typing import Any
 
 import click
+
+from zipsel.errors import PipeClosed
 
 _COMMANDS = {
     "select": "Choose the records of a pool that are closest to a target.",
@@ -34,6 +37,13 @@ class _LazyGroup(click.Group):
             return None
         command: click.Command = import_module(f"zipsel.cli.{cmd_name}").command
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """As Click does, but that a closed pipe keeps its exit code."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise PipeClosed from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -47,17 +47,19 @@ class GroupChunk:
     first_row: int
 
 
-def open_parquet(shard: Shard) -> pq.ParquetFile:
-    """Open a Parquet file.
+def open_parquet(shard: Shard, **options: Any) -> pq.ParquetFile:
+    """Open a Parquet file, with options of ``ParquetFile``.
 
     Raises:
         ShardError: If it has no readable footer.
     """
     try:
-        if storage.is_remote(shard.path):
-            return pq.ParquetFile(storage.open_remote(shard.path, shard.n_bytes))
-        return pq.ParquetFile(shard.path)
-    except (pa.ArrowException, OSError) as error:
+        remote = storage.is_remote(shard.path)
+        source = storage.open_remote(shard.path, shard.n_bytes) if remote else shard.path
+        file = pq.ParquetFile(source, **options)
+        list(file.schema_arrow.names)  # decodes them, which may be where it is broken
+        return file
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise ShardError(shard.path, f"no readable Parquet footer: {_first_line(error)}") from None
 
 
@@ -171,7 +173,7 @@ def iter_batches(
             yield batch
     except MemoryError:  # also Arrow's, which says nothing about the file
         raise
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise _damaged_data(shard, error) from None
 
 
@@ -188,18 +190,22 @@ def _safe_batch_rows(
     decode to terabytes. Where that could be, the dictionary is read by itself and its longest
     value decides.
     """
+    # Read a row first: a broken row group is an error there, and aborts the process where its
+    # metadata are asked for.
+    next(file.iter_batches(1, row_groups=[group], columns=columns), None)
     metadata = file.metadata.row_group(group)
+    paths = [file.schema.column(i).path for i in range(metadata.num_columns)]
     suspects = [
-        column.path_in_schema
-        for column in map(metadata.column, range(metadata.num_columns))
-        if column.physical_type == "BYTE_ARRAY"
+        path
+        for i, path in enumerate(paths)
+        if (columns is None or path.split(".")[0] in columns)
+        and (column := metadata.column(i)).physical_type == "BYTE_ARRAY"
         and column.has_dictionary_page
         and column.total_uncompressed_size * _BATCH_ROWS > _BATCH_MAX_BYTES
-        and (columns is None or column.path_in_schema.split(".")[0] in columns)
     ]
     if not suspects:
         return _BATCH_ROWS
-    probe = pq.ParquetFile(shard.path, read_dictionary=suspects, buffer_size=1 << 20)
+    probe = open_parquet(shard, read_dictionary=suspects, buffer_size=1 << 20)
     names = sorted({path.split(".")[0] for path in suspects})
     first = next(probe.iter_batches(1, row_groups=[group], columns=names), None)
     longest = max(map(_longest_value, first.columns)) if first is not None else 0

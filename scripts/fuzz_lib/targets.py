@@ -1,0 +1,157 @@
+"""The promises that no input may break, as functions of bytes that raise if one is broken."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import zstandard
+
+from zipsel.errors import ShardError, UsageError
+from zipsel.readers import ReadOptions, RowBatch
+from zipsel.readers import parquet as parquet_reader
+from zipsel.readers.jsonl import cut_lines, iter_rows, iter_whole_lines
+from zipsel.readers.streams import iter_pieces
+from zipsel.rows import RowError, RowParser, TextSpec, parse_template, take_text
+from zipsel.shards import open_shard
+
+_OPTIONS = ReadOptions(max_row_bytes=1024, group_field="kind")
+_FIELD = TextSpec()
+
+
+def _check_batch(rows: RowBatch) -> None:
+    """Every row is accepted or refused, none both, and every text is text."""
+    assert len(rows.accepted) + len(rows.rejects) == rows.n_rows
+    assert not set(rows.accepted.tolist()) & set(rows.rejects)
+    assert len(rows.texts) == len(rows.accepted)
+    assert all(text.strip() for text in rows.texts.iter_texts())
+    pa.array([group for group in rows.groups if group is not None], pa.string())
+
+
+def _account(chunks: object) -> list[tuple[object, ...]]:
+    parser = RowParser(_FIELD, _OPTIONS.group_field)
+    account: list[tuple[object, ...]] = []
+    for chunk in chunks:  # type: ignore[attr-defined]
+        for rows in iter_rows(chunk, parser, _OPTIONS):
+            _check_batch(rows)
+            texts = dict(zip(rows.accepted.tolist(), rows.texts.iter_texts(), strict=True))
+            account += [
+                (int(offset), texts.get(i), rows.rejects.get(i))
+                for i, offset in enumerate(rows.offsets)
+            ]
+    return account
+
+
+def jsonl(data: bytes) -> None:
+    """Any bytes, in any pieces and chunks: the same account of all rows."""
+    step = 1 + (len(data) * 7) % 97
+    pieces = [data[i : i + step] for i in range(0, len(data), step)]
+    whole = _account(cut_lines([data], _OPTIONS.max_row_bytes))
+    assert _account(cut_lines(pieces, _OPTIONS.max_row_bytes, chunk_bytes=step)) == whole
+    assert _account(iter_whole_lines(pieces, _OPTIONS.max_row_bytes)) == whole
+    fast, slow = RowParser(_FIELD), RowParser(_FIELD)
+    for line in data.split(b"\n"):
+        if _is_utf8(line):
+            assert _outcome(fast.parse, line) == _outcome(slow.parse_slowly, line)
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _outcome(parse: object, line: bytes) -> object:
+    try:
+        return parse(line)  # type: ignore[operator]
+    except RowError as error:
+        return error.reason
+
+
+def streams(data: bytes) -> None:
+    """Compressed bytes are read to the end or refused, and no other way."""
+    for compression in ("gz", "zst"):
+        try:
+            read = b"".join(iter_pieces(io.BytesIO(data), "fuzz", compression))
+        except ShardError:
+            continue
+        if compression == "gz" and data:
+            assert read == gzip.decompress(data)
+
+
+def parquet(data: bytes) -> None:
+    """A file is read or refused."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "fuzz.parquet")
+        Path(path).write_bytes(data)
+        try:
+            shard = open_shard(path, 0)
+            for chunk in parquet_reader.plan_chunks(parquet_reader.open_parquet(shard)):
+                for spec in (_FIELD, TextSpec("template", "{meta.a} {kind}")):
+                    for rows in parquet_reader.iter_rows(shard, chunk, spec, _OPTIONS):
+                        _check_batch(rows)
+        except ShardError:
+            pass
+
+
+def template(data: bytes) -> None:
+    """A template is refused as a whole, or its rows are texts or refused."""
+    value, _, line = data.partition(b"\n")
+    try:
+        spec = TextSpec("template", value.decode(errors="replace"))
+    except UsageError:
+        return
+    assert "".join(part for _, part in parse_template(spec.value))
+    row: object = {"a": {"b": "x", "__class__": "y"}, "c": 1.5, "d": None, "e": [1]}
+    for one in (row, _outcome(lambda text: json.loads(text), b"{}" if not line else b"[]")):
+        try:
+            text = take_text(one, spec)
+        except RowError:
+            continue
+        assert isinstance(text, str)
+        assert "<class" not in text or "<class" in spec.value
+
+
+TARGETS = {"jsonl": jsonl, "streams": streams, "parquet": parquet, "template": template}
+
+
+def corpus_of(name: str) -> list[bytes]:
+    """A few inputs from which the fuzzer starts."""
+    lines = (
+        b'{"text": "a", "kind": "x"}\n{"text": "caf\xc3\xa9", "x": [1, {"y": NaN}]}\r\n\n'
+        b'{"text": null}\n{"text": "\\ud800", "kind": 5}\n["no"]\n{"te\\u0078t": "b"} \n{"text": "c'
+    )
+    if name == "jsonl":
+        return [lines, b"\xef\xbb\xbf" + lines, lines * 5, b'{"text": "' + b"x" * 1500 + b'"}\n']
+    if name == "streams":
+        skippable = b"\x50\x2a\x4d\x18\x03\0\0\0abc"
+        return [
+            gzip.compress(lines),
+            gzip.compress(lines) + b"\0" * 9 + gzip.compress(b"x"),
+            zstandard.compress(lines) + skippable + zstandard.compress(b"x"),
+        ]
+    if name == "template":
+        return [b"{a.b} {{c}} {c}", b"{a}{d}{e}\n[]", b"{a.__class__}", b"{}{", "é{c}".encode()]
+    table = pa.table(
+        {
+            "text": ["one", None, "", "two", "three"],
+            "kind": pa.array(["x", "y", None, "x", "y"]).dictionary_encode(),
+            "meta": [{"a": "p"}, {"a": None}, None, {"a": "q"}, {"a": "r"}],
+            "n": np.arange(5),
+        }
+    )
+    files = []
+    for compression in ("none", "zstd"):
+        sink = io.BytesIO()
+        pq.write_table(table, sink, compression=compression, row_group_size=2)
+        files.append(sink.getvalue())
+    return files
