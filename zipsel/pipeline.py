@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import msgspec
 
+from zipsel.choice_rules import check_choice
 from zipsel.engines import Engine
 from zipsel.files import Staging, staged_files
 from zipsel.fitting import fit_profile, input_paths, open_profile, profile_key, read_targets
@@ -109,6 +110,7 @@ def run_select(
             if select.budget.kind == "auto":
                 select, curves = _settle_budget(run, select, engine, shards)
             profile_path, profile = open_profile(settings, key, targets, shards, work_dir)
+            check_choice(settings, select, profile)
         passes = Passes(run, select, engine, work_dir, shards, missing, profile_path, profile)
         passes.select()
         if held_out is not None:

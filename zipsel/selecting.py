@@ -10,13 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zipsel.bins import bins_of
+from zipsel.covering import open_cover
 from zipsel.engines import Engine
 from zipsel.gather import Spooled, gather
 from zipsel.profile import Profile
 from zipsel.ranking import Candidates, Priority, Ranking
 from zipsel.scorers.faceted import FacetedScorer
-from zipsel.scorers.fused import FusedScorer
-from zipsel.scorers.ngram import NgramScorer
 from zipsel.scoring import PoolScores
 from zipsel.selection import diverse
 from zipsel.selection.budgets import BYTES_PER_TOKEN, apportion, whole_limit
@@ -142,7 +141,7 @@ class Selector:
         taken: list[NDArray[np.int64]] = []
         spooled: list[Spooled] = []
         n_before = 0
-        cover = diverse.GreedyCover(_ngram_codes(self.profile)) if self._is_diverse else None
+        cover = self._cover(chooser.quotas.whole.limit) if self._is_diverse else None
         for offered, until in self._iter_offers(chooser):
             block = offered.take(chooser.may_take(offered))
             if len(block) == 0:
@@ -176,6 +175,10 @@ class Selector:
             chooser.quotas.shortfalls(),
             chooser.done,
         )
+
+    def _cover(self, limit: float) -> diverse.GreedyCover:
+        mean_bytes = self.scores.n_bytes / max(1, self._n_accepted)
+        return open_cover(self.profile, self.select.budget.kind, limit, mean_bytes)
 
     def _iter_offers(self, chooser: Chooser) -> Iterator[tuple[Candidates, float]]:
         """Candidates block by block, and how much of the budget may be used once each is done.
@@ -274,15 +277,3 @@ def _in_order(spooled: Sequence[Spooled], first: int, n_candidates: int) -> list
         for rank, feature in zip(spool.ranks.tolist(), spool.features, strict=True):
             features[rank - first] = feature
     return features
-
-
-def _ngram_codes(profile: Profile) -> list[NgramScorer]:
-    """A profile's n-gram codes, one a facet; of the target alone where the scorer has none."""
-    scorer = profile.scorer
-    if isinstance(scorer, FacetedScorer):
-        return [facet.ngram for facet in scorer.facets.values()]
-    if isinstance(scorer, FusedScorer):
-        return [scorer.ngram]
-    if isinstance(scorer, NgramScorer):
-        return [scorer]
-    return [NgramScorer.fit(profile.target, profile.target.take(np.zeros(0, np.int64)))]

@@ -247,6 +247,10 @@ class SelectSettings:
             raise UsageError(f"{' and '.join(parts)} each share out the budget; give one of them")
         if parts and self.budget.kind == "min_alignment":
             raise UsageError(f"{parts[0]} shares out a budget; --min-alignment has no size")
+        if self.budget.kind == "min_alignment" and self.strategy != "top":
+            raise UsageError(
+                f"--strategy {self.strategy} fills a budget; --min-alignment takes all there are"
+            )
         if self.temperature <= 0:
             raise UsageError(f"--temperature must be positive, not {self.temperature:g}")
         if not 0 <= self.hard_cutoff < 1:

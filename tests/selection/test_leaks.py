@@ -12,12 +12,14 @@ WORDS = [
     for i in range(400)
 ]
 
+RULE = LeakRule()
+
 
 def make_words(n_words, seed):
     return random.Random(seed).choices(WORDS, k=n_words)
 
 
-def make_index(examples, rule=LeakRule()):
+def make_index(examples, rule=RULE):
     return LeakIndex(["target"], [(0, i, text) for i, text in enumerate(examples)], rule)
 
 
@@ -33,7 +35,9 @@ def bury(item):
 
 
 @pytest.mark.parametrize("example", [LONG, SHORT, PHRASE])
-@pytest.mark.parametrize("change", [str, str.upper, "  {}\n".format, lambda t: t.replace(" ", "\n")])
+@pytest.mark.parametrize(
+    "change", [str, str.upper, "  {}\n".format, lambda t: t.replace(" ", "\n")]
+)
 def test_a_copy_is_found_whatever_its_case_and_spaces(example, change):
     found = INDEX.find(change(example))
     assert (found.source, found.example, found.overlap) == (
@@ -81,9 +85,7 @@ def test_the_rule_is_as_given():
 
 
 def test_the_best_match_is_named_with_its_file():
-    index = LeakIndex(
-        ["target", "held-out.jsonl"], [(0, 0, SHORT), (1, 3, LONG)], LeakRule()
-    )
+    index = LeakIndex(["target", "held-out.jsonl"], [(0, 0, SHORT), (1, 3, LONG)], LeakRule())
     assert index.find(bury(LONG))[:2] == ("held-out.jsonl", 3)
     partly = bury(" ".join(LONG.split()[:40]) + " " + SHORT)
     assert index.find(partly)[:2] == ("target", 0)

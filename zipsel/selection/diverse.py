@@ -4,7 +4,7 @@ The aim is D4's (arXiv 2308.12284), by codes instead of embeddings. With w(g) th
 target's n-gram code saves over the pool's (``ngram``), and k(g) how often bucket g has been covered
 by the subset so far, a text is worth
 
-    sum over its n-grams g of max(0, w(g)) / (1 + k(g) / SATURATION), per n-gram,
+    sum over its n-grams g of max(0, w(g)) / (1 + k(g) / saturation), per n-gram,
 
 so that what the subset holds already stops counting. Worth only falls as the subset grows, so the
 greedy choice is lazy (Minoux 1978): a stale worth is an upper bound, and only the candidate on top
@@ -22,9 +22,11 @@ from numpy.typing import NDArray
 from zipsel.records import TextBatch
 from zipsel.scorers.ngram import NgramScorer
 
-#: Times that an n-gram is covered until it is worth half. From 1 to 64 the PPM judge sees no
-#: difference beyond noise (three targets, 0.4 to 4 MB).
-SATURATION = 4.0
+#: Times that an n-gram is covered until it is worth half, in a budget of a megabyte of text, and
+#: at least; a larger subset repeats what the target repeats. Of 1 to 256, the PPM judge likes 4
+#: best for 0.4 and 1 MB and 64 for 4 MB (three targets), and a factor of two does not matter.
+SATURATION_PER_MEGABYTE = 12.0
+_LEAST_SATURATION = 1.0
 
 #: Candidates that are looked at, as a multiple of the budget.
 OVERSELECTION = 4
@@ -47,9 +49,11 @@ class GreedyCover:
 
     Args:
         codes: The n-gram codes of the target's facets; an n-gram has the highest of their weights.
+        budget_bytes: Text that will be taken, about.
     """
 
-    def __init__(self, codes: Sequence[NgramScorer]) -> None:
+    def __init__(self, codes: Sequence[NgramScorer], budget_bytes: float) -> None:
+        self._saturation = max(_LEAST_SATURATION, SATURATION_PER_MEGABYTE * budget_bytes / 1e6)
         self._code = codes[0]
         self._weights = np.maximum(np.max([code.weights for code in codes], axis=0), 0)
         self._worth = self._weights.astype(np.float64)
@@ -102,4 +106,4 @@ class GreedyCover:
     def _cover(self, buckets: NDArray[np.uint32]) -> None:
         which, counts = np.unique(buckets, return_counts=True)
         self._covered[which] += counts
-        self._worth[which] = self._weights[which] / (1 + self._covered[which] / SATURATION)
+        self._worth[which] = self._weights[which] / (1 + self._covered[which] / self._saturation)

@@ -1,0 +1,1 @@
+"""Choosing: what is left out, what is taken, and in what parts."""

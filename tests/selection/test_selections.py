@@ -1,0 +1,289 @@
+"""Whole selections: budgets, leaks, copies, quotas, facets, mixtures, seeds, chunks."""
+
+import os
+from collections import Counter
+
+import pytest
+from conftest import write_jsonl
+
+import zipsel
+from selection.conftest import TOPICS, make_topic, make_topic_records
+from zipsel.errors import UsageError
+
+STRATEGIES = {
+    "top": {},
+    "sample": {"strategy": "sample"},
+    "stratified": {"strategy": "stratified"},
+    "coverage": {"strategy": "coverage", "fit": {"facets": 2}},
+    "diverse": {"strategy": "diverse"},
+    "diverse facets": {"strategy": "diverse", "fit": {"facets": 2}},
+}
+BUDGETS = [("top_k", 30), ("fraction", 0.1), ("max_bytes", 6000), ("max_tokens", 2000)]
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("budget", BUDGETS)
+def test_budgets_are_never_exceeded_and_are_used(choose, strategy, budget):
+    chosen = choose(budget, **STRATEGIES[strategy])
+    kind, value = budget
+    used = {
+        "top_k": len(chosen.rows),
+        "fraction": len(chosen.rows) / 240,
+        "max_bytes": chosen.n_bytes,
+        "max_tokens": chosen.n_bytes / 4,
+    }[kind]
+
+    assert used <= value
+    assert used >= (1 if kind in ("top_k", "fraction") else 0.85) * value
+    assert len(set(chosen.ids)) == len(chosen.ids)
+
+
+@pytest.mark.parametrize("strategy", ["sample", "stratified"])
+def test_a_seed_is_a_subset(choose, strategy):
+    first, second, other = (
+        choose(("top_k", 40), strategy=strategy, seed=seed, order=order).ids
+        for seed, order in ((0, "rank"), (0, "input"), (1, "rank"))
+    )
+    assert sorted(first) == second
+    assert set(first) != set(other)
+
+
+@pytest.mark.parametrize("strategy", ["top", "coverage", "diverse"])
+def test_where_nothing_is_drawn_a_seed_changes_nothing(choose, strategy):
+    options = STRATEGIES[strategy]
+    first = choose(("top_k", 40), **options).ids
+    assert choose(("top_k", 40), **{**options, "seed": 1}).ids == first
+
+
+def test_a_cold_sample_is_the_top_and_a_hot_one_is_not(choose):
+    top = choose(("top_k", 40), contenders=1.0).ids
+    cold = choose(("top_k", 40), strategy="sample", temperature=1e-6).ids
+    hot = choose(("top_k", 40), strategy="sample", temperature=1e6).rows
+
+    assert cold == top
+    assert len({row["topic"] for row in hot}) == 4
+
+
+def test_choosing_again_scores_nothing(choose):
+    first = choose(("top_k", 10), contenders=1.0)
+    assert any("score" in name for name in first.ran)
+    for options in (
+        {"strategy": "sample"},
+        {"strategy": "stratified"},
+        {"strategy": "diverse"},
+        {"dedup": "none"},
+        {"max_per_group": None},
+    ):
+        again = choose(("top_k", 20), contenders=1.0, **options)
+        assert set(again.ran) == {"fetch_rows"}
+
+
+def plant(pool, records):
+    write_jsonl(pool / "planted.jsonl", records)
+
+
+ITEM = make_topic("cooking", 40, "held out item")
+SHORT_ITEM = make_topic("sailing", 10, "short held out item")
+PAGE = " ".join(make_topic("cooking", 100, f"page {i}") for i in range(8))
+PLANTED = {
+    "copy": ITEM,
+    "recased": ITEM.upper(),
+    "respaced": ITEM.replace(" ", "\n\n"),
+    "buried": f"{PAGE} {ITEM} {PAGE}",
+    "part": f"{PAGE} {' '.join(ITEM.split()[:30])} {PAGE}",
+    "short": f"{PAGE} {SHORT_ITEM}",
+}
+
+
+@pytest.fixture
+def planted(topic_pool):
+    plant(topic_pool, [{"id": name, "text": text} for name, text in PLANTED.items()])
+
+
+@pytest.fixture
+def items(tmp_path):
+    return write_jsonl(tmp_path / "items.jsonl", [{"text": ITEM}, {"text": SHORT_ITEM}])
+
+
+def check_leaks(chosen, source, first_number):
+    assert not set(PLANTED) & set(chosen.ids)
+    assert {leak["row"] for leak in chosen.leaks} == set(range(len(PLANTED)))
+    assert all(leak["shard"].endswith("planted.jsonl") for leak in chosen.leaks)
+    by_row = {leak["row"]: leak for leak in chosen.leaks}
+    for row, (name, text) in enumerate(PLANTED.items()):
+        leak = by_row[row]
+        assert leak["source"] == source
+        assert leak["example"] == first_number + (row == len(PLANTED) - 1)
+        assert leak["text"] == text[: len(leak["text"])]
+        assert (leak["overlap"] == 1) == (name != "part")
+    assert sum(one.n_records for one in chosen.report.removed if one.cause == "leaks") == 6
+
+
+@pytest.mark.usefixtures("planted")
+def test_leaks_of_the_target_are_left_out_and_listed(choose, topic_target, items):
+    chosen = choose(("min_alignment", -100), target=[topic_target, items])
+    check_leaks(chosen, "target", chosen.leaks[0]["example"] // 24 * 24)
+    assert len(chosen.rows) == 240
+
+
+@pytest.mark.usefixtures("planted")
+def test_leaks_of_a_benchmark_are_left_out_and_listed(choose, items):
+    chosen = choose(("min_alignment", -100), exclude=(str(items),))
+    check_leaks(chosen, str(items), 0)
+
+
+@pytest.mark.usefixtures("planted")
+def test_leaks_can_be_kept(choose, items):
+    chosen = choose(("min_alignment", -100), exclude=(str(items),), keep_leaks=True)
+    assert set(PLANTED) <= set(chosen.ids)
+    assert chosen.leaks == []
+    assert any("--keep-leaks" in one.note for one in chosen.report.removed)
+
+
+@pytest.mark.usefixtures("planted")
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_no_strategy_takes_a_leak(choose, items, topic_target, strategy):
+    options = {**STRATEGIES[strategy], "target": [topic_target, items]}
+    assert not set(PLANTED) & set(choose(("top_k", 60), **options).ids)
+
+
+def test_exact_copies_are_taken_once(choose, topic_pool):
+    best = choose(("top_k", 5)).rows
+    plant(topic_pool, [{**row, "id": f"copy of {row['id']}"} for row in best])
+    both = choose(("top_k", 60), dedup="none").ids
+    once = choose(("top_k", 60)).ids
+
+    assert sum(str(name).startswith("copy") for name in both) == 5
+    assert once[:50] == [name for name in both if not str(name).startswith("copy")][:50]
+
+
+def test_of_near_copies_the_better_aligned_stays(choose, topic_pool):
+    pytest.importorskip("rensa")
+    text = make_topic("cooking", 120, "an original")
+    words = text.split()
+    worse = " ".join([*words[:110], "0123", "4567", "8901", *words[110:]])
+    plant(topic_pool, [{"id": "worse", "text": worse}, {"id": "better", "text": text}])
+    everything = choose(("min_alignment", -100), dedup="exact").ids
+    chosen = choose(("min_alignment", -100), dedup="near")
+
+    assert {"worse", "better"} <= set(everything)
+    kept = min("worse", "better", key=everything.index)
+    assert set(everything) - set(chosen.ids) == {"worse", "better"} - {kept}
+    assert sum(one.n_records for one in chosen.report.removed if "near" in one.cause) == 1
+
+
+def test_quotas_are_met(choose):
+    quota = (("cooking", 0.4), ("chess", 0.4), ("*", 0.2))
+    chosen = choose(("top_k", 50), group="topic", quota=quota)
+    found = Counter(row["topic"] for row in chosen.rows)
+
+    assert found["cooking"] == found["chess"] == 20
+    assert found["sailing"] + found["opera"] == 10
+    assert chosen.report.shortfalls == []
+
+
+def test_a_quota_that_cannot_be_met_is_reported_and_not_refilled(choose):
+    chosen = choose(("top_k", 100), group="topic", quota=(("cooking", 0.9), ("opera", 0.1)))
+    found = Counter(row["topic"] for row in chosen.rows)
+
+    assert found == {"cooking": 60, "opera": 10}
+    assert chosen.report.shortfalls == [{"name": "cooking", "wanted": 90, "used": 60.0}]
+
+
+def test_a_group_has_so_many_records_at_most(choose):
+    chosen = choose(("top_k", 40), group="topic", max_per_group=7)
+    assert Counter(row["topic"] for row in chosen.rows) == dict.fromkeys(TOPICS, 7)
+
+
+def test_coverage_gives_every_facet_its_part(choose, tmp_path):
+    """One topic has ten times the examples; it gets as much as the other and no more."""
+    many = make_topic_records(40, seed=5, topics=("cooking",))
+    few = make_topic_records(4, seed=5, topics=("opera",))
+    target = write_jsonl(tmp_path / "uneven.jsonl", [*many, *few])
+    options = {"target": [target], "strategy": "coverage", "fit": {"facets": 2}}
+    chosen = choose(("top_k", 40), **options)
+
+    found = Counter(row["topic"] for row in chosen.rows)
+    assert found == {"cooking": 20, "opera": 20}
+    assert sorted(facet.n_chosen for facet in chosen.report.facets) == [20, 20]
+
+
+@pytest.fixture
+def named(tmp_path):
+    """Two named targets."""
+    return [
+        f"{topic}={write_jsonl(tmp_path / f'{topic}.jsonl', records)}"
+        for topic, records in (
+            (topic, make_topic_records(12, seed=7, topics=(topic,))) for topic in TOPICS[:2]
+        )
+    ]
+
+
+@pytest.mark.parametrize("strategy", ["top", "sample", "diverse"])
+def test_mixtures_have_their_shares_and_each_record_once(choose, named, strategy):
+    mix = (("cooking", 0.75), ("sailing", 0.25))
+    chosen = choose(("top_k", 40), target=named, mix=mix, strategy=strategy)
+
+    assert {facet.name: facet.n_chosen for facet in chosen.report.facets} == {
+        "cooking": 30,
+        "sailing": 10,
+    }
+    assert len(set(chosen.ids)) == 40
+    if strategy == "top":
+        assert Counter(row["topic"] for row in chosen.rows) == {"cooking": 30, "sailing": 10}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"quota": (("cooking", 1.0),)}, "--group-field"),
+        ({"max_per_group": 3}, "--group-field"),
+        ({"mix": (("cooking", 1.0),)}, "--target NAME=PATH"),
+        ({"strategy": "coverage"}, "--facets"),
+    ],
+)
+def test_what_would_change_nothing_is_refused_before_the_work(choose, options, message):
+    with pytest.raises(UsageError, match=message):
+        choose(("top_k", 10), **options)
+
+
+def test_a_mixture_of_unknown_targets_is_refused(choose, named):
+    with pytest.raises(UsageError, match=r"saling; the targets are cooking, sailing"):
+        choose(("top_k", 10), target=named, mix=(("cooking", 0.5), ("saling", 0.5)))
+
+
+@pytest.mark.parametrize("strategy", ["sample", "diverse"])
+def test_a_lowest_alignment_leaves_nothing_to_a_strategy(choose, strategy):
+    with pytest.raises(UsageError, match="--min-alignment"):
+        choose(("min_alignment", 0), strategy=strategy)
+
+
+@pytest.mark.parametrize("strategy", ["sample", "stratified", "diverse"])
+def test_workers_change_nothing(tmp_path, topic_pool, topic_target, strategy):
+    written = []
+    for workers in (1, 2):
+        output = tmp_path / f"out-{workers}.jsonl"
+        zipsel.select(
+            topic_pool,
+            target=topic_target,
+            output=output,
+            top_k=40,
+            strategy=strategy,
+            workers=workers,
+            work_dir=tmp_path / f"work-{workers}",
+        )
+        written.append(output.read_bytes())
+    assert written[0] == written[1]
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_chunks_and_blocks_change_nothing(choose, strategy, tmp_path, monkeypatch):
+    options = {**STRATEGIES[strategy], "contenders": 1.0}
+    whole = choose(("max_bytes", 9000), **options).ids
+    if "diverse" not in strategy:  # there, what is fetched is what is chosen from
+        monkeypatch.setattr("zipsel.selecting._SPARE_BYTES", 0)
+        monkeypatch.setattr("zipsel.selecting._SPARE_SHARE", -0.8)
+    monkeypatch.setattr("zipsel.gather._RUN_BYTES", 500)
+    monkeypatch.setattr("zipsel.gather._TASK_BYTES", 4000)
+    os.rename(tmp_path / "out", tmp_path / "first")
+    assert choose(("max_bytes", 9000), **options).ids == whole

@@ -1,0 +1,192 @@
+"""Strategies as their sources define them, on pools small enough to know the answer."""
+
+import itertools
+import math
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zipsel.bins import N_BINS, bins_of
+from zipsel.records import TextBatch
+from zipsel.scorers.ngram import NgramScorer
+from zipsel.selection.budgets import Budget
+from zipsel.selection.diverse import GreedyCover, cut_windows
+from zipsel.selection.strategies import (
+    N_STRATA,
+    GumbelPriority,
+    StrataPriority,
+    cut_strata,
+    share_evenly,
+    uniform_noise,
+)
+
+
+def ccs_budgets(sizes, budget):
+    """Zheng et al. 2023, algorithm 1: strata from the smallest, each with an even part of the rest.
+
+    Returns:
+        Stratum → records.
+    """
+    parts, left = {}, sorted(range(len(sizes)), key=lambda i: sizes[i])
+    while left:
+        smallest = left[0]
+        parts[smallest] = min(sizes[smallest], budget // len(left))
+        budget -= parts[smallest]
+        left.pop(0)
+    return parts
+
+
+@given(sizes=st.lists(st.integers(0, 50), min_size=1, max_size=60), budget=st.integers(0, 900))
+def test_budgets_of_strata_are_those_of_ccs(sizes, budget):
+    parts = share_evenly(np.array(sizes, float), budget)
+    assert dict(enumerate(parts.tolist())) == ccs_budgets(sizes, budget)
+    assert parts.sum() == min(budget, sum(sizes))
+
+
+class FakeRanking:
+    """The counts of a ranking."""
+
+    def __init__(self, alignments, n_bytes):
+        bins = bins_of(np.array(alignments, float))
+        self.n_records = np.bincount(bins, minlength=N_BINS)
+        self.n_bytes = np.bincount(bins, n_bytes, minlength=N_BINS).astype(np.int64)
+
+
+alignments = st.lists(st.floats(-4, 9, allow_subnormal=False), min_size=1, max_size=150)
+
+
+@given(values=alignments, budget=st.integers(1, 200), cutoff=st.sampled_from([0, 0.1, 0.5, 0.9]))
+def test_strata_hold_what_they_are_thought_to_hold(values, budget, cutoff):
+    ranking = FakeRanking(values, [10] * len(values))
+    strata = cut_strata(ranking, Budget("top_k", budget), budget, cutoff)
+    which = strata.which(np.array(values))
+    sizes = np.bincount(which[which >= 0], minlength=len(strata.first_bins))
+    n_kept = int(sizes.sum())
+
+    assert len(strata.first_bins) <= N_STRATA
+    assert n_kept >= (1 - cutoff) * len(values)
+    assert (strata.limits <= sizes).all()
+    assert strata.limits.sum() == min(budget, n_kept)
+    if budget >= N_STRATA:
+        assert (strata.limits[sizes > 0] > 0).all()
+    dropped, kept = np.array(values)[which < 0], np.array(values)[which >= 0]
+    assert len(dropped) == 0 or dropped.max() < kept.min()
+
+
+def test_strata_order_offers_nothing_below_the_cutoff():
+    values = np.array([0.1, 0.5, 0.9])
+    offered = StrataPriority(0, int(bins_of(values)[1]))(values, 0, np.arange(3))
+    assert np.isnan(offered).tolist() == [True, False, False]
+
+
+def probability_of(chosen, weights):
+    """Of drawing these in this order without replacement, in proportion to the weights."""
+    probability, left = 1.0, sum(weights)
+    for i in chosen:
+        probability *= weights[i] / left
+        left -= weights[i]
+    return probability
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
+def test_sample_draws_without_replacement_in_proportion(temperature):
+    """Two of five, 8,000 seeds, against the probability of each pair; chi-squared, 9 degrees."""
+    values, rows, n_seeds = np.array([0.0, 0.5, 1.0, 1.0, 2.0]), np.arange(5), 8000
+    weights = np.exp(values / temperature).tolist()
+    drawn = Counter()
+    for seed in range(n_seeds):
+        priority = GumbelPriority(seed, temperature)(values, 0, rows)
+        drawn[frozenset(np.argsort(-priority)[:2].tolist())] += 1
+    expected = {
+        frozenset(pair): n_seeds
+        * sum(probability_of(order, weights) for order in itertools.permutations(pair))
+        for pair in itertools.combinations(range(5), 2)
+    }
+    assert math.isclose(sum(expected.values()), n_seeds)
+    distance = sum((drawn[pair] - n) ** 2 / n for pair, n in expected.items())
+    assert distance < 27.9  # the 99.9 % quantile
+
+
+def test_noise_depends_on_seed_shard_and_row_alone():
+    rows = np.arange(5000)
+    noise = uniform_noise(7, 3, rows)
+
+    assert (noise > 0).all()
+    assert (noise < 1).all()
+    assert abs(noise.mean() - 0.5) < 0.02
+    assert (uniform_noise(7, 3, rows[100:200]) == noise[100:200]).all()
+    for other in (uniform_noise(8, 3, rows), uniform_noise(7, 4, rows)):
+        assert abs(np.corrcoef(noise, other)[0, 1]) < 0.05
+    assert abs(np.corrcoef(noise[1:], noise[:-1])[0, 1]) < 0.05
+
+
+FIRST = "the quick brown fox jumps over the lazy dog near the river bank"
+SECOND = "colourless green ideas sleep furiously in a very small wooden house"
+OTHER = "0123456789 9876543210 1234567890 0987654321 5678901234 4321098765"
+
+
+@pytest.fixture(scope="module")
+def code():
+    """Of a target of two topics, the first better known than the second."""
+    target = TextBatch.from_texts([FIRST] * 6 + [SECOND] * 3)
+    return NgramScorer.fit(target, TextBatch.from_texts([OTHER] * 20 + [FIRST, SECOND]))
+
+
+def cover(code, texts, n_taken, alignment=None):
+    taken = []
+
+    def take(i):
+        taken.append(i)
+        return True
+
+    order = GreedyCover([code], 1e6 / 3).take_from(
+        texts,
+        take,
+        np.zeros(len(texts)) if alignment is None else np.array(alignment),
+        lambda: len(taken) >= n_taken,
+    )
+    assert order.tolist() == taken
+    return taken
+
+
+def test_diverse_picks_the_second_topic_before_the_tenth_copy(code):
+    texts = [f"{FIRST} {i}" for i in range(10)] + [f"{SECOND} {i}" for i in range(10)] + [OTHER]
+    topics = [i // 10 for i in cover(code, texts, 20)]
+    assert topics[0] != topics[9]
+    assert 1 in topics[:9]
+    assert 2 not in topics
+
+
+def test_diverse_leaves_equal_worths_to_the_alignment(code):
+    assert cover(code, [FIRST] * 3, 1, [0.1, 0.9, 0.5]) == [1]
+
+
+def test_diverse_is_the_plain_greedy_choice(code):
+    """Against a greedy choice that looks at every candidate again each time."""
+    words = [*FIRST.split(), *SECOND.split(), *OTHER.split()]
+    generator = np.random.default_rng(0)
+    texts = [" ".join(generator.choice(words, 12)) for _ in range(60)]
+    buckets = [code.buckets(TextBatch.from_texts([text])) for text in texts]
+    weights = np.maximum(code.weights, 0).astype(float)
+    covered, expected, left = np.zeros(len(weights)), [], list(range(60))
+    for _ in range(30):
+        worth = {
+            i: (weights[buckets[i]] / (1 + covered[buckets[i]] / 4)).sum() / len(buckets[i])
+            for i in left
+        }
+        best = max(left, key=lambda i: (worth[i], -i))
+        left.remove(best)
+        expected.append(best)
+        np.add.at(covered, buckets[best], 1)
+    assert cover(code, texts, 30) == expected
+
+
+def test_windows_hold_every_candidate_once(monkeypatch):
+    monkeypatch.setattr("zipsel.selection.diverse.WINDOW_BYTES", 100)
+    lengths = np.array([30, 30, 30, 30, 250, 10, 10])
+    windows = cut_windows(lengths)
+    assert np.concatenate(windows).tolist() == list(range(7))
+    assert len(windows) == 3
