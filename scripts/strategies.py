@@ -220,6 +220,36 @@ def iter_plan(
                 yield from ((task, name, budget) for budget in budgets)
 
 
+def load_cells(path: Path, n_examples: int) -> list[Cell]:
+    """Cells of earlier runs on as many examples, in the order of `CHOICES`."""
+    content = json.loads(path.read_text()) if path.exists() else {}
+    if content.get("n_examples") != n_examples:
+        return []
+    places = [*CHOICES, RANDOM]
+    cells = [
+        Cell(**{key: value for key, value in stored.items() if key != "bits_per_byte"})
+        for stored in content["cells"]
+        if stored["choice"] in places
+    ]
+    return sorted(cells, key=lambda c: (*_column_order((c.task, 0)), places.index(c.choice)))
+
+
+def write_results(path: Path, pool: Pool, n_examples: int, cells: Sequence[Cell]) -> None:
+    """The JSON file; cells of earlier runs stay unless they were measured again."""
+    merged = {
+        (cell.task, cell.choice, cell.budget_bytes): cell
+        for cell in (*load_cells(path, n_examples), *cells)
+    }
+    content = {
+        "pool_records": len(pool),
+        "pool_bytes": sum(map(len, pool.texts)),
+        "n_examples": n_examples,
+        "cells": [cell.summarize() for cell in merged.values()],
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, indent=1) + "\n")
+
+
 def parse_arguments() -> argparse.Namespace:
     """Command line."""
     names = (*CHOICES, RANDOM)
@@ -252,15 +282,8 @@ def main() -> int:
             f"{cell.bits_per_byte:.3f}  {time.perf_counter() - began:5.1f} s",
             flush=True,
         )
-    print(markdown_table(cells))
-    content = {
-        "pool_records": len(pool),
-        "pool_bytes": sum(map(len, pool.texts)),
-        "n_examples": arguments.examples,
-        "cells": [cell.summarize() for cell in cells],
-    }
-    arguments.results.parent.mkdir(parents=True, exist_ok=True)
-    arguments.results.write_text(json.dumps(content, indent=1) + "\n")
+        write_results(arguments.results, pool, arguments.examples, cells)
+    print(markdown_table(load_cells(arguments.results, arguments.examples)))
     return 0
 
 
