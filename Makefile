@@ -1,8 +1,9 @@
 # Every target sets up what it needs: a virtual environment in .venv, packages from the index.
 PYTHON ?= python3
 BIN := .venv/bin
-STAMP := .venv/.installed
 EXTRAS ?= dev
+# One stamp for each set of extras: another set is installed when it is asked for.
+STAMP := .venv/.installed-$(EXTRAS)
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test lint format type bench quality fuzz clean
@@ -11,7 +12,7 @@ help: ## Show this list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 $(STAMP): pyproject.toml
-	$(PYTHON) -m venv .venv
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --editable '.[$(EXTRAS)]'
 	@touch $@
 

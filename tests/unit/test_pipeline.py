@@ -1,0 +1,97 @@
+"""However a pool is cut into shards, chunks and runs, the same rows come out in the same order."""
+
+import io
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import zstandard
+
+from zipsel.engines.local import LocalEngine
+from zipsel.pipeline import run_fit, run_select
+from zipsel.progress import Log
+from zipsel.run import Run
+from zipsel.scorers.fused import FusedScorer
+from zipsel.selection.budgets import Budget
+from zipsel.settings import ScoreSettings, SelectSettings
+
+
+@pytest.fixture
+def lines(records):
+    return [json.dumps(record).encode() + b"\n" for record in records]
+
+
+@pytest.fixture
+def profile(tmp_path, pool, target):
+    settings = ScoreSettings(pool=(str(pool),), target=(str(target),))
+    run_fit(Run(settings, Log(quiet=True)), str(tmp_path / "p.profile"))
+    return str(tmp_path / "p.profile")
+
+
+@pytest.fixture
+def choose(tmp_path, profile):
+    """Select 25 records of some files in this process and return the bytes."""
+
+    def run(*paths, work="work", **options):
+        settings = ScoreSettings(
+            pool=tuple(map(str, paths)), profile=profile, work_dir=str(tmp_path / work)
+        )
+        stdout = io.BytesIO()
+        select = SelectSettings(budget=Budget("top_k", 25), output="-", **options)
+        with LocalEngine(1) as engine:
+            run_select(Run(settings, Log(quiet=True), stdout=stdout), select, engine)
+        return stdout.getvalue()
+
+    return run
+
+
+def write_pool(folder, lines, n_shards, suffix):
+    folder.mkdir()
+    paths = []
+    for i in range(n_shards):
+        part = lines[i * len(lines) // n_shards : (i + 1) * len(lines) // n_shards]
+        paths.append(folder / f"{i:03d}{suffix}")
+        data = b"".join(part)
+        if suffix == ".parquet":
+            table = pa.Table.from_pylist([json.loads(line) for line in part])
+            pq.write_table(table, paths[-1], row_group_size=4)
+        else:
+            paths[-1].write_bytes(
+                zstandard.ZstdCompressor().compress(data) if suffix.endswith("zst") else data
+            )
+    return paths
+
+
+@pytest.mark.parametrize("chunk_bytes", [150, 4000])
+@pytest.mark.parametrize("n_shards", [1, 7])
+@pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.zst", ".parquet"])
+def test_chunks_and_shards_do_not_change_a_byte(
+    tmp_path, monkeypatch, lines, choose, suffix, n_shards, chunk_bytes
+):
+    expected = choose(*write_pool(tmp_path / "whole", lines, 1, ".jsonl"), work="w1")
+    assert expected.count(b"\n") == 25
+
+    monkeypatch.setattr(FusedScorer, "chunk_bytes", chunk_bytes)
+    found = choose(*write_pool(tmp_path / "cut", lines, n_shards, suffix), work="w2")
+    if suffix == ".parquet":  # keys and values, written anew
+        assert list(map(json.loads, found.splitlines())) == list(
+            map(json.loads, expected.splitlines())
+        )
+    else:
+        assert found == expected
+
+
+def test_what_is_scored_already_makes_no_difference(tmp_path, lines, choose):
+    paths = write_pool(tmp_path / "shards", lines, 3, ".jsonl")
+    expected = choose(*paths, work="fresh", contenders=0.6)
+
+    choose(*paths[1:2], work="some")
+    choose(*paths, work="some", contenders=0.3)
+    choose(*paths, work="some", contenders=1.0)
+    assert choose(*paths, work="some", contenders=0.6) == expected
+
+
+def test_shards_named_twice_are_read_once(tmp_path, lines, choose):
+    paths = write_pool(tmp_path / "shards", lines, 3, ".jsonl")
+    assert choose(*paths, paths[0], tmp_path / "shards") == choose(*paths)

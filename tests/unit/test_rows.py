@@ -1,0 +1,128 @@
+"""What text is taken from a row, and why a row is refused."""
+
+import json
+
+import pytest
+
+from zipsel.errors import UsageError
+from zipsel.rows import Reason, RowError, RowParser, TextSpec, group_name, take_text
+
+FIELD = TextSpec()
+CHAT = TextSpec("chat", "")
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b'{"text": ""}', Reason.EMPTY),
+        (b'{"text": " \\n\\u00a0"}', Reason.EMPTY),
+        (b'{"text": null}', Reason.NULL),
+        (b'{"text": 1}', Reason.WRONG_TYPE),
+        (b'{"text": ["x"]}', Reason.WRONG_TYPE),
+        (b'{"txt": "x"}', Reason.MISSING_FIELD),
+        (b'"text"', Reason.NOT_AN_OBJECT),
+        (b"[]", Reason.NOT_AN_OBJECT),
+        (b'{"text": "x"', Reason.TRUNCATED),
+        (b'{"text": "x', Reason.TRUNCATED),
+        (b"{'text': 'x'}", Reason.INVALID_JSON),
+        (b'{"text": "\\ud800"}', Reason.INVALID_UTF8),
+        (b'{"text": "\xff"}', Reason.INVALID_UTF8),
+        (b'{"text": "x", "n": ' + b"[" * 5000 + b"]" * 5000 + b"}", Reason.TOO_DEEP),
+    ],
+)
+def test_a_refused_row_has_a_reason(line, reason):
+    with pytest.raises(RowError) as refused:
+        RowParser(FIELD).parse(line)
+    assert refused.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"text": "x", "n": NaN, "m": -Infinity}',
+        b'{"text": "x", "n": 123456789012345678901234567890}',
+        b'{"n": 1e999, "text": "x"}',
+        b'{"text": "y", "text": "x"}',
+        b'  {"text" : "x"}\r',
+        b'{"n": ' + b"9" * 5000 + b', "text": "x"}',
+    ],
+)
+def test_what_python_writes_is_read(line):
+    assert RowParser(FIELD).parse(line) == ("x", None)
+
+
+@pytest.mark.parametrize(
+    ("row", "text"),
+    [
+        ({"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "yo"}]},
+         "user: hi\n\nassistant: yo"),
+        ({"conversations": [{"from": "human", "value": "hi"}]}, "human: hi"),
+        ({"messages": None, "conversations": [{"from": "gpt", "value": "x"}]}, "gpt: x"),
+        ({"messages": [{"content": [{"type": "text", "text": "a"}, {"type": "image_url"}, "b"]}]},
+         "a\nb"),
+        ({"messages": [{"role": "user", "content": "x"}, {"role": "tool", "content": None}]},
+         "user: x\n\ntool: "),
+    ],
+)  # fmt: skip
+def test_chats_become_paragraphs(row, text):
+    assert take_text(row, CHAT) == text
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ({"messages": "hi"}, Reason.WRONG_TYPE),
+        ({"messages": ["hi"]}, Reason.WRONG_TYPE),
+        ({"messages": [{"role": "user", "content": 3}]}, Reason.WRONG_TYPE),
+        ({"messages": []}, Reason.EMPTY),
+        ({"messages": None, "conversations": None}, Reason.NULL),
+        ({"text": "x"}, Reason.MISSING_FIELD),
+    ],
+)
+def test_what_is_no_chat_is_refused(row, reason):
+    with pytest.raises(RowError) as refused:
+        take_text(row, CHAT)
+    assert refused.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("path", "outcome"),
+    [
+        ("a.b", "deep"),
+        ("a.c", Reason.MISSING_FIELD),
+        ("n.b", Reason.NULL),
+        ("s.b", Reason.WRONG_TYPE),
+        ("a", Reason.WRONG_TYPE),
+    ],
+)
+def test_dotted_paths_reach_into_objects(path, outcome):
+    row = {"a": {"b": "deep"}, "n": None, "s": "text"}
+    parser = RowParser(TextSpec("field", path))
+    if isinstance(outcome, Reason):
+        with pytest.raises(RowError) as refused:
+            parser.parse(json.dumps(row).encode())
+        assert refused.value.reason == outcome
+    else:
+        assert parser.parse(json.dumps(row).encode()) == (outcome, None)
+
+
+@pytest.mark.parametrize("path", ["", ".", "a.", ".a", "a..b"])
+def test_what_is_no_path_is_refused(path):
+    with pytest.raises(UsageError, match="dotted path"):
+        TextSpec("field", path)
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [("web", "web"), (3, "3"), (2.5, "2.5"), (True, "true"), (None, None), ([1], None), ({}, None)],
+)
+def test_groups_are_scalars(value, name):
+    assert group_name(value) == name
+    row = json.dumps({"text": "x", "meta": {"group": value}, "group": value}).encode()
+    assert RowParser(FIELD, "group").parse(row) == ("x", name)
+    assert RowParser(FIELD, "meta.group").parse(row) == ("x", name)
+
+
+def test_a_group_that_is_missing_refuses_nothing():
+    assert RowParser(FIELD, "group").parse(b'{"text": "x"}') == ("x", None)
+    assert RowParser(FIELD, "text").parse(b'{"text": "x"}') == ("x", "x")
