@@ -23,8 +23,8 @@ from zipsel.records import TextBatch
 from zipsel.scorers.ngram import NgramScorer
 
 #: Times that an n-gram is covered until it is worth half, in a budget of a megabyte of text, and
-#: at least; a larger subset repeats what the target repeats. Of 1 to 256, the PPM judge likes 4
-#: best for 0.4 and 1 MB and 64 for 4 MB (three targets), and a factor of two does not matter.
+#: at least; a larger subset repeats what the target repeats. Of 1 to 256 (three targets, PPM
+#: judge), 4 did best for 0.4 and 1 MB and 64 for 4 MB, by little more than noise.
 SATURATION_PER_MEGABYTE = 12.0
 _LEAST_SATURATION = 1.0
 
