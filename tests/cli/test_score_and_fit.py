@@ -2,7 +2,6 @@
 
 import json
 import re
-import shlex
 
 import pyarrow.parquet as pq
 import pytest
@@ -85,24 +84,6 @@ def test_a_bad_target_row_is_an_error(tmp_path, zipsel, pool):
     (tmp_path / "t.jsonl").write_text('{"text": "x"}\n{"txt": "y"}\n')
     done = zipsel("score", pool, "--target", "t.jsonl", "--output", "-", code=1)
     assert b"t.jsonl: row 1: missing-field" in done.stderr
-
-
-def examples_of(help_text):
-    found = re.search(r"Examples?:\n((?:  +zipsel .*\n?)+)", help_text)
-    return [line.strip() for line in found.group(1).splitlines()] if found else []
-
-
-@pytest.mark.parametrize("command", ["select", "fit", "score"])
-def test_examples_in_the_help_run(tmp_path, zipsel, pool, target, records, command):
-    zipsel("fit", pool, "--target", target, "--output", "code.profile")
-    help_text = zipsel(command, "--help").stdout.decode()
-    examples = examples_of(help_text)
-    assert examples
-
-    for example in examples:
-        words, _, redirected = example.partition(" < ")
-        stdin = (pool / "part-0.jsonl").read_bytes() if redirected else b""
-        zipsel(*shlex.split(words)[1:], stdin=stdin)
 
 
 @pytest.mark.parametrize("command", ["select", "fit", "score", "demo"])

@@ -30,7 +30,7 @@ _EPILOG = """\b
 Example:
   zipsel score pool/ --target target.jsonl --output scores/
   zipsel score - --profile code.profile --output - < new.jsonl
-  zipsel score pool/ --target target.jsonl --work-dir work --rank 3 --world-size 8
+  zipsel score pool/ -t target.jsonl --work-dir work --rank 3 --world-size 8
 """
 
 
