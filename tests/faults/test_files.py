@@ -356,7 +356,7 @@ def test_names_that_would_command_a_terminal_or_fit_no_report_are_harmless(run, 
 def test_a_bomb_stays_within_bounds(tmp_path, kind, target):
     """Hundreds of megabytes without a newline, a gigabyte of repeated text, from some KB."""
     if kind == "parquet":
-        text = pa.DictionaryArray.from_arrays(pa.array([0] * 20, pa.int32()), ["x" * 50_000_000])
+        text = pa.DictionaryArray.from_arrays(pa.array([0] * 40, pa.int32()), ["x" * 25_000_000])
         path = parquet_of(tmp_path / "bomb.parquet", pa.table({"text": text}), compression="zstd")
     else:
         part = compress(b" " * (64 << 20), kind)
