@@ -19,6 +19,9 @@ from numpy.typing import NDArray
 from zipsel.bins import N_BINS, bins_of
 from zipsel.scores import Part, column_values, read_columns
 
+#: Records for each distinct one in a block from which on the block is widened.
+_MANY_COPIES = 1.1
+
 #: Turns the alignments of a part's rows into what they are ordered by.
 Priority = Callable[[NDArray[np.float64], int, NDArray[np.int64]], NDArray[np.float64]]
 
@@ -165,22 +168,36 @@ class Ranking:
     def iter_blocks(self, n_records: int, n_bytes: int | None = None) -> Iterator[Candidates]:
         """Yield the records in order, in blocks that double in size.
 
+        Records of the same alignment and length are most likely copies and count once here, so
+        that a pool full of copies does not need more blocks than another.
+
         Args:
             n_records: The first block holds at least as many records, if there are so many.
             n_bytes: Or at least as many bytes of text, if that is less.
         """
         high = N_BINS
-        while high > 0:
-            from_top = np.cumsum(self.n_records[:high][::-1])
-            if from_top[-1] == 0:
-                return
-            steps = int(np.searchsorted(from_top, n_records))
-            if n_bytes is not None:
-                bytes_from_top = np.cumsum(self.n_bytes[:high][::-1])
-                steps = min(steps, int(np.searchsorted(bytes_from_top, n_bytes)))
-            low = max(0, high - steps - 1)
-            block = Candidates.concatenate([self._read(part, low, high) for part in self.parts])
-            yield block.take(np.lexsort((block.row, block.shard, -block.priority)))
+        while self.n_records[:high].any():
+            low = self._low_bin(high, n_records, n_bytes)
+            block = self._read_bins(low, high)
+            distinct = np.unique(np.stack([block.alignment, block.n_bytes]), axis=1)
+            shortage = len(block) / max(1, distinct.shape[1])
+            if shortage > _MANY_COPIES:
+                wider = None if n_bytes is None else int(n_bytes * shortage)
+                low = self._low_bin(high, int(n_records * shortage), wider)
+                block = self._read_bins(low, high)
+            yield block
             high = low
             n_records *= 2
             n_bytes = None if n_bytes is None else n_bytes * 2
+
+    def _low_bin(self, high: int, n_records: int, n_bytes: int | None) -> int:
+        """The bin from which on, up to ``high``, there are so many records or bytes."""
+        steps = int(np.searchsorted(np.cumsum(self.n_records[:high][::-1]), n_records))
+        if n_bytes is not None:
+            bytes_from_top = np.cumsum(self.n_bytes[:high][::-1])
+            steps = min(steps, int(np.searchsorted(bytes_from_top, n_bytes)))
+        return max(0, high - steps - 1)
+
+    def _read_bins(self, low: int, high: int) -> Candidates:
+        block = Candidates.concatenate([self._read(part, low, high) for part in self.parts])
+        return block.take(np.lexsort((block.row, block.shard, -block.priority)))

@@ -22,6 +22,10 @@ def shell_blocks() -> list[str]:
     return re.findall(r"^```sh\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 
 
+def python_blocks() -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
 def commands() -> list[str]:
     """Commands of all blocks; a line that ends in a backslash goes on."""
     joined = "\n".join(shell_blocks()).replace("\\\n", " ")
@@ -46,7 +50,7 @@ def reader_folder(tmp_path_factory):
     return folder
 
 
-def test_commands_of_the_readme_run(reader_folder):
+def test_commands_and_code_of_the_readme_run(reader_folder):
     run = [line for line in commands() if not SETUP.match(line) and not line.startswith("make ")]
     assert len(run) > 10
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
@@ -59,3 +63,11 @@ def test_commands_of_the_readme_run(reader_folder):
             text=True,
         )
         assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+
+    blocks = python_blocks()
+    assert blocks
+    for block in blocks:
+        done = subprocess.run(
+            [sys.executable, "-c", block], cwd=reader_folder, capture_output=True, text=True
+        )
+        assert done.returncode == 0, f"{block}\n{done.stderr}"

@@ -58,15 +58,12 @@ def _cut_lines(pieces: Iterator[bytes], offsets: list[int]) -> Iterator[bytes]:
             held = next(pieces, b"")
             if not held:
                 return
-        held = held[offset - start :]
-        start = offset
-        parts = [held]
-        while (newline := parts[-1].find(b"\n")) < 0 and (piece := next(pieces, b"")):
-            parts.append(piece)
-        if len(parts) > 1:
-            newline = newline + sum(map(len, parts[:-1])) if newline >= 0 else -1
-            held = b"".join(parts)
-        yield _clean(held if newline < 0 else held[:newline], offset)
+        position = offset - start
+        newline = held.find(b"\n", position)
+        while newline < 0 and (piece := next(pieces, b"")):
+            held, start, position = held[position:] + piece, offset, 0
+            newline = held.find(b"\n", len(held) - len(piece))
+        yield _clean(held[position : newline if newline >= 0 else len(held)], offset)
 
 
 def _clean(line: bytes, offset: int) -> bytes:

@@ -124,4 +124,5 @@ def _measure_shares(batch: TextBatch, role: str) -> NDArray[np.float64]:
             f"the {role} has no token in its {len(batch)} texts, DSIR needs at least one: "
             "give texts that hold letters, digits or punctuation"
         )
-    return counts / counts.sum()
+    shares: NDArray[np.float64] = counts / counts.sum()
+    return shares

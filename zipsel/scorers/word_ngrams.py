@@ -176,7 +176,7 @@ class _Cache:
             found = self._details.take(places, axis=0)
             newer |= (found[:, 0] != details).astype(np.uint64) << np.uint64(63)
             older |= (found[:, 1] != details).astype(np.uint64) << np.uint64(63)
-        values = np.minimum(newer, older)
+        values: _Words = np.minimum(newer, older)
         missing = np.flatnonzero(values > self._max_value)
         if missing.size:
             places, keys = places[missing], keys[missing]

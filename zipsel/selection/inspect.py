@@ -51,5 +51,5 @@ class Inspection:
 
             minhash = sketch(text)
         digest = blake2b(text.encode(), digest_size=16).digest()
-        leak = None if self.leaks is None else load_index(self.leaks).find(text)
+        leak = None if self.leaks is None else load_index(self.leaks).find_again(digest, text)
         return Features(digest, n_tokens, leak, minhash)

@@ -28,6 +28,8 @@ DEFAULT_OVERLAP = 0.5
 #: Shorter examples are phrases, which stand in innocent texts too.
 _SHORTEST_WORDS = 8
 
+_REMEMBERED = 4096
+
 _WORD = re.compile(r"\w+")
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 
@@ -86,6 +88,7 @@ class LeakIndex:
         self._copies: dict[bytes, tuple[int, int]] = {}
         self._numbers: dict[str, int] = {}
         self._places: list[tuple[int, int]] = []
+        self._found: dict[bytes, Leak | None] = {}
         grams: dict[int, list[tuple[NDArray[np.uint64], int]]] = {}
         totals: list[int] = []
         for source, number, text in examples:
@@ -124,6 +127,14 @@ class LeakIndex:
                     source, number = self._places[example]
                     best = Leak(self.sources[source], number, round(overlap, 4))
         return best
+
+    def find_again(self, digest: bytes, text: str) -> Leak | None:
+        """As ``find``, remembering the last few thousand texts by digest: pools hold copies."""
+        if digest not in self._found:
+            if len(self._found) >= _REMEMBERED:
+                self._found.clear()
+            self._found[digest] = self.find(text)
+        return self._found[digest]
 
     def _overlaps(
         self,
