@@ -19,7 +19,7 @@ from zipsel.engines import Engine
 from zipsel.errors import BadShards, OutputError, ShardError
 from zipsel.ranking import Candidates
 from zipsel.readers import ReadOptions, fetch
-from zipsel.readers.parquet import decode_binary
+from zipsel.readers.columns import decode_binary
 from zipsel.rows import RowError, RowParser, TextSpec, take_text
 from zipsel.selection.inspect import Inspection
 from zipsel.shards import Shard, check_unchanged

@@ -18,7 +18,7 @@ from zipsel.outputs import Output, refuse_overwriting
 from zipsel.passes import Passes, guess_bytes
 from zipsel.profile import Profile
 from zipsel.progress import Log
-from zipsel.readers.parquet import schema_errors
+from zipsel.readers.schemas import schema_errors
 from zipsel.rejects import encode_rejects
 from zipsel.report.build import build_report
 from zipsel.report.chosen import FILE_NAME as CHOSEN_FILE

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from zipsel.errors import UsageError
 from zipsel.profile import Profile
 from zipsel.readers import ReadOptions
-from zipsel.readers.parquet import read_batch
+from zipsel.readers.columns import read_batch
 from zipsel.records import TextBatch
 from zipsel.rows import TextSpec
 from zipsel.settings import ScorerSettings

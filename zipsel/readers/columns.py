@@ -1,0 +1,189 @@
+"""A batch of Arrow columns → its texts, and a reject for every row that has none.
+
+A text that is one column of strings or bytes goes from Arrow's buffers to the scorer without
+becoming a Python object. Templates and chats need the row, and pay for it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from zipsel.readers import SNIPPET_BYTES, ReadOptions, RowBatch
+from zipsel.records import SLACK_BYTES, TextBatch
+from zipsel.rows import Reason, RowError, TextSpec, get_path, group_name, take_text
+
+
+def read_batch(batch: pa.RecordBatch, spec: TextSpec, options: ReadOptions) -> RowBatch:
+    """Take the texts of a batch that holds the columns that they are made of."""
+    binary = _binary_column(batch, spec)
+    if binary is not None:
+        accepted, texts, rejects = _take_binary(binary, options)
+    else:
+        accepted, texts, rejects = _take_rows(batch, spec, options)
+    groups = _groups(batch, options.group_field, accepted) if options.group_field else []
+    offsets = np.full(batch.num_rows, -1, np.int64)
+    return RowBatch(offsets, texts, accepted, rejects, groups)
+
+
+def _binary_column(batch: pa.RecordBatch, spec: TextSpec) -> pa.LargeBinaryArray | None:
+    """The bytes of the text column; None where the text must be taken row by row."""
+    if spec.kind != "field":
+        return None
+    first, *rest = spec.value.split(".")
+    column = batch.column(first)
+    for step in rest:
+        if not pa.types.is_struct(column.type) or column.type.get_field_index(step) < 0:
+            return None
+        column = pc.struct_field(column, step)
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if not any(is_kind(column.type) for is_kind in _IS_TEXT):
+        return None
+    try:
+        if pa.types.is_string_view(column.type):
+            column = column.cast(pa.large_string())
+        return column.cast(pa.large_binary())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return None
+
+
+_IS_TEXT = (
+    pa.types.is_string,
+    pa.types.is_large_string,
+    pa.types.is_string_view,
+    pa.types.is_binary,
+    pa.types.is_large_binary,
+    pa.types.is_fixed_size_binary,
+)
+
+
+def _take_binary(
+    binary: pa.LargeBinaryArray, options: ReadOptions
+) -> tuple[np.ndarray, TextBatch, dict[int, tuple[Reason, bytes]]]:
+    lengths = pc.fill_null(pc.binary_length(binary), 0).to_numpy(zero_copy_only=False)
+    valid = binary.is_valid().to_numpy(zero_copy_only=False)
+    long = lengths > options.max_row_bytes
+    if long.any():  # not looked at any closer: that would cost time in proportion to a bomb
+        short = pc.if_else(pa.array(long), pa.scalar(None, pa.large_binary()), binary)
+        strings, broken = _check_utf8(short)
+    else:
+        strings, broken = _check_utf8(binary)
+    blank = pc.fill_null(pc.utf8_is_space(strings), False).to_numpy(zero_copy_only=False)
+    empty = valid & ((lengths == 0) | blank)
+    keep = valid & ~empty & ~long & ~broken
+    accepted = np.flatnonzero(keep).astype(np.int64)
+    rejects: dict[int, tuple[Reason, bytes]] = {}
+    for i in np.flatnonzero(~keep).tolist():
+        reason = (
+            Reason.NULL
+            if not valid[i]
+            else Reason.TOO_LONG
+            if long[i]
+            else Reason.INVALID_UTF8
+            if broken[i]
+            else Reason.EMPTY
+        )
+        data = binary[i].as_buffer()
+        rejects[i] = (reason, b"" if data is None else data[:SNIPPET_BYTES].to_pybytes())
+    kept = strings if len(accepted) == len(strings) else strings.filter(pa.array(keep))
+    return accepted, _to_text_batch(kept), rejects
+
+
+def _check_utf8(binary: pa.LargeBinaryArray) -> tuple[pa.LargeStringArray, np.ndarray]:
+    """The texts, empty where they are no UTF-8, and where that is: writers break the promise."""
+    try:
+        return binary.cast(pa.large_string()), np.zeros(len(binary), bool)
+    except pa.ArrowInvalid:
+        broken = np.array([not _is_utf8(value.as_py()) for value in binary])
+        # Empty, not null: Arrow keeps a null's bytes, and kernels for strings trip over them.
+        whole = pc.if_else(pa.array(broken), pa.scalar(b"", pa.large_binary()), binary)
+        return whole.cast(pa.large_string()), broken
+
+
+def _is_utf8(data: bytes | None) -> bool:
+    try:
+        (data or b"").decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _to_text_batch(strings: pa.LargeStringArray) -> TextBatch:
+    _, offsets_buffer, data_buffer = strings.buffers()
+    offsets = np.frombuffer(offsets_buffer, np.int64)[
+        strings.offset : strings.offset + len(strings) + 1
+    ]
+    if len(strings) == 0 or data_buffer is None:
+        return TextBatch.from_encoded([b""] * len(strings))
+    data = np.frombuffer(data_buffer, np.uint8)[offsets[0] : offsets[-1]]
+    return TextBatch(np.append(data, np.zeros(SLACK_BYTES, np.uint8)), offsets - offsets[0])
+
+
+def _take_rows(
+    batch: pa.RecordBatch, spec: TextSpec, options: ReadOptions
+) -> tuple[np.ndarray, TextBatch, dict[int, tuple[Reason, bytes]]]:
+    texts: list[bytes] = []
+    accepted: list[int] = []
+    rejects: dict[int, tuple[Reason, bytes]] = {}
+    for i in range(batch.num_rows):
+        row: dict[str, Any] = {}
+        try:
+            row = _to_row(batch, i)
+            text = take_text(decode_binary(row, spec), spec).encode()
+            if len(text) > options.max_row_bytes:
+                raise RowError(Reason.TOO_LONG)
+        except RowError as error:
+            snippet = repr(row)[:SNIPPET_BYTES].encode(errors="replace")[:SNIPPET_BYTES]
+            rejects[i] = (error.reason, snippet)
+            continue
+        texts.append(text)
+        accepted.append(i)
+    return np.array(accepted, np.int64), TextBatch.from_encoded(texts), rejects
+
+
+def _to_row(batch: pa.RecordBatch, i: int) -> dict[str, Any]:
+    try:
+        return {name: batch.column(name)[i].as_py() for name in batch.schema.names}
+    except UnicodeDecodeError:
+        raise RowError(Reason.INVALID_UTF8) from None
+    except (ValueError, OverflowError):  # a time or a number that Python does not have
+        raise RowError(Reason.WRONG_TYPE) from None
+
+
+def decode_binary(row: dict[str, Any], spec: TextSpec) -> dict[str, Any]:
+    """A row whose texts are strings also where the file keeps them as bytes.
+
+    Raises:
+        RowError: If such bytes are no UTF-8.
+    """
+    try:
+        for path in spec.paths:
+            row = _decode_at(row, path.split("."))
+    except UnicodeDecodeError:
+        raise RowError(Reason.INVALID_UTF8) from None
+    return row
+
+
+def _decode_at(value: Any, steps: list[str]) -> Any:
+    if not steps:
+        return value.decode() if isinstance(value, bytes) else value
+    if not isinstance(value, dict) or steps[0] not in value:
+        return value
+    return {**value, steps[0]: _decode_at(value[steps[0]], steps[1:])}
+
+
+def _groups(batch: pa.RecordBatch, group_field: str, accepted: np.ndarray) -> list[str | None]:
+    name = group_field.split(".")[0]
+    if name not in batch.schema.names:
+        return [None] * len(accepted)
+    groups: list[str | None] = []
+    for value in batch.column(name).take(pa.array(accepted)):
+        try:
+            groups.append(group_name(get_path({name: value.as_py()}, group_field)))
+        except (RowError, ValueError, OverflowError):
+            groups.append(None)
+    return groups
