@@ -27,7 +27,7 @@ from zipsel.scorers import Scores
 from zipsel.shards import Shard
 
 #: Part of every key; raise it when parts of older versions must not be met.
-SIDECAR_VERSION = 1
+SIDECAR_VERSION = 2
 
 _SUMMARY_KEY = b"zipsel"
 
@@ -114,6 +114,10 @@ def place_parts(shard: Shard, folder: str, summaries: Sequence[PartSummary]) -> 
     return parts
 
 
+#: What a cascade does not know of the rows that it passes over; the rest it must find again.
+_FINISHED_LATER = frozenset({"alignment", "conditional", "c_x", "c_x_given_t"})
+
+
 @dataclass
 class PartBuilder:
     """Gathers the scored rows of one chunk.
@@ -141,8 +145,8 @@ class PartBuilder:
         for name, dtype in self.columns.items():
             values = np.zeros(rows.n_rows, dtype)
             values[rows.accepted] = scores[name]
-            partial = name != "ngram"
-            self._append(name, pa.array(values, mask=unfinished if partial else refused))
+            mask = unfinished if name in _FINISHED_LATER else refused
+            self._append(name, pa.array(values, mask=mask))
         lengths = np.zeros(rows.n_rows, np.int32)
         lengths[rows.accepted] = n_bytes
         self._append("n_bytes", pa.array(lengths, mask=refused))

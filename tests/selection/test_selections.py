@@ -64,6 +64,17 @@ def test_a_cold_sample_is_the_top_and_a_hot_one_is_not(choose):
     assert len({row["topic"] for row in hot}) == 4
 
 
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_what_was_chosen_before_changes_nothing(choose, strategy, tmp_path):
+    """A cascade finishes more of the pool for the larger budget, on the smaller one's sidecars."""
+    options = STRATEGIES[strategy]
+    choose(("top_k", 2), **options)
+    later = choose(("top_k", 60), **options)
+    os.rename(tmp_path / "work", tmp_path / "before")
+
+    assert choose(("top_k", 60), order="input", **options).ids == sorted(later.ids)
+
+
 def test_choosing_again_scores_nothing(choose):
     first = choose(("top_k", 10), contenders=1.0)
     assert any("score" in name for name in first.ran)

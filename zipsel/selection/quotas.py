@@ -112,17 +112,22 @@ class Quotas:
         if meter is None or not self.is_open(part, group):
             return False
         cost = self.whole.cost(n_bytes, n_tokens)
-        if meter is not self.whole and not self.whole.has_room(cost):
+        if meter is self.whole:
+            admitted = meter.admit(alignment, n_bytes, n_tokens)
+        else:
+            admitted = meter.has_room(cost) and self.whole.has_room(cost)
+            if admitted:
+                meter.use(cost)
+                self.whole.use(cost)
+        if not admitted:
             return False
-        if not meter.admit(alignment, n_bytes, n_tokens):
-            return False
-        if meter is not self.whole:
-            self.whole.use(cost)
         self._taken[group] = self._taken.get(group, 0) + 1
         return True
 
     def shortfalls(self) -> list[Shortfall]:
         """Shares that no record was left to fill."""
+        if self.whole.full:
+            return []
         return [
             Shortfall(name, meter.limit, meter.used)
             for name, meter in self.meters.items()
