@@ -68,11 +68,13 @@ def test_a_cold_sample_is_the_top_and_a_hot_one_is_not(choose):
 def test_what_was_chosen_before_changes_nothing(choose, strategy, tmp_path):
     """A cascade finishes more of the pool for the larger budget, on the smaller one's sidecars."""
     options = STRATEGIES[strategy]
-    choose(("top_k", 2), **options)
-    later = choose(("top_k", 60), **options)
+    choose(("top_k", 2), contenders=0.05, **options)
+    later = choose(("top_k", 60), contenders=0.5, **options)
     os.rename(tmp_path / "work", tmp_path / "before")
+    alone = choose(("top_k", 60), contenders=0.5, order="input", **options)
 
-    assert choose(("top_k", 60), order="input", **options).ids == sorted(later.ids)
+    assert alone.ids == sorted(later.ids)
+    assert alone.report.facets == later.report.facets
 
 
 def test_choosing_again_scores_nothing(choose):
