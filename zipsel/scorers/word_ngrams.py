@@ -1,6 +1,6 @@
 """Hash buckets of the words and word pairs of texts, as DSIR counts them, many texts at once.
 
-`zipsel.dsir` tells whose definition this is and where it deviates. The reference spends its
+`zipsel.scorers.dsir` tells whose definition this is and where it deviates. The reference spends its
 time on one SHA-256 per n-gram; here numpy finds the tokens of a block of texts at once and
 looks n-grams up in exact, bounded caches, and only what is missing there is hashed.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache, partial
 from hashlib import sha256
 from typing import NamedTuple
@@ -18,12 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zipsel.records import TextBatch
+from zipsel.scorers.exact_cache import ExactCache, Ints, Words
 
 N_BUCKETS = 10_000
 """Hash buckets, for unigrams and bigrams together; the reference's default."""
-
-Ints = NDArray[np.int64]
-_Words = NDArray[np.uint64]
 
 _BLOCK_BYTES = 1 << 18  # of text at a time: the temporary arrays then stay near a core's L2 cache
 _STEP_TOKENS = 1 << 18  # looked up at a time, however long a single text is
@@ -34,10 +32,11 @@ _CHUNK_BYTES = 7  # of a token in one 64-bit word, above a byte that tells how m
 _CACHED_BYTES = 7 * _CHUNK_BYTES  # longer tokens (digests, base64) hardly ever return
 _CHUNK_MASKS = np.array([(256 << 8 * min(n, 7)) - 256 for n in range(9)], dtype=np.uint64)
 
-# The key of a token: its number (25 bits) above its bucket (14 bits). 25 more bits lie above.
-_BUCKET_BITS, _KEY_BITS = np.uint64(14), np.uint64(39)
-_MAX_BUCKET, _MAX_KEY = np.uint64((1 << 14) - 1), np.uint64((1 << 39) - 1)
-_CLAIM = ~_MAX_KEY  # an entry under the number 2**25 - 1, which is never issued
+# The key of a token is its number (25 bits) above its bucket (14 bits). The cache of tokens holds
+# it below the number of what precedes the token's last chunk; the cache of bigrams holds a bucket
+# below two numbers. The highest number stays free, as the cache demands.
+_BUCKET_BITS, _KEY_BITS = 14, 39
+_TO_NUMBER, _TO_UPPER = np.uint64(_BUCKET_BITS), np.uint64(_KEY_BITS)
 _ISSUE_LIMIT = (1 << 25) - 10 * _STEP_TOKENS  # a step issues at most eight numbers per token
 
 # A digest is eight 32-bit words, the highest first. Their dot product with these powers of
@@ -126,7 +125,7 @@ def _tokenize(texts: list[bytes]) -> tuple[_Tokens, Ints]:
     return tokens, np.diff(np.searchsorted(tokens.starts, text_starts))
 
 
-def _hash(tokens: _Tokens, n: int, positions: Ints) -> _Words:
+def _hash(tokens: _Tokens, n: int, positions: Ints) -> Words:
     """Buckets of the n-grams that begin at some positions.
 
     A bucket is the SHA-256 of the tokens joined by single spaces, modulo `N_BUCKETS`.
@@ -143,72 +142,8 @@ def _hash(tokens: _Tokens, n: int, positions: Ints) -> _Words:
     joined[stops[n - 1 :: n] - 1] = ord("\n")  # which no token holds
     digests = [sha256(ngram).digest() for ngram in joined[:-1].tobytes().split(b"\n")]
     words = np.frombuffer(b"".join(digests), dtype=">u4").reshape(-1, 8).astype(np.uint64)
-    return words @ _DIGEST_WEIGHTS % np.uint64(N_BUCKETS)
-
-
-class _Cache:
-    """A bounded map from 64-bit keys, the low bits zero, to values that fit into these bits.
-
-    A set has two entries, key and value in one word each, and loses the older to a new one.
-    Keys are compared in full: what happens to be cached changes the time and nothing else.
-    """
-
-    def __init__(self, sets_log2: int, max_value: np.uint64, *, with_details: bool) -> None:
-        self._shift = np.uint64(64 - sets_log2)
-        self._max_value = max_value
-        self._entries = np.zeros((1 << sets_log2, 2), dtype=np.uint64)
-        self._details = np.zeros((len(self._entries) if with_details else 0, 2), dtype=np.uint64)
-
-    def look_up(
-        self, keys: _Words, details: _Words | None, create: Callable[[Ints], _Words]
-    ) -> _Words:
-        """Values of keys, which have second halves or not; ``create`` gets missing positions.
-
-        An empty entry is 0: keys or details must not be.
-        """
-        mixed = (keys if details is None else keys ^ details) * np.uint64(0x9E3779B97F4A7C15)
-        mixed ^= mixed >> np.uint64(32)
-        mixed *= np.uint64(0xD6E8FEB86659FD93)
-        places = (mixed >> self._shift).view(np.int64)
-        entries = self._entries.take(places, axis=0)
-        newer, older = entries[:, 0] ^ keys, entries[:, 1] ^ keys
-        if details is not None:
-            found = self._details.take(places, axis=0)
-            newer |= (found[:, 0] != details).astype(np.uint64) << np.uint64(63)
-            older |= (found[:, 1] != details).astype(np.uint64) << np.uint64(63)
-        values: _Words = np.minimum(newer, older)
-        missing = np.flatnonzero(values > self._max_value)
-        if missing.size:
-            places, keys = places[missing], keys[missing]
-            details = None if details is None else details[missing]
-            values[missing] = self._add(places, keys, details, lambda at: create(missing[at]))
-        return values
-
-    def _add(
-        self, places: Ints, keys: _Words, details: _Words | None, create: Callable[[Ints], _Words]
-    ) -> _Words:
-        # All write their number into their set. Whoever reads back its own gets the entry; the
-        # others find the number of that one, and share its value if they have the same key.
-        numbers = np.arange(len(places))
-        evicted = self._entries[places, 0]
-        self._entries[places, 0] = numbers.view(np.uint64) | _CLAIM
-        owners = (self._entries[places, 0] ^ _CLAIM).view(np.int64)
-        owning = owners == numbers
-        shared = keys[owners] == keys
-        if details is not None:
-            shared &= details[owners] == details
-        created = np.flatnonzero(owning | ~shared)
-        values = np.empty_like(keys)
-        values[created] = create(created)
-        values[shared] = values[owners[shared]]
-        at = places[owning]
-        if details is not None:
-            self._entries[at] = _CLAIM  # an interrupt here must not leave halves of two keys
-            self._details[at, 1] = self._details[at, 0]
-            self._details[at, 0] = details[owning]
-        self._entries[at, 1] = evicted[owning]
-        self._entries[at, 0] = (keys | values)[owning]
-        return values
+    buckets: Words = words @ _DIGEST_WEIGHTS % np.uint64(N_BUCKETS)
+    return buckets
 
 
 class _Hasher(threading.local):
@@ -222,8 +157,8 @@ class _Hasher(threading.local):
         self._empty()
 
     def _empty(self) -> None:
-        self._tokens = _Cache(_TOKEN_SETS_LOG2, _MAX_KEY, with_details=True)
-        self._bigrams = _Cache(_BIGRAM_SETS_LOG2, _MAX_BUCKET, with_details=False)
+        self._tokens = ExactCache(_TOKEN_SETS_LOG2, _KEY_BITS, with_details=True)
+        self._bigrams = ExactCache(_BIGRAM_SETS_LOG2, _BUCKET_BITS, with_details=False)
         self._n_issued = 0
 
     def hash_tokens(self, tokens: _Tokens) -> tuple[Ints, Ints]:
@@ -237,15 +172,15 @@ class _Hasher(threading.local):
             step = slice(first, first + _STEP_TOKENS + 1)  # one more, to end the last bigram
             part = _Tokens(tokens.data, tokens.starts[step], tokens.ends[step])
             keys = self._token_keys(part)
-            numbers = keys >> _BUCKET_BITS
-            pairs = numbers[:-1] << _KEY_BITS | numbers[1:] << _BUCKET_BITS
-            unigrams[step] = keys & _MAX_BUCKET
+            numbers = keys >> _TO_NUMBER
+            pairs = numbers[:-1] << _TO_UPPER | numbers[1:] << _TO_NUMBER
+            unigrams[step] = keys & np.uint64((1 << _BUCKET_BITS) - 1)
             bigrams[first : first + len(pairs)] = self._bigrams.look_up(
                 pairs, None, partial(_hash, part, 2)
             )
         return unigrams, bigrams
 
-    def _token_keys(self, tokens: _Tokens) -> _Words:
+    def _token_keys(self, tokens: _Tokens) -> Words:
         """Look tokens up in chunks of seven bytes, each under the number of what precedes it."""
         data, starts, ends = tokens
         keys = self._chunk_keys(tokens, 0, np.zeros(len(starts), dtype=np.uint64))
@@ -257,7 +192,7 @@ class _Hasher(threading.local):
         keys[pending] = self._issue_keys(_hash(tokens, 1, pending))
         return keys
 
-    def _chunk_keys(self, tokens: _Tokens, n_read: int, prefixes: _Words) -> _Words:
+    def _chunk_keys(self, tokens: _Tokens, n_read: int, prefixes: Words) -> Words:
         data, starts, ends = tokens
         loads = np.ndarray(len(data) - 7, dtype="<u8", buffer=data, strides=(1,))
         n_bytes = np.minimum(ends - starts - n_read, _CHUNK_BYTES + 1)  # 8: more follow
@@ -265,19 +200,19 @@ class _Hasher(threading.local):
         chunks &= _CHUNK_MASKS.take(n_bytes)
         chunks |= n_bytes.view(np.uint64)
 
-        def create_keys(positions: Ints) -> _Words:
+        def create_keys(positions: Ints) -> Words:
             buckets = np.zeros(len(positions), dtype=np.uint64)
             final = n_bytes[positions] <= _CHUNK_BYTES
             buckets[final] = _hash(tokens, 1, positions[final])
             return self._issue_keys(buckets)
 
-        return self._tokens.look_up(prefixes >> _BUCKET_BITS << _KEY_BITS, chunks, create_keys)
+        return self._tokens.look_up(prefixes >> _TO_NUMBER << _TO_UPPER, chunks, create_keys)
 
-    def _issue_keys(self, buckets: _Words) -> _Words:
+    def _issue_keys(self, buckets: Words) -> Words:
         first = self._n_issued + 1
         self._n_issued += len(buckets)
         numbers = np.arange(first, first + len(buckets), dtype=np.uint64)
-        return numbers << _BUCKET_BITS | buckets
+        return numbers << _TO_NUMBER | buckets
 
 
 _HASHER = _Hasher()
