@@ -34,6 +34,8 @@ TASKS: dict[str, tuple[str, ...]] = {
     "humaneval+proofnet": ("humaneval", "proofnet"),
 }
 N_RANDOM = 3
+#: Share of the budget under which a subset is smaller than what it is compared with.
+FULL = 0.97
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,11 @@ class Cell:
     def bits_per_byte(self) -> float:
         """Mean over the benchmarks."""
         return float(np.mean(list(self.by_target.values())))
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the budget was used, but for a few records."""
+        return self.subset_bytes >= FULL * self.budget_bytes
 
     def summarize(self) -> dict[str, object]:
         """As the results hold it."""
@@ -186,23 +193,35 @@ def fits(task: str, one: Choice) -> bool:
 
 
 def markdown_table(cells: Sequence[Cell]) -> str:
-    """Bits per byte, a row for each way of choosing; the best of a column in bold."""
-    found = {(cell.choice, cell.task, cell.budget_bytes): cell.bits_per_byte for cell in cells}
+    """Bits per byte, a row for each way of choosing; the best of a column in bold.
+
+    A star is for a subset that leaves some of the budget unused, which nothing compares with.
+    """
+    found = {(cell.choice, cell.task, cell.budget_bytes): cell for cell in cells}
     columns = sorted({(cell.task, cell.budget_bytes) for cell in cells}, key=_column_order)
     best = {
-        column: min(value for (_, *place), value in found.items() if tuple(place) == column)
+        column: min(
+            cell.bits_per_byte
+            for cell in cells
+            if (cell.task, cell.budget_bytes) == column and cell.is_full
+        )
         for column in columns
     }
     head = [f"{task} {budget / 1e6:g}" for task, budget in columns]
     lines = ["| strategy | " + " | ".join(head) + " |", "|---" * (len(head) + 1) + "|"]
     for name in dict.fromkeys(cell.choice for cell in cells):
-        shown = []
-        for column in columns:
-            value = found.get((name, *column))
-            text = "" if value is None else f"{value:.3f}"
-            shown.append(f"**{text}**" if value == best[column] else text)
+        shown = [_show(found.get((name, *column)), best[column]) for column in columns]
         lines.append(f"| {name} | " + " | ".join(shown) + " |")
     return "\n".join(lines) + "\n"
+
+
+def _show(cell: Cell | None, best: float) -> str:
+    if cell is None:
+        return ""
+    text = f"{cell.bits_per_byte:.3f}"
+    if not cell.is_full:
+        return f"{text}*"
+    return f"**{text}**" if cell.bits_per_byte == best else text
 
 
 def _column_order(column: tuple[str, int]) -> tuple[int, int]:
