@@ -1,46 +1,17 @@
-"""What tests share: derandomized Hypothesis, made-up pools, and the command line as a process."""
+"""What tests share: derandomized Hypothesis, a pool and a target, the command as a process."""
 
-import json
 import os
-import random
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from made_up import make_records, write_jsonl
 
 settings.register_profile(
     "zipsel", derandomize=True, deadline=None, database=None, max_examples=60, print_blob=False
 )
 settings.load_profile("zipsel")
-
-_CODE = "def return self for in range len if else not None import class yield try raise".split()
-_LAW = "the party shall hereby indemnify agreement of any breach liability under clause".split()
-
-
-def make_text(kind, generator):
-    words = generator.choices(_CODE if kind == "code" else _LAW, k=generator.randint(8, 60))
-    return " ".join([*words, str(generator.randint(0, 10**6))])
-
-
-def make_records(n_records, seed=0):
-    """Records that are code or law, in turn, each text once."""
-    generator = random.Random(seed)
-    return [
-        {"id": i, "text": make_text(kind, generator), "kind": kind}
-        for i, kind in zip(range(n_records), ["code", "law"] * n_records, strict=False)
-    ]
-
-
-def write_jsonl(path, records):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(b"".join(json.dumps(record).encode() + b"\n" for record in records))
-    return path
-
-
-def read_jsonl(path):
-    return [json.loads(line) for line in Path(path).read_bytes().splitlines()]
 
 
 @pytest.fixture

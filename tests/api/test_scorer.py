@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import make_records, read_jsonl
+from made_up import make_records, read_jsonl
 
 import zipsel as package
 from zipsel.errors import ProfileError, UsageError

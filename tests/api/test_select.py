@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import read_jsonl
+from made_up import read_jsonl
 
 import zipsel as package
 from zipsel.errors import BadShards, UsageError

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from conftest import make_records, write_jsonl
+from made_up import make_records, write_jsonl
 
 pytest.importorskip("pyppmd", reason="the judge needs the extra eval")
 

@@ -5,7 +5,7 @@ import shutil
 
 import pyarrow.feather as feather
 import pytest
-from conftest import read_jsonl
+from made_up import read_jsonl
 
 OPTIONS = ("--output", "out", "--top-k", "12", "--group-field", "kind")
 

@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
-import ray_tasks
-from conftest import make_records, write_jsonl
+from engines import ray_tasks
+from made_up import make_records, write_jsonl
 
 import zipsel as package
 from zipsel.engines import open_engine

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import make_records, write_jsonl
+from made_up import make_records, write_jsonl
 
 from zipsel.errors import UsageError
 from zipsel.shards import Shard

@@ -4,7 +4,13 @@ import math
 
 import numpy as np
 import pytest
-from oracles import conditional_sizes, gzip_size, ncd_alignment, ngram_alignments, standardize
+from golden.oracles import (
+    conditional_sizes,
+    gzip_size,
+    ncd_alignment,
+    ngram_alignments,
+    standardize,
+)
 
 from zipsel.records import TextBatch
 from zipsel.scorers.conditional import ConditionalScorer

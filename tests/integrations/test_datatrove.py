@@ -4,7 +4,7 @@ import gzip
 import json
 
 import pytest
-from conftest import make_records, read_jsonl, write_jsonl
+from made_up import make_records, read_jsonl, write_jsonl
 
 import zipsel as package
 

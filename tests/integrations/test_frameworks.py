@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pyarrow as pa
 import pytest
-from conftest import make_records
+from made_up import make_records
 
 import zipsel as package
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
-from conftest import make_records, write_jsonl
+from made_up import make_records, write_jsonl
 
 import zipsel as package
 from zipsel import storage

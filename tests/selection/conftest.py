@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import write_jsonl
+from made_up import write_jsonl
 
 from zipsel.pipeline import run_select
 from zipsel.progress import Log

@@ -4,7 +4,7 @@ import os
 from collections import Counter
 
 import pytest
-from conftest import write_jsonl
+from made_up import write_jsonl
 
 import zipsel
 from selection.conftest import TOPICS, make_topic, make_topic_records

@@ -3,7 +3,7 @@
 import sys
 
 import pytest
-from conftest import make_records, write_jsonl
+from made_up import make_records, write_jsonl
 
 from zipsel.errors import ShardError, UsageError
 from zipsel.evaluation import EvalSettings, evaluate, iter_texts

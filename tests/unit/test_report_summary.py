@@ -4,7 +4,7 @@ import io
 
 import pytest
 from rich.console import Console
-from test_report_page import HOSTILE, make_record, make_report
+from unit.test_report_page import HOSTILE, make_record, make_report
 
 from zipsel.report.figures import GroupShare
 from zipsel.report.model import Counts
