@@ -214,8 +214,8 @@ class SelectSettings:
     tokenizer: str | None = None
     contenders: float | None = None
     strategy: StrategyName = "top"
-    temperature: float = 1.0
-    hard_cutoff: float = 0.5
+    temperature: float = 0.3
+    hard_cutoff: float = 0.9
     seed: int = 0
     dedup: DedupMode = "exact"
     near_threshold: float = DEFAULT_NEAR_THRESHOLD
