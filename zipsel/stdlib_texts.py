@@ -71,7 +71,7 @@ def _iter_module(path: Path, relative: Path) -> Iterator[LibraryText]:
     if tree is None:
         return
     lines = source.splitlines(keepends=True)
-    for node in ast.walk(tree):
+    for node in _iter_statements(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno:
             text = "".join(lines[node.lineno - 1 : node.end_lineno])
             if len(text) in _FUNCTION_CHARACTERS:
@@ -82,6 +82,17 @@ def _iter_module(path: Path, relative: Path) -> Iterator[LibraryText]:
             docstring = ast.get_docstring(node) or ""
             if len(docstring) >= _LEAST_BLOCK_CHARACTERS:
                 yield LibraryText(docstring, "docstrings", held_out)
+
+
+def _iter_statements(tree: ast.Module) -> Iterator[ast.AST]:
+    """The module and what stands in the bodies of its statements; no expression defines a name."""
+    nodes: list[ast.AST] = [tree]
+    while nodes:
+        node = nodes.pop()
+        yield node
+        for block in ("body", "orelse", "finalbody"):
+            inner = getattr(node, block, ())
+            nodes.extend(inner if isinstance(inner, list) else ())
 
 
 def _iter_reference() -> Iterator[LibraryText]:

@@ -29,6 +29,8 @@ def all_examples():
 def run(tmp_path, pool, target, zipsel_env):
     """Run a line of shell where pool/, target.jsonl, new.jsonl and text.txt are."""
     shutil.copy(pool / "part-0.jsonl", tmp_path / "new.jsonl")
+    shutil.copy(target, tmp_path / "held-out.jsonl")
+    shutil.copy(pool / "part-1.jsonl", tmp_path / "other.jsonl")
     (tmp_path / "text.txt").write_text("def f(self):\n    return self\n")
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
 

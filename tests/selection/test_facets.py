@@ -22,6 +22,7 @@ def code():
         inspect.getsource(function)
         for module in (statistics, textwrap, inspect)
         for _, function in inspect.getmembers(module, inspect.isfunction)
+        if function.__module__ == module.__name__
     ]
     return [text[:700] for text in functions if len(text) > 300]
 
