@@ -215,7 +215,7 @@ class SelectSettings:
     contenders: float | None = None
     strategy: StrategyName = "top"
     temperature: float = 0.3
-    hard_cutoff: float = 0.9
+    hard_cutoff: float = 0.5
     seed: int = 0
     dedup: DedupMode = "exact"
     near_threshold: float = DEFAULT_NEAR_THRESHOLD

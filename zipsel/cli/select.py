@@ -140,7 +140,7 @@ _rare_options = stack(
         _RARE,
         "--hard-cutoff",
         type=float,
-        default=0.9,
+        default=0.5,
         show_default=True,
         metavar="F",
         help="Lowest share that --strategy stratified drops.",
