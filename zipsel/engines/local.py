@@ -175,10 +175,13 @@ class LocalEngine:
             self.close()
 
     def _submit(self, function: Callable[[Task], Result], task: Task) -> Future[Result]:
-        """Submit a task, in a new pool if the last one broke in the meantime."""
+        """Submit a task, in a new pool if the last one broke in the meantime.
+
+        A pool that is just breaking may have closed its queues before it says that it is broken.
+        """
         try:
             return self._pool().submit(function, task)
-        except BrokenProcessPool:
+        except (BrokenProcessPool, OSError):
             self._replace_pool()
             return self._pool().submit(function, task)
 
