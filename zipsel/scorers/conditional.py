@@ -10,9 +10,9 @@ takes the place of ZIP-FIT's n pairs, so that cost is O(|x|) and not O(n |x|). K
 al. 2004) and FTCC, which classify so.
 
 What a large target can use, measured (2026-11-23, two targets of 2 MB against a pool of 20,000
-records, 0.4 MB chosen, bits per byte of the PPM judge): inside ``fused`` nothing beyond noise. Sizes
-from 64 KB to everything, zstd 9, larger match tables, examples chosen to cover n-grams, their order
-and de-duplication all lie within 0.02, which is what two random dictionaries of 110 KB differ by;
+records, 0.4 MB chosen, bits per byte of the PPM judge): inside ``fused`` nothing beyond noise.
+Sizes from 64 KB to everything, zstd 9, larger match tables, examples chosen to cover n-grams, their
+order and de-duplication lie within 0.02; two random dictionaries of 110 KB differ by up to 0.01;
 the most typical examples were worst. Four dictionaries averaged gained 0.02 on one target and
 nothing on the other, at 3.6 times the cost. So there is one dictionary, an even spread of the
 examples up to ``DICTIONARY_BYTES``, and ``ngram`` counts them all. At level 3 zstd would load the

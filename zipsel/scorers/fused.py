@@ -10,6 +10,11 @@ than n bytes.
 below ``screen`` are passed over, alignment and conditional left NaN. ``screen_for`` gives the
 value that a share of the pool sample exceeds. It comes from the profile alone, so who is screened
 out depends neither on workers nor on the rest of the pool.
+
+Tried on humaneval, mbpp, proofnet and gsm8k without a gain beyond noise (0.01): n from 5 to 8, two
+n at once, mu from 10 to 1000, tables of 16 to 20 bits, samples of 1 to 16 MB, weights of the parts
+from 0.4 to 0.8, a length prior, winsorized z (which harms at 2 and 3). ``ngram`` at 0.7 was 0.009
+better there and 0.010 worse on the four targets kept for checking.
 """
 
 from __future__ import annotations
