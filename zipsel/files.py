@@ -1,17 +1,29 @@
-"""Output files that appear whole or not at all, alone or together."""
+"""Output files that appear whole or not at all, alone or together, here or behind a URL.
+
+A file is written beside its name and renamed. One that goes to a URL is written into ``TMPDIR``,
+sent while nobody sees it, and shown when the others get their names: between the first and the
+last of them a reader sees some new files, some old, and no manifest.
+"""
 
 from __future__ import annotations
 
 import os
 import secrets
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import IO
 
 from zipsel.errors import Interrupted, OutputError
+from zipsel.storage import is_remote
+from zipsel.uploads import Upload, open_upload
 
 #: Marks the temporary siblings of unfinished files, so that a later run can clear them away.
 TEMPORARY_MARK = ".zipsel-tmp-"
+
+#: Begins the names of directories in ``TMPDIR`` that hold files on their way to a URL.
+_OUTBOX = "zipsel-upload-"
 
 
 class Staging:
@@ -19,17 +31,23 @@ class Staging:
 
     def __init__(self) -> None:
         self._renames: list[tuple[str, str]] = []
+        self._uploads: dict[str, Upload] = {}
+        self._outbox: str | None = None
         self.current = "standard output"
 
     def add(self, path: str) -> str:
-        """Name the temporary sibling in which a file is to be written.
+        """Name the temporary sibling, or the file of the outbox, in which a file is to be written.
 
         Raises:
             OSError: If its directory cannot be made.
         """
         self.current = path
-        directory = os.path.dirname(os.path.abspath(path))
         token = f"{os.getpid()}-{secrets.token_hex(4)}"
+        if is_remote(path):
+            temporary = os.path.join(self._open_outbox(), f"{token}-{os.path.basename(path)}")
+            self._renames.append((temporary, path))
+            return temporary
+        directory = os.path.dirname(os.path.abspath(path))
         temporary = os.path.join(directory, f".{os.path.basename(path)}{TEMPORARY_MARK}{token}")
         self._renames.append((temporary, path))
         os.makedirs(directory, exist_ok=True)
@@ -43,8 +61,33 @@ class Staging:
             file.flush()
             os.fsync(file.fileno())
 
+    def _open_outbox(self) -> str:
+        if self._outbox is None:
+            _sweep_outboxes()
+            self._outbox = tempfile.mkdtemp(prefix=f"{_OUTBOX}{os.getpid()}-")
+        return self._outbox
+
+    def prepare(self) -> None:
+        """Do what takes time before anything is seen: send the files that go to a URL.
+
+        Raises:
+            OutputError: If a place is missing or may not be written.
+            StorageError: If it cannot be reached.
+        """
+        for temporary, path in self._renames:
+            if is_remote(path) and path not in self._uploads:
+                self.current = path
+                self._uploads[path] = open_upload(temporary, path)
+                self._uploads[path].send()
+
     def commit(self) -> None:
-        """Give every file its name, in the order of adding; a signal waits until all have it."""
+        """Give every file its name, in the order of adding; a signal waits until all have it.
+
+        Raises:
+            OutputError: As ``prepare``.
+            StorageError: As ``prepare``.
+        """
+        self.prepare()
         try:
             self._rename()
         except Interrupted:
@@ -54,15 +97,21 @@ class Staging:
     def _rename(self, again: bool = False) -> None:
         while self._renames:
             temporary, self.current = self._renames[0]
-            if not again or os.path.exists(temporary):
+            if is_remote(self.current):
+                self._uploads[self.current].complete()
+            elif not again or os.path.exists(temporary):
                 os.replace(temporary, self.current)
             self._renames.pop(0)
 
     def discard(self) -> None:
         """Remove what has not got its name."""
-        for temporary, _ in self._renames:
+        for temporary, path in self._renames:
+            if path in self._uploads:
+                self._uploads[path].abort()
             with suppress(OSError):
                 os.unlink(temporary)
+        if self._outbox is not None:
+            shutil.rmtree(self._outbox, ignore_errors=True)
 
 
 @contextmanager
@@ -120,6 +169,16 @@ def sweep_temporaries(directory: str, prefix: str = ".") -> None:
             found, mark, token = name.rpartition(TEMPORARY_MARK)
             if mark and found.startswith(prefix) and not is_alive(token.partition("-")[0]):
                 os.unlink(os.path.join(directory, name))
+
+
+def _sweep_outboxes() -> None:
+    """Remove what runs of this machine that were killed left in ``TMPDIR``."""
+    directory = tempfile.gettempdir()
+    with suppress(OSError):
+        for name in os.listdir(directory):
+            pid = name.removeprefix(_OUTBOX).partition("-")[0]
+            if name.startswith(_OUTBOX) and not is_alive(pid):
+                shutil.rmtree(os.path.join(directory, name), ignore_errors=True)
 
 
 def is_alive(pid: str) -> bool:

@@ -14,7 +14,8 @@ import msgspec
 from zipsel.errors import BadShards, ShardError, UsageError
 from zipsel.profile import Profile
 from zipsel.readers import ReadOptions
-from zipsel.readers.jsonl import cut_lines, iter_rows
+from zipsel.readers.jsonl import iter_rows
+from zipsel.readers.lines import cut_lines
 from zipsel.readers.streams import iter_pieces
 from zipsel.records import TextBatch, join_batches
 from zipsel.rows import RowParser, TextSpec
@@ -22,6 +23,7 @@ from zipsel.sample import sample_pool
 from zipsel.scorers import Scorer, scorer_class
 from zipsel.settings import ScorerSettings, ScoreSettings, digest_of
 from zipsel.shards import STDIN, Shard, find_shards, open_raw
+from zipsel.storage import is_remote
 from zipsel.workdir import WorkDir
 
 #: Raise it when the same target and pool no longer give the same profile.
@@ -301,8 +303,11 @@ def open_profile(
         The profile's file and the profile.
     """
     if targets is None:
-        path = str(settings.profile)
-        return path, Profile.load(path)
+        path, profile = str(settings.profile), Profile.load(str(settings.profile))
+        if is_remote(path):  # which may change, and workers read it again
+            path = work_dir.profile(profile.digest)
+            profile.save(path)
+        return path, profile
     path = work_dir.profile(key)
     if os.path.exists(path):
         return path, Profile.load(path)

@@ -3,20 +3,26 @@
 A directory holds the subset's shards and, beside them, ``manifest.json``, ``report.json`` and
 ``rejects.jsonl``. A single output file has the same in ``FILE.zipsel/``. The manifest comes last
 and names the run that made the rest, so an unfinished output is never taken for a whole one.
+
+All of it may stand behind a URL. Everything that takes time is sent before anything is seen; then
+the old manifest goes, and one object after the other appears, in requests of milliseconds each.
+Who reads in between sees objects of both runs, each whole, and no manifest; so does whoever comes
+after a run that was killed there, until the run is repeated.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 import msgspec
 
+from zipsel import places, uploads
 from zipsel.errors import OutputError, UsageError
 from zipsel.files import Staging, sweep_temporaries
 from zipsel.formats import format_of_suffix
+from zipsel.storage import is_remote
 from zipsel.writers import OutputFile, SubsetWriter
 
 _MANIFEST = "manifest.json"
@@ -44,10 +50,10 @@ def refuse_overwriting(
     Raises:
         UsageError: Naming the input.
     """
-    place = os.path.realpath(output)
+    place = places.identity_of(output)
     for given in inputs:
-        path = os.path.realpath(given)
-        if path == place or (below and path.startswith(place + os.sep)):
+        path = places.identity_of(given)
+        if path == place or (below and path.startswith(place + "/")):
             raise UsageError(f"{option} {output} would write over the input {given}")
 
 
@@ -83,7 +89,7 @@ class Output:
     @property
     def subset_directory(self) -> str:
         """Where the subset's files stand."""
-        return os.path.dirname(os.path.abspath(self.path)) if self.is_file else self.path
+        return places.directory_of(self.path) if self.is_file else self.path
 
     def side_file(self, name: str) -> str:
         """Path of a file beside the subset."""
@@ -107,8 +113,7 @@ class Output:
     def read_manifest(self) -> Manifest | None:
         """The manifest of a finished run, if one stands here."""
         try:
-            with open(self.side_file(_MANIFEST), "rb") as file:
-                return msgspec.json.decode(file.read(), type=Manifest)
+            return msgspec.json.decode(places.read_bytes(self.side_file(_MANIFEST)), type=Manifest)
         except (OSError, msgspec.MsgspecError):
             return None
 
@@ -119,7 +124,7 @@ class Output:
             return False
         try:
             return all(
-                os.path.getsize(os.path.join(self.subset_directory, file.name)) == file.n_bytes
+                places.size_of(os.path.join(self.subset_directory, file.name)) == file.n_bytes
                 for file in manifest.files
             )
         except OSError:
@@ -146,22 +151,26 @@ class Output:
         encoded = msgspec.json.encode(Manifest(run, files))
         with staging.open(self.side_file(_MANIFEST)) as file:
             file.write(msgspec.json.format(encoded, indent=1) + b"\n")
-        with suppress(FileNotFoundError):
-            os.unlink(self.side_file(_MANIFEST))
+        staging.prepare()
+        places.remove(self.side_file(_MANIFEST))
         staging.commit()
         written = {file.name for file in files}
         for old in before.files if before else ():
             if old.name not in written:
-                with suppress(FileNotFoundError):
-                    os.unlink(os.path.join(self.subset_directory, os.path.basename(old.name)))
+                places.remove(os.path.join(self.subset_directory, os.path.basename(old.name)))
 
     def check_writable(self) -> None:
         """Find out before the work whether the output can be written.
 
         Raises:
             OutputError: If not.
+            StorageError: If its provider cannot be reached.
         """
         if self.is_stdout:
+            return
+        if is_remote(self.path):
+            uploads.check_writable(self.side_file(_MANIFEST))
+            uploads.sweep(self.side_directory)
             return
         try:
             os.makedirs(self.side_directory, exist_ok=True)

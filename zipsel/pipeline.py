@@ -16,6 +16,7 @@ from zipsel.formats import resolve_format
 from zipsel.held_out import HeldOut
 from zipsel.outputs import Output, refuse_overwriting
 from zipsel.passes import Passes, guess_bytes
+from zipsel.places import refuse_unwritable
 from zipsel.profile import Profile
 from zipsel.progress import Log
 from zipsel.readers.schemas import schema_errors
@@ -31,6 +32,8 @@ from zipsel.run import Run
 from zipsel.scores import SIDECAR_VERSION
 from zipsel.settings import ScoreSettings, SelectSettings, digest_of
 from zipsel.shards import Shard, find_shards
+from zipsel.storage import is_remote
+from zipsel.uploads import check_writable
 from zipsel.workdir import WorkDir
 from zipsel.writers import SubsetWriter
 
@@ -42,8 +45,11 @@ def run_fit(run: Run, output: str) -> Profile:
         ZipselError: As the stages do.
     """
     settings = run.settings
+    refuse_unwritable("--output", output)
     shards, _ = run.find_pool()
     refuse_overwriting("--output", output, input_paths(settings, shards))
+    if is_remote(output):
+        check_writable(output)
     targets = read_targets(settings)
     profile = fit_profile(settings, targets, shards)
     profile.save(output)
@@ -70,6 +76,7 @@ def run_select(
     """
     started = time.perf_counter()
     settings, output, work_dir = run.settings, Output(select.output), WorkDir(run.settings.work_dir)
+    refuse_unwritable("--report", report_path)
     with run.stage("find"):
         shards, missing = run.find_pool()
         inputs = input_paths(settings, shards)

@@ -18,6 +18,7 @@ import numpy as np
 
 from zipsel.errors import ProfileError
 from zipsel.files import write_atomically
+from zipsel.places import read_bytes
 from zipsel.records import TextBatch
 from zipsel.scorers import Scorer, scorer_class
 
@@ -77,7 +78,7 @@ class Profile:
             ProfileError: If it is none, or damaged, or of another version.
         """
         try:
-            data = Path(path).read_bytes()
+            data = read_bytes(str(path))
         except OSError as error:
             raise ProfileError(f"{path}: {(error.strerror or str(error)).lower()}") from None
         if not data.startswith(_MAGIC):

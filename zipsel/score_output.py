@@ -22,7 +22,9 @@ from zipsel.scores import Part, column_values, read_columns, score_table
 from zipsel.scoring import PoolScores, score_pool
 from zipsel.settings import ScoreOutput
 from zipsel.shards import STDIN, Shard
+from zipsel.storage import is_remote
 from zipsel.tasks import Job
+from zipsel.uploads import check_writable
 from zipsel.workdir import WorkDir
 from zipsel.writers import with_field
 
@@ -41,6 +43,8 @@ def run_score(run: Run, engine: Engine, output: ScoreOutput) -> PoolScores:
     settings, work_dir, share = run.settings, WorkDir(run.settings.work_dir), output.share
     pool, missing = run.find_pool()
     _check_output(output, pool)
+    if output.path is not None and is_remote(output.path):
+        check_writable(os.path.join(output.path, "rejects.jsonl"))
     shards = pool if share is None else share.take(pool)
     with (
         work_dir.locked(settings.lock, shared=share is not None, on_wait=run.say_waiting),

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from zipsel.errors import UsageError
+from zipsel.places import refuse_unwritable
 from zipsel.readers import ReadOptions
 from zipsel.rows import TextSpec
 from zipsel.sample import DEFAULT_SAMPLE_BYTES
@@ -18,7 +19,7 @@ from zipsel.selection.leaks import LeakRule
 from zipsel.selection.strategies import StrategyName
 from zipsel.shards import STDIN
 from zipsel.shares import Share
-from zipsel.storage import refuse_remote
+from zipsel.storage import is_remote
 
 DEFAULT_SHARD_BYTES = 256 << 20
 
@@ -124,7 +125,11 @@ class ScoreSettings:
             raise UsageError("name at least one pool file, directory or pattern (or - for stdin)")
         if bool(self.target) == bool(self.profile):
             raise UsageError("give either --target or --profile")
-        refuse_remote("--work-dir", self.work_dir)
+        if is_remote(self.work_dir):
+            raise UsageError(
+                f"--work-dir {self.work_dir}: pools, targets, profiles and outputs may be URLs, "
+                "the work directory may not; name a directory"
+            )
         if self.workers < 1:
             raise UsageError(f"--workers must be at least 1, not {self.workers}")
         if self.read.max_row_bytes < 1024:
@@ -171,7 +176,7 @@ class ScoreOutput:
         Raises:
             UsageError: If the format does not go with the path.
         """
-        refuse_remote("--output", self.path)
+        refuse_unwritable("--output", self.path)
         if self.format == "dolma" and self.path in (None, STDIN):
             raise UsageError("--format dolma writes a directory; name one: --output DIR")
 
@@ -233,7 +238,7 @@ class SelectSettings:
         Raises:
             UsageError: Naming the options.
         """
-        refuse_remote("--output", self.output)
+        refuse_unwritable("--output", self.output)
         parts = [
             name
             for name, given in (

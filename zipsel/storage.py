@@ -1,4 +1,4 @@
-"""Files behind a URL (``s3://``, ``gs://``, ``hf://``, ``https://``), through fsspec.
+"""Files behind a URL (``s3://``, ``gs://``, ``hf://``, ``https://``), read through fsspec.
 
 A file is read in ranges, which grow while it is read from end to end, so that row groups of Parquet
 and single lines cost little and streams few requests. What the network does is never taken for a
@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any, BinaryIO, NamedTuple, TypeVar
 
-from zipsel.errors import ShardError, StorageError, UsageError
+from zipsel.errors import ShardError, StorageError, UsageError, ZipselError
 
 Answer = TypeVar("Answer")
 
@@ -26,6 +26,12 @@ _LAST_RANGE_BYTES = 1 << 23
 #: Attempts beyond those that the provider's own library makes, and the wait after the first.
 _ATTEMPTS = 5
 _FIRST_WAIT_SECONDS = 0.5
+
+#: What each provider's library raises where its chain of credentials comes to an end.
+_NO_CREDENTIALS = frozenset(
+    {"NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError",
+     "DefaultCredentialsError", "TokenRetrievalError"}
+)  # fmt: skip
 
 #: What of a description changes when a file does.
 _MARKS = ("ETag", "etag", "LastModified", "last_modified", "mtime", "updated", "generation", "sha")
@@ -38,17 +44,10 @@ def is_remote(path: str) -> bool:
     return "://" in path
 
 
-def refuse_remote(option: str, path: str | None) -> None:
-    """Raise where only a directory of this machine, or one mounted on it, will do.
-
-    Raises:
-        UsageError: If the path is a URL.
-    """
-    if path is not None and is_remote(path):
-        raise UsageError(
-            f"{option} {path}: pools and targets may be URLs, {option} may not; "
-            "name a directory and copy it afterwards"
-        )
+def canonical(path: str) -> str:
+    """A URL as it is compared: one name for each protocol, no slash at the end."""
+    system, name = open_system(path)
+    return str(system.unstrip_protocol(name)).rstrip("/")
 
 
 class Description(NamedTuple):
@@ -70,7 +69,7 @@ def expand(pattern: str, wanted: Callable[[str], bool]) -> list[str]:
         ShardError: If there is none.
         StorageError: If the provider cannot be reached.
     """
-    system, path = _open_system(pattern)
+    system, path = open_system(pattern)
 
     def list_files() -> Iterable[str]:
         system.invalidate_cache()
@@ -80,7 +79,7 @@ def expand(pattern: str, wanted: Callable[[str], bool]) -> list[str]:
             return [path]
         return [name for name in system.find(path) if wanted(name.rpartition("/")[2])]
 
-    names = sorted(_insist(pattern, list_files))
+    names = sorted(insist(pattern, list_files))
     if not names:
         raise ShardError(pattern, "no such object or bucket, or no shard below it")
     return [str(system.unstrip_protocol(name)) for name in names]
@@ -93,14 +92,14 @@ def describe(path: str) -> Description:
         ShardError: If it is missing or may not be read.
         StorageError: If the provider cannot be reached.
     """
-    system, name = _open_system(path)
+    system, name = open_system(path)
 
     def look() -> dict[str, Any]:
         system.invalidate_cache()
         found: dict[str, Any] = system.info(name)
         return found
 
-    found = _insist(path, look)
+    found = insist(path, look)
     if found.get("size") is None:
         raise ShardError(path, "the server does not tell its size; download it")
     return Description(
@@ -114,7 +113,7 @@ def open_remote(path: str, n_bytes: int) -> BinaryIO:
     Raises:
         UsageError: If the library for its protocol is not installed.
     """
-    system, name = _open_system(path)
+    system, name = open_system(path)
     return io.BufferedReader(_Ranges(system, name, path, n_bytes), _FIRST_RANGE_BYTES)
 
 
@@ -187,39 +186,61 @@ class _Ranges(io.RawIOBase):
                 raise OSError(f"{len(data)} of {end - start} bytes came")
             return data
 
-        self._held, self._held_at = _insist(self._path, fetch), start
+        self._held, self._held_at = insist(self._path, fetch), start
 
 
-def _insist(path: str, ask: Callable[[], Answer]) -> Answer:
+def insist(
+    path: str,
+    ask: Callable[[], Answer],
+    refusal: Callable[[str, str], Exception] = ShardError,
+) -> Answer:
     """Ask until there is an answer, waiting twice as long each time.
 
+    Args:
+        path: What is asked about, for messages.
+        ask: Does so; may be called many times.
+        refusal: Makes an error of the path and of what is wrong with it.
+
     Raises:
-        ShardError: If the answer is that there is no such file, or that it may not be read.
-        StorageError: If there is none.
+        Exception: What ``refusal`` makes, if the answer is that there is no such file, or that
+            it may not be used.
+        StorageError: If there is no answer.
     """
     for wait_seconds in [_FIRST_WAIT_SECONDS * 2**i for i in range(_ATTEMPTS - 1)]:
         try:
-            return _ask(path, ask)
+            return ask_once(path, ask, refusal)
         except StorageError:
             _wait(wait_seconds)
-    return _ask(path, ask)
+    return ask_once(path, ask, refusal)
 
 
-def _ask(path: str, ask: Callable[[], Answer]) -> Answer:
+def ask_once(
+    path: str, ask: Callable[[], Answer], refusal: Callable[[str, str], Exception] = ShardError
+) -> Answer:
+    """As ``insist``, without asking again."""
     try:
         return ask()
+    except ZipselError:
+        raise
     except FileNotFoundError:
-        raise ShardError(path, "no such object or bucket") from None
+        raise refusal(path, "no such object or bucket") from None
     except PermissionError:
-        raise ShardError(path, "the provider refuses access; check its credentials") from None
+        raise refusal(path, "the provider refuses access; check its credentials") from None
     except Exception as error:  # each provider's library has its own
+        if type(error).__name__ in _NO_CREDENTIALS:
+            raise refusal(path, "no credentials found for its provider") from None
         raise StorageError(
             f"{path}: the network or the server failed {_ATTEMPTS} times, last with "
             f"{type(error).__name__}: {error}"
         ) from None
 
 
-def _open_system(path: str) -> tuple[Any, str]:
+def open_system(path: str) -> tuple[Any, str]:
+    """The fsspec file system of a URL, and the name there.
+
+    Raises:
+        UsageError: If the library for its protocol is not installed, or there is none.
+    """
     try:
         import fsspec
 

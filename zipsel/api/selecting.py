@@ -14,6 +14,7 @@ from zipsel.api.scorer import Scorer, to_spec
 from zipsel.engines import open_engine
 from zipsel.engines.local import is_worker_starting, usable_cpus
 from zipsel.errors import UsageError
+from zipsel.places import read_bytes, work_dir_beside
 from zipsel.progress import Log
 from zipsel.readers import ReadOptions
 from zipsel.report.model import Report
@@ -59,6 +60,7 @@ def select(
     codec: str | None = None,
     level: int | None = None,
     seed: int = 0,
+    facets: int | Literal["auto"] = 1,
     group_field: str | None = None,
     work_dir: str | Path | None = None,
     workers: int | None = None,
@@ -86,6 +88,7 @@ def select(
         codec: As ``--codec``.
         level: As ``--level``.
         seed: As ``--seed``.
+        facets: As ``--facets``: groups that the target is split into, or ``auto``.
         group_field: As ``--group-field``.
         work_dir: Where scores are kept; ``.zipsel`` beside the output if not given.
         workers: Processes; as many as there are usable CPUs if not given.
@@ -107,9 +110,8 @@ def select(
     from zipsel.run import Run
 
     _refuse_in_import()
-    place = os.path.abspath(output)
     if work_dir is None:
-        work_dir = os.path.join(os.path.dirname(place), ".zipsel")
+        work_dir = work_dir_beside(str(output))
     if isinstance(profile, Scorer):
         profile = _keep_profile(profile, str(work_dir))
     spec = to_spec(text)
@@ -120,7 +122,13 @@ def select(
         text=spec,
         target_text=spec if target_text is None else to_spec(target_text),
         read=ReadOptions(group_field=group_field),
-        fit=ScorerSettings(scorer=scorer, codec=codec, level=level, seed=seed),
+        fit=ScorerSettings(
+            scorer=scorer,
+            codec=codec,
+            level=level,
+            seed=seed,
+            facets=None if facets == "auto" else facets,
+        ),
         work_dir=str(work_dir),
         workers=usable_cpus() if workers is None else workers,
         on_bad_file=on_bad_file,
@@ -174,8 +182,7 @@ def _summarize(output: str, report: Report | None) -> SelectResult:
 
     place = Output(output)
     if report is None:
-        with open(place.side_file("report.json"), "rb") as file:
-            report = msgspec.json.decode(file.read(), type=Report)
+        report = msgspec.json.decode(read_bytes(place.side_file("report.json")), type=Report)
     counts = report.counts
     names = [str(entry["name"]) for entry in report.outputs]
     return SelectResult(

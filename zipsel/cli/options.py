@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -11,6 +10,7 @@ import click
 
 from zipsel.cli.config import load_config
 from zipsel.errors import UsageError
+from zipsel.places import work_dir_beside
 from zipsel.progress import Log
 from zipsel.readers import DEFAULT_MAX_ROW_BYTES, ReadOptions
 from zipsel.rows import TextSpec
@@ -268,7 +268,6 @@ def score_settings(options: dict[str, Any], output: str) -> ScoreSettings:
         options["target_chat"],
         "target-",
     )
-    beside = "." if output == "-" else os.path.dirname(os.path.abspath(output))
     return ScoreSettings(
         pool=tuple(options["pool"]),
         target=tuple(options["target"]),
@@ -285,7 +284,7 @@ def score_settings(options: dict[str, Any], output: str) -> ScoreSettings:
             facets=_n_facets(options["facets"]),
             per_token=options["per_token"],
         ),
-        work_dir=options["work_dir"] or os.path.join(beside, ".zipsel"),
+        work_dir=options["work_dir"] or work_dir_beside(output),
         workers=options["workers"] if options["workers"] is not None else usable_cpus(),
         on_bad_file=options["on_bad_file"],
         max_rejects="0" if options["strict"] else options["max_rejects"],
