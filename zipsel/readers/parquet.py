@@ -8,27 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from zipsel import storage
 from zipsel.errors import ShardError
 from zipsel.readers import ReadOptions, RowBatch
+from zipsel.readers.bounds import BATCH_ROWS, join_batches, safe_batch_rows
 from zipsel.readers.columns import read_batch
 from zipsel.records import CHUNK_BYTES, TextBatch
 from zipsel.rows import Reason, TextSpec
 from zipsel.shards import Shard
-
-#: Rows decoded at once; bounds memory where a row group is large.
-_BATCH_ROWS = 1024
-
-#: Bytes that one column's batch may decode to, but for single rows that are longer.
-_BATCH_MAX_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -166,8 +161,12 @@ def iter_batches(
         ShardError: If it is damaged.
     """
     try:
-        n_rows = _safe_batch_rows(file, shard, group, columns)
-        for batch in file.iter_batches(n_rows, row_groups=[group], columns=columns):
+        # Read a row first: a broken row group is an error there, and aborts the process where its
+        # metadata are asked for.
+        next(file.iter_batches(1, row_groups=[group], columns=columns), None)
+        n_rows = safe_batch_rows(file, group, columns, partial(open_parquet, shard))
+        batches = file.iter_batches(n_rows, row_groups=[group], columns=columns)
+        for batch in batches if n_rows == BATCH_ROWS else join_batches(batches):
             for column in batch.columns:
                 if pa.types.is_dictionary(column.type):  # whose indices nothing has checked yet
                     column.validate(full=True)
@@ -180,44 +179,6 @@ def iter_batches(
 
 def _damaged_data(shard: Shard, error: Exception) -> ShardError:
     return ShardError(shard.path, f"damaged Parquet data: {_first_line(error)}")
-
-
-def _safe_batch_rows(
-    file: pq.ParquetFile, shard: Shard, group: int, columns: list[str] | None
-) -> int:
-    """Rows that can be decoded at once.
-
-    A dictionary page holds a value once however often rows repeat it: a file of a few KB may
-    decode to terabytes. Where that could be, the dictionary is read by itself and its longest
-    value decides.
-    """
-    # Read a row first: a broken row group is an error there, and aborts the process where its
-    # metadata are asked for.
-    next(file.iter_batches(1, row_groups=[group], columns=columns), None)
-    metadata = file.metadata.row_group(group)
-    paths = [file.schema.column(i).path for i in range(metadata.num_columns)]
-    suspects = [
-        path
-        for i, path in enumerate(paths)
-        if (columns is None or path.split(".")[0] in columns)
-        and (column := metadata.column(i)).physical_type == "BYTE_ARRAY"
-        and column.has_dictionary_page
-        and column.total_uncompressed_size * _BATCH_ROWS > _BATCH_MAX_BYTES
-    ]
-    if not suspects:
-        return _BATCH_ROWS
-    probe = open_parquet(shard, read_dictionary=suspects, buffer_size=1 << 20)
-    names = sorted({path.split(".")[0] for path in suspects})
-    first = next(probe.iter_batches(1, row_groups=[group], columns=names), None)
-    longest = max(map(_longest_value, first.columns)) if first is not None else 0
-    return min(_BATCH_ROWS, max(1, _BATCH_MAX_BYTES // max(1, longest)))
-
-
-def _longest_value(column: pa.Array) -> int:
-    """Bytes of the longest dictionary value; of a nested column, all bytes of its one row."""
-    if pa.types.is_dictionary(column.type):
-        return int(pc.max(pc.binary_length(column.dictionary)).as_py() or 0)
-    return int(column.nbytes)
 
 
 def iter_sample(

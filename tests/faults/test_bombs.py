@@ -1,0 +1,83 @@
+"""Small files that decode to enormous ones are refused row by row, in little memory."""
+
+import os
+import subprocess
+import sys
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from faults.faulty import compress
+
+#: Far above what a run needs, far below what any of the bombs decodes to.
+MEMORY_LIMIT_KB = 500_000
+
+
+def write_stream(path, kind):
+    """Hundreds of megabytes without a newline."""
+    part = compress(b" " * (64 << 20), kind)
+    path.write_bytes(compress(b'{"text": "', kind) + part * 10)
+
+
+def write_dictionary(path):
+    """A gigabyte of repeated text, kept once."""
+    text = pa.DictionaryArray.from_arrays(pa.array([0] * 40, pa.int32()), ["x" * 25_000_000])
+    pq.write_table(pa.table({"text": text}), path, compression="zstd")
+
+
+def write_repeated(path, text_type, **options):
+    """A gigabyte in one row group, written piece by piece."""
+    batch = pa.record_batch({"text": pa.array([b"x" * 1_000_000] * 10).cast(text_type)})
+    with pq.ParquetWriter(path, batch.schema, compression="zstd", **options) as writer:
+        for _ in range(100):
+            writer.write_batch(batch)
+
+
+def write_prefixes(path):
+    """Each text is all of the one before."""
+    options = {"use_dictionary": False, "column_encoding": {"text": "DELTA_BYTE_ARRAY"}}
+    write_repeated(path, pa.string(), **options)
+
+
+def write_fixed(path):
+    """A dictionary of values of fixed length, which pyarrow cannot read by itself."""
+    write_repeated(path, pa.binary(1_000_000))
+
+
+BOMBS = {
+    "gz": (".jsonl.gz", lambda path: write_stream(path, "gz")),
+    "zst": (".jsonl.zst", lambda path: write_stream(path, "zst")),
+    "dictionary": (".parquet", write_dictionary),
+    "prefixes": (".parquet", write_prefixes),
+    "fixed": (".parquet", write_fixed),
+}
+
+
+def run_measured(arguments):
+    """Exit code, standard error and peak memory in KB of the largest process of a run."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "zipsel", *map(str, arguments)], stderr=subprocess.PIPE
+    )
+    with process.stderr as stderr:
+        message = stderr.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return process.returncode, message, usage.ru_maxrss
+
+
+@pytest.mark.parametrize(
+    ("name", "workers"), [*((name, 1) for name in BOMBS), ("gz", 2), ("prefixes", 2)]
+)
+def test_a_bomb_stays_within_bounds(tmp_path, name, target, workers):
+    suffix, write_bomb = BOMBS[name]
+    path = tmp_path / f"bomb{suffix}"
+    write_bomb(path)
+    assert path.stat().st_size < 2_000_000
+    code, message, peak = run_measured(
+        ["select", path, "-t", target, "-o", tmp_path / "out", "--workers", workers,
+         "--top-k", 1, "--max-row-bytes", "100kB"],
+    )  # fmt: skip
+    assert code == 3, message
+    assert b"too-long" in message
+    assert peak < MEMORY_LIMIT_KB

@@ -1,0 +1,102 @@
+"""How many rows of a Parquet row group may be decoded at once.
+
+Parquet keeps what repeats once, so a file of a few hundred bytes may decode to terabytes. What
+one row may decode to follows from the encoding:
+
+- a dictionary page is read by itself, and its longest value decides;
+- a value of ``DELTA_BYTE_ARRAY`` begins with a part of the one before, so it is no longer than
+  everything that the column chunk holds;
+- a value of fixed length is as long as the schema says.
+
+Where the bound ends: encodings and sizes are those of the footer, since pyarrow shows no page
+headers. One value, one page (2 GiB at most, by the format) and all elements of a list in one row
+are decoded whole before any of them can be refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+#: Rows decoded at once; bounds memory where a row group is large.
+BATCH_ROWS = 1024
+
+#: Bytes that one column's batch may decode to, but for single rows that are longer.
+_BATCH_MAX_BYTES = 32 << 20
+
+#: Bytes up to which small batches are joined: a scorer gains nothing from larger ones.
+_JOINED_BYTES = 4 << 20
+
+
+def safe_batch_rows(
+    file: pq.ParquetFile,
+    group: int,
+    columns: Sequence[str] | None,
+    reopen: Callable[..., pq.ParquetFile],
+) -> int:
+    """Rows of a row group that can be decoded at once, from 1 to ``BATCH_ROWS``.
+
+    Args:
+        file: The file.
+        group: Which row group; its first row must have been read without an error.
+        columns: The columns to be read; None for all.
+        reopen: Opens the file again, with options of ``ParquetFile``.
+
+    Raises:
+        pa.ArrowException: If the row group is damaged.
+    """
+    metadata = file.metadata.row_group(group)
+    longest, suspects = 1, []
+    for i in range(metadata.num_columns):
+        column, leaf = metadata.column(i), file.schema.column(i)
+        if columns is not None and leaf.path.split(".")[0] not in columns:
+            continue
+        if column.physical_type == "FIXED_LEN_BYTE_ARRAY":
+            longest = max(longest, leaf.length)
+        elif column.physical_type == "BYTE_ARRAY":
+            if "DELTA_BYTE_ARRAY" in column.encodings:
+                longest = max(longest, column.total_uncompressed_size)
+            if column.has_dictionary_page and _may_burst(column.total_uncompressed_size):
+                suspects.append(leaf.path)
+    if suspects:
+        probe = reopen(read_dictionary=suspects, buffer_size=1 << 20)
+        names = sorted({path.split(".")[0] for path in suspects})
+        first = next(probe.iter_batches(1, row_groups=[group], columns=names), None)
+        if first is not None:
+            longest = max(longest, *map(_longest_value, first.columns))
+    return min(BATCH_ROWS, max(1, _BATCH_MAX_BYTES // longest))
+
+
+def _may_burst(longest: int) -> bool:
+    return longest * BATCH_ROWS > _BATCH_MAX_BYTES
+
+
+def _longest_value(column: pa.Array) -> int:
+    """Bytes of the longest dictionary value; of a nested column, all bytes of its one row."""
+    if pa.types.is_dictionary(column.type):
+        return int(pc.max(pc.binary_length(column.dictionary)).as_py() or 0)
+    return int(column.nbytes)
+
+
+def join_batches(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Join batches that had to be small for what they might have held, and did not."""
+    held: list[pa.RecordBatch] = []
+    n_rows = n_bytes = 0
+    for batch in batches:
+        held.append(batch)
+        n_rows += batch.num_rows
+        n_bytes += batch.nbytes
+        if n_rows >= BATCH_ROWS or n_bytes >= _JOINED_BYTES:
+            yield _joined(held)
+            held, n_rows, n_bytes = [], 0, 0
+    if held:
+        yield _joined(held)
+
+
+def _joined(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    if len(batches) == 1:
+        return batches[0]
+    return pa.Table.from_batches(batches).combine_chunks().to_batches()[0]
