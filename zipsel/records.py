@@ -55,7 +55,11 @@ class TextBatch:
         Raises:
             UnicodeEncodeError: If a text holds a lone surrogate.
         """
-        return cls.from_encoded([text.encode() for text in texts])
+        import pyarrow as pa
+
+        joined = pa.array([*texts, "\0" * SLACK_BYTES], pa.large_string())
+        _, offsets, buffer = joined.buffers()
+        return cls(np.frombuffer(buffer, np.uint8), np.frombuffer(offsets, np.int64)[: len(joined)])
 
     def __len__(self) -> int:
         """Number of texts."""

@@ -14,7 +14,8 @@ from random import Random
 
 from zipsel.errors import ShardError
 from zipsel.readers import ReadOptions
-from zipsel.readers.jsonl import LineChunk, cut_lines, iter_rows, n_chunks, read_chunk
+from zipsel.readers.jsonl import iter_rows
+from zipsel.readers.lines import LineChunk, cut_lines, n_chunks, read_chunk
 from zipsel.readers.streams import iter_pieces
 from zipsel.records import TextBatch
 from zipsel.rows import RowParser, TextSpec
@@ -113,10 +114,11 @@ def _draw_lines(
         if shard.seekable:
             total = n_chunks(shard.n_bytes, _RUN_BYTES)
             runs: Iterator[LineChunk] = (
-                read_chunk(
+                stretch
+                for i in random.sample(range(total), total)
+                for stretch in read_chunk(
                     file, i, options.max_row_bytes, n_bytes=shard.n_bytes, chunk_bytes=_RUN_BYTES
                 )
-                for i in random.sample(range(total), total)
             )
         else:
             pieces = iter_pieces(

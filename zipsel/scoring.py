@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from zipsel.engines import Engine
 from zipsel.errors import BadShards, ShardError
-from zipsel.readers.jsonl import cut_lines, n_chunks
+from zipsel.readers.lines import cut_lines, n_chunks
 from zipsel.readers.streams import iter_pieces, until_damage
 from zipsel.records import CHUNK_BYTES
 from zipsel.scores import Part, PartSummary, part_path, place_parts, read_summary

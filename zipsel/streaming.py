@@ -20,7 +20,8 @@ from msgspec import structs
 from zipsel.engines.local import LocalEngine
 from zipsel.fitting import make_profile, read_targets
 from zipsel.profile import Profile
-from zipsel.readers.jsonl import LineChunk, iter_rows, iter_whole_lines
+from zipsel.readers.jsonl import iter_rows
+from zipsel.readers.lines import LineChunk, iter_whole_lines
 from zipsel.rejects import N_SHOWN, Reject, too_many_rejects
 from zipsel.rows import RowParser
 from zipsel.sample import sample_chunks

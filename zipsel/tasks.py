@@ -7,13 +7,16 @@ says where a worker died.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import attrgetter
 
 from zipsel.profile import load_cached
 from zipsel.readers import ReadOptions, RowBatch
 from zipsel.readers import parquet as parquet_reader
-from zipsel.readers.jsonl import LineChunk, cut_lines, iter_rows, read_chunk
+from zipsel.readers.jsonl import iter_rows
+from zipsel.readers.lines import STRETCH_BYTES, LineChunk, cut_lines, read_chunk
 from zipsel.readers.parquet import GroupChunk
 from zipsel.readers.streams import iter_pieces, until_damage
 from zipsel.rows import RowParser, TextSpec
@@ -103,34 +106,40 @@ def score_chunks(task: ScoreTask) -> list[PartSummary]:
     parser = RowParser(task.job.spec, task.job.options.group_field)
     damage = [task.damage] if task.damage else []
     summaries = []
-    for chunk in _iter_line_chunks(task, damage):
-        if chunk.index in task.done:
+    for index, stretches in groupby(_iter_stretches(task, damage), key=attrgetter("index")):
+        if index in task.done:
             continue
-        rows = iter_rows(chunk, parser, task.job.options)
-        summaries.append(_score_rows(task, rows, scorer, chunk.index, chunk.final, damage))
+        part = _PartWriter(task, scorer, index)
+        for stretch in stretches:
+            part.add(iter_rows(stretch, parser, task.job.options))
+        summaries.append(part.write(stretch.final, damage))
     return summaries
 
 
-def _iter_line_chunks(task: ScoreTask, damage: list[str]) -> Iterator[LineChunk]:
+def _iter_stretches(task: ScoreTask, damage: list[str]) -> Iterator[LineChunk]:
+    """Lines of the task's chunks, as few at a time as are parsed at once."""
     shard, options = task.shard, task.job.options
     if isinstance(task.chunk, LineChunk):
         yield task.chunk
         return
     check_unchanged(shard)
+    chunk_bytes = task.job.chunk_bytes
     with open_raw(shard) as file:
         if isinstance(task.chunk, int):
-            yield read_chunk(
+            yield from read_chunk(
                 file,
                 task.chunk,
                 options.max_row_bytes,
                 n_bytes=shard.n_bytes,
-                chunk_bytes=task.job.chunk_bytes,
+                chunk_bytes=chunk_bytes,
             )
             return
         pieces = iter_pieces(file, shard.path, shard.compression, long_windows=options.long_windows)
         if task.job.salvage:
             pieces = until_damage(pieces, damage)
-        yield from cut_lines(pieces, options.max_row_bytes, chunk_bytes=task.job.chunk_bytes)
+        yield from cut_lines(
+            pieces, options.max_row_bytes, chunk_bytes=chunk_bytes, stretch_bytes=STRETCH_BYTES
+        )
 
 
 def _score_groups(task: ScoreTask, chunk: GroupChunk, scorer: Scorer) -> PartSummary:
@@ -140,30 +149,49 @@ def _score_groups(task: ScoreTask, chunk: GroupChunk, scorer: Scorer) -> PartSum
     rows = parquet_reader.iter_rows(
         task.shard, chunk, task.job.spec, task.job.options, damage if task.job.salvage else None
     )
-    return _score_rows(task, rows, scorer, chunk.index, final, damage)
+    part = _PartWriter(task, scorer, chunk.index)
+    part.add(rows)
+    return part.write(final, damage)
 
 
-def _score_rows(
-    task: ScoreTask,
-    batches: Iterator[RowBatch],
-    scorer: Scorer,
-    index: int,
-    final: bool,
-    damage: Sequence[str],
-) -> PartSummary:
-    path = part_path(task.job.folder, task.shard, index)
-    known = read_scores(path, scorer.columns) if task.job.screen is not None else None
-    builder = PartBuilder(dict(scorer.columns))
-    first_row = 0
-    for rows in batches:
-        if known is not None and isinstance(scorer, Cascade):
-            scores = scorer.finish(
-                rows.texts, {name: v[first_row + rows.accepted] for name, v in known.items()}
-            )
-        else:
-            scores = scorer.score(rows.texts)
-        builder.add(rows, scores)
-        first_row += rows.n_rows
-    check_unchanged(task.shard)  # again: rows of a file that changed under way are never kept
-    problem = damage[0] if damage else None
-    return builder.write(path, index, final=final, screen=task.job.screen, damage=problem)
+class _PartWriter:
+    """Scores the rows of one chunk as they come, and writes its part.
+
+    Args:
+        task: What the chunk belongs to.
+        scorer: How its texts are scored.
+        index: Which chunk of the shard it is.
+    """
+
+    def __init__(self, task: ScoreTask, scorer: Scorer, index: int) -> None:
+        self._task = task
+        self._scorer = scorer
+        self._index = index
+        self._path = part_path(task.job.folder, task.shard, index)
+        self._builder = PartBuilder(dict(scorer.columns))
+        screened = task.job.screen is not None
+        self._known = read_scores(self._path, scorer.columns) if screened else None
+        self._n_rows = 0
+
+    def add(self, batches: Iterable[RowBatch]) -> None:
+        """Score rows; what an earlier run with a higher screen found out is taken over."""
+        for rows in batches:
+            if self._known is not None and isinstance(self._scorer, Cascade):
+                places = self._n_rows + rows.accepted
+                known = {name: values[places] for name, values in self._known.items()}
+                scores = self._scorer.finish(rows.texts, known)
+            else:
+                scores = self._scorer.score(rows.texts)
+            self._builder.add(rows, scores)
+            self._n_rows += rows.n_rows
+
+    def write(self, final: bool, damage: Sequence[str]) -> PartSummary:
+        """Write the part, unless the shard has changed under way: mixed rows are never kept."""
+        check_unchanged(self._task.shard)
+        return self._builder.write(
+            self._path,
+            self._index,
+            final=final,
+            screen=self._task.job.screen,
+            damage=damage[0] if damage else None,
+        )

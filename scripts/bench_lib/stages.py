@@ -27,7 +27,8 @@ from msgspec import json as fast_json
 from bench_lib.kernels import Row, fit, read_texts, zstd_pair
 from zipsel.cascade import _LEAST_SHARE
 from zipsel.readers import ReadOptions
-from zipsel.readers.jsonl import LineChunk, cut_lines, iter_rows
+from zipsel.readers.jsonl import iter_rows
+from zipsel.readers.lines import LineChunk, cut_lines
 from zipsel.readers.streams import iter_pieces
 from zipsel.rows import RowParser, TextSpec
 from zipsel.scorers.ngram import bucket_words, words_at_every_byte

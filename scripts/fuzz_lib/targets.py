@@ -17,7 +17,8 @@ import zstandard
 from zipsel.errors import ShardError, UsageError
 from zipsel.readers import ReadOptions, RowBatch
 from zipsel.readers import parquet as parquet_reader
-from zipsel.readers.jsonl import cut_lines, iter_rows, iter_whole_lines
+from zipsel.readers.jsonl import iter_rows
+from zipsel.readers.lines import cut_lines, iter_whole_lines
 from zipsel.readers.streams import iter_pieces
 from zipsel.rows import RowError, RowParser, TextSpec, parse_template, take_text
 from zipsel.shards import open_shard

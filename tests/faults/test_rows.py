@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from faults.faulty import make_records, write_lines, write_records
 from zipsel.readers import ReadOptions
-from zipsel.readers.jsonl import cut_lines, iter_rows, iter_whole_lines
+from zipsel.readers.jsonl import iter_rows
+from zipsel.readers.lines import cut_lines, iter_whole_lines
 from zipsel.rows import RowParser, TextSpec
 
 KINDS = ["jsonl", "gz", "zst"]

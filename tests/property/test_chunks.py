@@ -2,14 +2,15 @@
 
 import io
 import json
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from zipsel.readers import ReadOptions
-from zipsel.readers.jsonl import cut_lines, iter_rows, n_chunks, read_chunk
+from zipsel.readers.jsonl import iter_rows
+from zipsel.readers.lines import cut_lines, n_chunks, read_chunk
 from zipsel.rows import Reason, RowError, RowParser, TextSpec
 
 MAX_ROW_BYTES = 300
@@ -92,16 +93,37 @@ def test_any_pieces_and_chunks_give_the_rows_of_one_look(data, cuts, chunk_bytes
 def test_seeking_to_a_chunk_gives_the_chunk_of_the_stream(data, cuts, chunk_bytes):
     streamed = list(cut_lines(cut_at(data, cuts), MAX_ROW_BYTES, chunk_bytes=chunk_bytes))
     sought = [
-        read_chunk(io.BytesIO(data), i, MAX_ROW_BYTES, n_bytes=len(data), chunk_bytes=chunk_bytes)
+        list(
+            read_chunk(
+                io.BytesIO(data), i, MAX_ROW_BYTES, n_bytes=len(data), chunk_bytes=chunk_bytes
+            )
+        )
         for i in range(n_chunks(len(data), chunk_bytes))
     ]
 
-    assert sought[-1].final
-    assert not any(chunk.final for chunk in sought[:-1])
+    assert sought[-1][-1].final
+    assert not any(stretch.final for chunk in sought[:-1] for stretch in chunk)
     # A stream does not know that its last line reaches through chunks in which none begins.
-    assert all(not chunk.data for chunk in sought[len(streamed) :])
+    assert all(not rows_of(chunk) for chunk in sought[len(streamed) :])
     for a, b in zip(streamed, sought, strict=False):
-        assert rows_of([a]) == rows_of([b])
+        assert rows_of([a]) == rows_of(b)
+
+
+@given(
+    streams, st.lists(st.integers(0, 10**6), max_size=8), st.integers(1, 700), st.integers(1, 90)
+)
+def test_stretches_are_chunks_in_pieces(data, cuts, chunk_bytes, stretch_bytes):
+    pieces = cut_at(data, cuts)
+    chunks = list(cut_lines(pieces, MAX_ROW_BYTES, chunk_bytes=chunk_bytes))
+    stretches = list(
+        cut_lines(pieces, MAX_ROW_BYTES, chunk_bytes=chunk_bytes, stretch_bytes=stretch_bytes)
+    )
+
+    by_chunk = [list(group) for _, group in groupby(stretches, key=lambda one: one.index)]
+    assert [rows_of(group) for group in by_chunk] == [rows_of([chunk]) for chunk in chunks]
+    assert [one.ends for group in by_chunk for one in group[:-1]].count(True) == 0
+    assert all(group[-1].ends for group in by_chunk)
+    assert [one.final for one in stretches] == [False] * (len(stretches) - 1) + [True]
 
 
 @given(streams, st.integers(1, 700))
@@ -109,7 +131,7 @@ def test_a_chunk_holds_the_lines_that_begin_in_it(data, chunk_bytes):
     for i in range(n_chunks(len(data), chunk_bytes)):
         file = io.BytesIO(data)
         chunk = read_chunk(file, i, MAX_ROW_BYTES, n_bytes=len(data), chunk_bytes=chunk_bytes)
-        offsets = [offset for offset, _ in rows_of([chunk])]
+        offsets = [offset for offset, _ in rows_of(chunk)]
         start = 0 if i == 0 else i * chunk_bytes
         # A byte-order mark moves the first line's beginning by three bytes.
         assert all(start <= offset < max((i + 1) * chunk_bytes, len(BOM) + 1) for offset in offsets)

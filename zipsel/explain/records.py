@@ -9,7 +9,8 @@ import numpy as np
 from zipsel.errors import ShardError, UsageError
 from zipsel.gather import text_of_row
 from zipsel.readers import ReadOptions, fetch, parquet
-from zipsel.readers.jsonl import cut_lines, iter_rows
+from zipsel.readers.jsonl import iter_rows
+from zipsel.readers.lines import cut_lines
 from zipsel.readers.streams import iter_pieces
 from zipsel.rows import RowError, RowParser, TextSpec
 from zipsel.shards import Shard, open_raw, open_shard

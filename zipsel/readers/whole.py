@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zipsel.readers import ReadOptions, RowBatch
-from zipsel.readers.jsonl import cut_lines, iter_rows
+from zipsel.readers.jsonl import iter_rows
+from zipsel.readers.lines import cut_lines
 from zipsel.readers.streams import iter_pieces
 from zipsel.rows import RowParser, TextSpec
 from zipsel.shards import Shard, open_raw
