@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from zipsel.cascade import contender_share, screen_of
 from zipsel.engines import Engine
-from zipsel.errors import ShardError
+from zipsel.errors import BadShards, ShardError
 from zipsel.fitting import save_excluded
 from zipsel.profile import Profile
 from zipsel.ranking import Ranking
@@ -51,8 +51,8 @@ class Passes:
         select_settings: What is chosen.
         engine: Where tasks run.
         work_dir: Where sidecars and rows under way are.
-        shards: The pool.
-        missing: Files that were skipped before the passes.
+        shards: The pool, without files that were left out.
+        missing: Files that were left out before the passes or while rows were fetched.
         profile_path: The profile's file.
         profile: The profile.
         share: Share of the pool that was finished; None where there is no cascade.
@@ -77,7 +77,14 @@ class Passes:
     selection: Selection = field(init=False)
 
     def select(self) -> None:
-        """Run both passes until the budget is full or everything has been considered."""
+        """Run both passes until the budget is full or everything has been considered.
+
+        A file that turns out to be bad only when rows are fetched from it is left out, if that is
+        what was asked for, and the choice is made again among the rest.
+
+        Raises:
+            BadShards: If files cannot be read and are not to be left out, or no others are left.
+        """
         select = self.select_settings
         is_cascade = isinstance(self.profile.scorer, Cascade)
         share = contender_share(select, *self._guess_size()) if is_cascade else 1.0
@@ -89,7 +96,8 @@ class Passes:
                 if needed > share:
                     share = needed
                     continue
-            self._choose()
+            if not self._choose():
+                continue
             if self.selection.full or share >= 1 or select.contenders is not None:
                 self.share = share if is_cascade else None
                 return
@@ -120,7 +128,8 @@ class Passes:
         self.scores.bad_shards.extend(self.missing)
         check_rejects(self.scores, settings)
 
-    def _choose(self) -> None:
+    def _choose(self) -> bool:
+        """Choose; False if files turned out to be bad and are now left out: choose again."""
         run, select = self.run, self.select_settings
         spool_folder = self.work_dir.spool()
         selector = Selector(
@@ -141,8 +150,14 @@ class Passes:
         with run.stage("rank"):
             selector.rank()
         with run.stage("choose"):
-            self.selection = selector.choose()
+            try:
+                self.selection = selector.choose()
+            except BadShards as error:  # in a column that scoring does not read, or changed
+                self.shards = run.leave_out(error.errors, self.shards)
+                self.missing.extend(error.errors)
+                return False
         self.ranking = selector.ranking
+        return True
 
     def _leak_sources(self, folder: str) -> LeakSources | None:
         select = self.select_settings

@@ -122,7 +122,9 @@ def run_select(
         passes.select()
         if held_out is not None:
             with run.stage("evaluate"):
-                curves += held_out.measure(passes.selection.in_order("rank"), shards, run.log)
+                curves += held_out.measure(
+                    passes.selection.in_order("rank"), passes.shards, run.log
+                )
         writer = SubsetWriter(
             passes.selection.in_order(select.order),
             format_name,
@@ -142,7 +144,7 @@ def run_select(
                 select=select,
                 curves=curves,
                 profile=profile,
-                shards=shards,
+                shards=passes.shards,
                 scores=passes.scores,
                 ranking=passes.ranking,
                 selection=passes.selection,

@@ -193,9 +193,11 @@ def test_what_stands_before_the_damage_is_salvaged(run, tmp_path, good, kind, wo
         assert done.report["bad_shards"][str(cut)].startswith("truncated")
 
 
-def damage_middle_group(path):
-    """Spoil the second column of the second row group."""
-    column = pq.read_metadata(path).row_group(1).column(1)
+def damage_middle_group(path, name="text"):
+    """Spoil a column of the second row group."""
+    group = pq.read_metadata(path).row_group(1)
+    columns = (group.column(i) for i in range(group.num_columns))
+    column = next(column for column in columns if column.path_in_schema == name)
     data = bytearray(path.read_bytes())
     start = column.dictionary_page_offset or column.data_page_offset
     data[start : start + column.total_compressed_size // 2] = b"\xff" * (
@@ -222,6 +224,39 @@ def test_a_damaged_row_group_is_refused_row_by_row_and_later_rows_keep_their_num
     written = pq.read_table(done.output / "subset-00000.parquet")
     assert written.to_pylist() == records[:16] + records[32:]
     assert done.report["bad_shards"][str(path)].startswith("row group 1: damaged Parquet data")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_damage_where_scoring_does_not_look_leaves_the_file_out_and_chooses_again(
+    run, tmp_path, workers
+):
+    """Found when rows are copied, after they were chosen."""
+    paths = [write_records(tmp_path / f"{i}", make_records(48, i), "parquet") for i in range(3)]
+    bad = damage_middle_group(paths[1], "id")
+    budget = ("--top-k", "60")
+    done = run(*paths, workers=workers, budget=budget)
+    assert done.code == 1
+    assert done.message.startswith(f"1 input file cannot be read:\n  {bad}: damaged Parquet data: ")
+    assert done.message.endswith("or go on without them: --on-bad-file skip")
+
+    skip = ["--on-bad-file", "skip"]
+    done = run(*paths, options=skip, workers=workers, budget=budget)
+    assert done.code == 0
+    counts = done.counts
+    assert (counts["n_rows"], counts["n_chosen"], counts["n_bad_shards"]) == (96, 60, 1)
+    assert done.report["bad_shards"].keys() == {str(bad)}
+    assert done.report["bad_shards"][str(bad)].startswith("damaged Parquet data: ")
+    rows = pq.read_table(done.output / "subset-00000.parquet").to_pylist()
+    assert len(rows) == 60
+    assert all(row in make_records(48) + make_records(48, 2) for row in rows)
+
+    done = run(bad, options=skip, output="alone", workers=workers)
+    assert (done.code, done.message.splitlines()[1][: len(str(bad)) + 2]) == (1, f"  {bad}")
+
+    salvage = ["--on-bad-file", "salvage"]
+    done = run(*paths, options=salvage, output="salvaged", workers=workers)
+    assert done.counts["rejects"] == {"damaged": 16}
+    assert (done.counts["n_chosen"], done.counts["n_bad_shards"]) == (128, 1)
 
 
 def test_a_missing_column_is_answered_with_those_there_are(run, tmp_path):
