@@ -123,15 +123,22 @@ class _S3Upload:
         self._token = secrets.token_hex(16)
         self._upload: dict[str, str] | None = None
         self._parts: list[dict[str, Any]] = []
+        self._n_begun = 0
 
     def begin(self) -> None:
         """Ask for a multipart upload."""
-        answer = self._ask("create_multipart_upload", Metadata={_TOKEN: self._token})
+        answer = _insist(self._url, self._begin)
         self._upload = {**self._place, "UploadId": answer["UploadId"]}
+
+    def _begin(self) -> Any:
+        self._n_begun += 1
+        return self._system.call_s3(
+            "create_multipart_upload", **self._place, Metadata={_TOKEN: self._token}
+        )
 
     def send(self) -> None:
         """Send all parts of a file that has several."""
-        _sweep(self._system, self._place["Bucket"], self._place["Key"], exact=True)
+        self._sweep()
         n_bytes = os.path.getsize(self._source)
         if n_bytes <= _PART_BYTES:
             return
@@ -149,6 +156,8 @@ class _S3Upload:
         else:
             _insist(self._url, self._complete)
             self._upload = None
+            if self._n_begun > 1:  # an answer may have been lost, and with it an upload's number
+                self._sweep()
         self._system.invalidate_cache()
 
     def _complete(self) -> None:
@@ -173,6 +182,9 @@ class _S3Upload:
             upload, self._upload = self._upload, None
             with suppress(ZipselError):
                 ask_once(self._url, lambda: _abort(self._system, upload), _refusal)
+
+    def _sweep(self) -> None:
+        _sweep(self._system, self._place["Bucket"], self._place["Key"], exact=True)
 
     def _ask(self, method: str, **arguments: Any) -> Any:
         asked = {**self._place, **arguments}

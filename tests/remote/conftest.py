@@ -23,7 +23,7 @@ class Proxy(BaseHTTPRequestHandler):
     Each request for a range of an object takes the next of ``faults``, each that writes (PUT and
     POST) the next of ``write_faults``: ``pass``, ``throttle`` (503 SlowDown), ``cut`` (half an
     answer; a request that writes is cut before the server has it), ``lost`` (the server does as it
-    is told, and nobody hears so), ``hold`` (wait until the test says).
+    is told, and nobody hears so), ``gone`` (404 NoSuchUpload), ``hold`` (wait until the test says).
     """
 
     protocol_version = "HTTP/1.1"
@@ -45,12 +45,16 @@ class Proxy(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         if fault == "throttle":
-            data = b"<Error><Code>SlowDown</Code><Message>slow down</Message></Error>"
-            self.answer(503, {}, data, len(data))
+            self.say_error(503, "SlowDown")
+            return
+        if fault == "gone":
+            self.say_error(404, "NoSuchUpload")
             return
         request = urllib.request.Request(
             self.upstream + self.path, body, dict(self.headers), method=self.command
         )
+        if body is not None and not request.has_header("Content-type"):
+            request.add_header("Content-Type", "binary/octet-stream")  # else urllib says: a form
         try:
             answer = urllib.request.urlopen(request, timeout=20)
         except urllib.error.HTTPError as error:
@@ -61,6 +65,10 @@ class Proxy(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         self.answer(answer.status, answer.headers, data, size, cut=fault == "cut")
+
+    def say_error(self, status, code):
+        data = f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode()
+        self.answer(status, {}, data, len(data))
 
     def next_fault(self):
         if self.command in ("PUT", "POST", "DELETE"):

@@ -1,0 +1,260 @@
+"""Subsets, scores and profiles written to S3, over a network that misbehaves."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from made_up import make_records, write_jsonl
+
+import zipsel as package
+from zipsel.errors import OutputError, StorageError, UsageError
+from zipsel.files import staged_files
+
+pytestmark = pytest.mark.filterwarnings("default")
+
+SIDE_FILES = {"manifest.json", "report.json", "rejects.jsonl", "leaks.jsonl", "chosen.feather"}
+
+
+def select(pool, target, output, work_dir, **options):
+    options = {"top_k": 100, "workers": 1, "format": "jsonl", "shard_bytes": 6000, **options}
+    return package.select(pool, target=target, output=output, work_dir=work_dir, **options)
+
+
+@pytest.fixture
+def expected(bucket, target, tmp_path):
+    """The subset's files by name, as a directory gets them."""
+    result = select(bucket, target, tmp_path / "local", tmp_path / "work")
+    files = {Path(file).name: Path(file).read_bytes() for file in result.files}
+    assert len(files) > 2
+    assert max(map(len, files.values())) > 4096  # of several parts
+    return files
+
+
+def objects_below(direct, prefix):
+    return {name.rpartition("/")[2]: direct.cat_file(name) for name in direct.find(prefix)}
+
+
+def uploads_under_way(direct):
+    answer = direct.call_s3("list_multipart_uploads", Bucket="bucket")
+    return [(upload["Key"], upload["UploadId"]) for upload in answer.get("Uploads") or ()]
+
+
+def assert_whole(direct, prefix, expected):
+    found = objects_below(direct, prefix)
+    assert {name: data for name, data in found.items() if name in expected} == expected
+    assert found.keys() - expected.keys() >= SIDE_FILES
+    assert not [name for name in found if "tmp" in name or "probe" in name]
+    assert uploads_under_way(direct) == []
+
+
+@pytest.mark.parametrize(
+    "troubles",
+    [
+        [],
+        ["throttle", "cut", "pass", "cut", "pass", "lost", "throttle", "throttle"],
+        [*["pass", "lost"] * 30],
+    ],
+)
+def test_a_directory_on_s3(bucket, target, tmp_path, expected, direct, proxy, troubles):
+    proxy.write_faults.extend(troubles)
+    result = select(bucket, target, "s3://bucket/out", tmp_path / "work")
+    assert_whole(direct, "bucket/out", expected)
+    assert [file.rpartition("/")[2] for file in result.files] == sorted(expected)
+    assert result.files[0].startswith("s3://bucket/out/")
+    puts = [line for line in proxy.written if not line.startswith("DELETE")]
+    assert "manifest.json" in puts[-1]
+
+
+def test_one_file_on_s3(bucket, target, tmp_path, direct):
+    select(bucket, target, tmp_path / "local.jsonl.gz", tmp_path / "work", format=None)
+    result = select(bucket, target, "s3://bucket/one.jsonl.gz", tmp_path / "work", format=None)
+    assert result.files == ("s3://bucket/one.jsonl.gz",)
+    local = (tmp_path / "local.jsonl.gz").read_bytes()
+    assert direct.cat_file("bucket/one.jsonl.gz") == local
+    assert objects_below(direct, "bucket/one.jsonl.gz.zipsel").keys() >= SIDE_FILES
+
+
+def test_what_is_up_to_date_is_not_written_again(bucket, target, tmp_path, proxy, direct):
+    first = select(bucket, target, "s3://bucket/out", tmp_path / "work")
+    proxy.written.clear()
+    again = select(bucket, target, "s3://bucket/out", tmp_path / "work")
+    assert proxy.written == []
+    assert (again.files, again.threshold) == (first.files, first.threshold)
+    direct.rm_file("bucket/out/subset-00001.jsonl")
+    select(bucket, target, "s3://bucket/out", tmp_path / "work")
+    assert direct.exists("bucket/out/subset-00001.jsonl")
+    proxy.written.clear()
+    select(bucket, target, "s3://bucket/out", tmp_path / "work", force=True)
+    assert proxy.written != []
+
+
+def test_files_of_an_earlier_run_go(bucket, target, tmp_path, direct):
+    first = select(bucket, target, "s3://bucket/out", tmp_path / "work")
+    second = select(bucket, target, "s3://bucket/out", tmp_path / "work", top_k=5)
+    assert len(second.files) == 1 < len(first.files)
+    subsets = [name for name in objects_below(direct, "bucket/out") if "subset" in name]
+    assert subsets == ["subset-00000.jsonl"]
+
+
+def test_a_network_that_goes_on_failing_leaves_what_stood(
+    bucket, target, tmp_path, direct, proxy, expected
+):
+    select(bucket, target, "s3://bucket/out", tmp_path / "work")
+    before = objects_below(direct, "bucket/out")
+    # The probe and the first parts come through; then nothing does.
+    proxy.write_faults.extend(["pass"] * 4 + ["always-cut"])
+    with pytest.raises(StorageError, match=r"s3://bucket/out/subset-.*failed 5 times"):
+        select(bucket, target, "s3://bucket/out", tmp_path / "work", force=True)
+    assert objects_below(direct, "bucket/out") == before
+    assert uploads_under_way(direct) == []
+
+
+@pytest.mark.parametrize("output", ["s3://nowhere/out", "s3://nowhere/out.jsonl"])
+def test_a_missing_bucket_is_found_before_the_work(bucket, target, tmp_path, output):
+    with pytest.raises(OutputError, match=r"cannot write s3://nowhere/.*no such object or bucket"):
+        select(bucket, target, output, tmp_path / "work")
+    assert not list((tmp_path / "work").glob("scores/**/*.parquet"))
+
+
+def test_missing_credentials_are_found_before_the_work(bucket, target, tmp_path, monkeypatch, s3fs):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    s3fs.S3FileSystem.clear_instance_cache()
+    with pytest.raises(OutputError, match=r"no credentials found"):
+        select(bucket, target, "s3://bucket/out", tmp_path / "work")
+    assert not list((tmp_path / "work").glob("scores/**/*.parquet"))
+
+
+@pytest.mark.parametrize("output", ["s3://bucket/pool", "s3a://bucket/pool/a.jsonl", "s3://bucket"])
+def test_an_output_is_no_input(bucket, target, tmp_path, output, direct):
+    with pytest.raises(UsageError, match=r"would write over the input s3://bucket/pool/a\.jsonl"):
+        select("s3://bucket/pool", target, output, tmp_path / "work")
+    assert len(direct.find("bucket/pool")) == 4
+
+
+@pytest.mark.parametrize("url", ["hf://datasets/a/b", "https://example.org/x", "file:///tmp/x"])
+def test_what_cannot_be_written_whole_is_refused(pool, target, tmp_path, url):
+    with pytest.raises(UsageError, match=rf"--output {url}: can be read but not written"):
+        select(pool, target, url, tmp_path / "work")
+
+
+def test_other_object_stores(pool, target, tmp_path):
+    fsspec = pytest.importorskip("fsspec", reason="fsspec is not installed")
+    local = select(pool, target, tmp_path / "local", tmp_path / "work", top_k=9)
+    select(pool, target, "memory://store/out", tmp_path / "work", top_k=9)
+    memory = fsspec.filesystem("memory")
+    name = "subset-00000.jsonl"
+    assert memory.cat_file(f"/store/out/{name}") == Path(local.files[0]).read_bytes()
+    assert not [path for path in memory.find("/store") if "probe" in path]
+
+
+def run_in_background(*arguments, cwd):
+    """The command as a process, with small parts; its output is not looked at."""
+    code = (
+        "import sys; from zipsel import uploads; uploads._PART_BYTES = 4096\n"
+        "from zipsel.cli import main; main()"
+    )
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        cwd=cwd, env={**os.environ, "TMPDIR": str(cwd), "ZIPSEL_WORKERS": "1"},
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("end", "n_before"), [(signal.SIGKILL, 3), (signal.SIGKILL, 40), (signal.SIGINT, 5)]
+)
+def test_stopped_in_mid_upload_a_run_is_repeated_to_the_same_bytes(
+    bucket, target, tmp_path, direct, proxy, expected, end, n_before
+):
+    arguments = ["select", bucket, "-t", target, "-o", "s3://bucket/out", "--top-k", 100,
+                 "--work-dir", "work", "--shard-size", 6000, "--format", "jsonl"]  # fmt: skip
+    proxy.write_faults.extend(["pass"] * n_before + ["hold"])
+    process = run_in_background(*arguments, cwd=tmp_path)
+    try:
+        while not proxy.held.wait(0.05):
+            assert process.poll() is None, process.stderr.read().decode()
+        process.send_signal(end)
+        if end == signal.SIGINT:
+            proxy.release.set()
+        process.wait(60)
+    finally:
+        process.kill()
+        _, errors = process.communicate()
+        proxy.release.set()
+    assert process.returncode == (130 if end == signal.SIGINT else -end), errors.decode()
+    if end == signal.SIGINT:
+        assert uploads_under_way(direct) == []
+        assert not list(tmp_path.glob("zipsel-upload-*"))
+    if (end, n_before) == (signal.SIGKILL, 3):
+        assert uploads_under_way(direct) != []
+        assert objects_below(direct, "bucket/out") == {}
+    select(bucket, target, "s3://bucket/out", tmp_path / "work")
+    assert_whole(direct, "bucket/out", expected)
+
+
+def test_a_run_leaves_other_peoples_uploads_alone(bucket, target, tmp_path, direct):
+    for key in ("out/deeper/theirs.bin", "output.bin"):
+        direct.call_s3("create_multipart_upload", Bucket="bucket", Key=key)
+    select(bucket, target, "s3://bucket/out", tmp_path / "work")
+    keys = sorted(key for key, _ in uploads_under_way(direct))
+    assert keys == ["out/deeper/theirs.bin", "output.bin"]
+
+
+def test_completed_without_hearing_so_is_completed(bucket, direct, proxy):
+    with staged_files() as staging:
+        with staging.open("s3://bucket/large.bin") as file:
+            file.write(b"x" * 10_000)
+        staging.prepare()
+        proxy.write_faults.extend(["lost", "gone"])
+        staging.commit()
+    assert not proxy.write_faults
+    assert direct.cat_file("bucket/large.bin") == b"x" * 10_000
+
+
+def test_an_upload_that_somebody_else_ended_is_no_silent_loss(bucket, direct, proxy):
+    direct.pipe_file("bucket/large.bin", b"of another run")
+    with staged_files() as staging:
+        with staging.open("s3://bucket/large.bin") as file:
+            file.write(b"x" * 10_000)
+        staging.prepare()
+        proxy.write_faults.append("gone")
+        with pytest.raises(OutputError, match=r"ended by somebody else"):
+            staging.commit()
+    assert direct.cat_file("bucket/large.bin") == b"of another run"
+
+
+def test_a_profile_on_s3(bucket, zipsel, target, tmp_path, direct):
+    pool = tmp_path / "pool"
+    zipsel("fit", pool, "-t", target, "-o", "local.profile", env={"PYTHONWARNINGS": "default"})
+    zipsel("fit", pool, "-t", target, "-o", "s3://bucket/p/code.profile",
+           env={"PYTHONWARNINGS": "default"})  # fmt: skip
+    stored = direct.cat_file("bucket/p/code.profile")
+    assert stored == (tmp_path / "local.profile").read_bytes()
+    options = {"target": (), "top_k": 9, "work_dir": tmp_path / "work", "workers": 1}
+    near = package.select(
+        pool, output=tmp_path / "a", profile=tmp_path / "local.profile", **options
+    )
+    far = package.select(pool, output=tmp_path / "b", profile="s3://bucket/p/code.profile",
+                         **options)  # fmt: skip
+    assert far.threshold == near.threshold
+    assert package.Scorer.load("s3://bucket/p/code.profile").digest
+    missing = zipsel("select", pool, "--profile", "s3://bucket/none", "-o", "c", "--top-k", 1,
+                     code=1, env={"PYTHONWARNINGS": "default"})  # fmt: skip
+    assert b"s3://bucket/none: no such object or bucket" in missing.stderr
+
+
+def test_scores_on_s3(bucket, zipsel, target, tmp_path, direct):
+    write_jsonl(tmp_path / "few" / "a.jsonl", make_records(30))
+    environ = {"PYTHONWARNINGS": "default"}
+    zipsel("score", "few", "-t", target, "-o", "near", env=environ)
+    zipsel("score", "few", "-t", target, "-o", "s3://bucket/scores", env=environ)
+    near = {path.name: path.read_bytes() for path in (tmp_path / "near").iterdir()}
+    assert objects_below(direct, "bucket/scores") == near
+    missing = zipsel("score", "few", "-t", target, "-o", "s3://nowhere/x", env=environ, code=1)
+    assert b"cannot write s3://nowhere/x" in missing.stderr
