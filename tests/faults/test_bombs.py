@@ -1,4 +1,4 @@
-"""Small files that decode to enormous ones are refused row by row, in little memory."""
+"""Files made to end a process: bombs stay in little memory, broken footers are refused."""
 
 import os
 import subprocess
@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from faults import flipping
 from faults.faulty import compress
 
 #: Far above what a run needs, far below what any of the bombs decodes to.
@@ -81,3 +82,16 @@ def test_a_bomb_stays_within_bounds(tmp_path, name, target, workers):
     assert code == 3, message
     assert b"too-long" in message
     assert peak < MEMORY_LIMIT_KB
+
+
+def test_no_changed_byte_of_a_footer_ends_the_process(tmp_path):
+    """Arrow aborts where it is asked for metadata that it could not read."""
+    table = pa.table({"text": ["one", "two", None], "meta": [{"a": "p"}, {"a": None}, None]})
+    path = tmp_path / "whole.parquet"
+    pq.write_table(table, path, row_group_size=2, store_schema=False)
+    process = subprocess.run(
+        [sys.executable, flipping.__file__, path, tmp_path], capture_output=True, check=False
+    )
+    assert (process.returncode, process.stderr) == (0, b"")
+    n_refused, _, n_changed, _ = process.stdout.split()
+    assert int(n_changed) > int(n_refused) > 100

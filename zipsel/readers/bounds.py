@@ -51,9 +51,10 @@ def safe_batch_rows(
     metadata = file.metadata.row_group(group)
     longest, suspects = 1, []
     for i in range(metadata.num_columns):
-        column, leaf = metadata.column(i), file.schema.column(i)
+        leaf = file.schema.column(i)
         if columns is not None and leaf.path.split(".")[0] not in columns:
-            continue
+            continue  # nor ask for its metadata: of a column that was not read they may abort
+        column = metadata.column(i)
         if column.physical_type == "FIXED_LEN_BYTE_ARRAY":
             longest = max(longest, leaf.length)
         elif column.physical_type == "BYTE_ARRAY":

@@ -6,13 +6,11 @@ damaged row groups are refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from functools import partial
 from random import Random
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -20,27 +18,11 @@ from zipsel import storage
 from zipsel.errors import ShardError
 from zipsel.readers import ReadOptions, RowBatch
 from zipsel.readers.bounds import BATCH_ROWS, join_batches, safe_batch_rows
-from zipsel.readers.columns import read_batch
+from zipsel.readers.columns import check_columns, damaged_rows, read_batch
+from zipsel.readers.groups import GroupChunk
 from zipsel.records import CHUNK_BYTES, TextBatch
-from zipsel.rows import Reason, TextSpec
+from zipsel.rows import TextSpec
 from zipsel.shards import Shard
-
-
-@dataclass(frozen=True)
-class GroupChunk:
-    """Consecutive row groups of a file.
-
-    Attributes:
-        index: Which chunk of the shard, from 0.
-        first_group: First row group.
-        end_group: One past the last.
-        first_row: Row of the shard that it begins with.
-    """
-
-    index: int
-    first_group: int
-    end_group: int
-    first_row: int
 
 
 def open_parquet(shard: Shard, **options: Any) -> pq.ParquetFile:
@@ -73,24 +55,6 @@ def plan_chunks(file: pq.ParquetFile, chunk_bytes: int = CHUNK_BYTES) -> list[Gr
     return chunks or [GroupChunk(0, 0, 0, 0)]
 
 
-def check_columns(file: pq.ParquetFile, shard: Shard, spec: TextSpec) -> None:
-    """Raise unless the columns that the text is made of exist, each once.
-
-    Raises:
-        ShardError: Naming the columns that there are.
-    """
-    names = file.schema_arrow.names
-    wanted = [path.split(".")[0] for path in spec.paths]
-    missing = [name for name in wanted if name not in names]
-    if missing and not (spec.kind == "chat" and len(missing) < len(wanted)):
-        raise ShardError(
-            shard.path, f"has no column {missing[0]!r}; it has {', '.join(names) or 'none'}"
-        )
-    double = [name for name in wanted if names.count(name) > 1]
-    if double:
-        raise ShardError(shard.path, f"has {names.count(double[0])} columns named {double[0]!r}")
-
-
 def iter_rows(
     shard: Shard,
     chunk: GroupChunk,
@@ -114,13 +78,13 @@ def iter_rows(
     if chunk.first_group == chunk.end_group:
         return
     file = open_parquet(shard)
-    check_columns(file, shard, spec)
+    check_columns(file.schema_arrow.names, shard.path, spec)
     wanted = {path.split(".")[0] for path in [*spec.paths, options.group_field or ""]}
     columns = [name for name in file.schema_arrow.names if name in wanted]
     for group in range(chunk.first_group, chunk.end_group):
         if damage is not None and (problem := _group_problem(file, shard, group)):
             damage.append(problem)
-            yield _damaged(file.metadata.row_group(group).num_rows)
+            yield damaged_rows(file.metadata.row_group(group).num_rows)
             continue
         for batch in iter_batches(file, shard, group, columns):
             try:
@@ -142,16 +106,6 @@ def _group_problem(file: pq.ParquetFile, shard: Shard, group: int) -> str:
     return ""
 
 
-def _damaged(n_rows: int) -> RowBatch:
-    return RowBatch(
-        offsets=np.full(n_rows, -1, np.int64),
-        texts=TextBatch.from_encoded([]),
-        accepted=np.zeros(0, np.int64),
-        rejects={i: (Reason.DAMAGED, b"") for i in range(n_rows)},
-        groups=[],
-    )
-
-
 def iter_batches(
     file: pq.ParquetFile, shard: Shard, group: int, columns: list[str] | None
 ) -> Iterator[pa.RecordBatch]:
@@ -163,7 +117,8 @@ def iter_batches(
     try:
         # Read a row first: a broken row group is an error there, and aborts the process where its
         # metadata are asked for.
-        next(file.iter_batches(1, row_groups=[group], columns=columns), None)
+        if next(file.iter_batches(1, row_groups=[group], columns=columns), None) is None:
+            return
         n_rows = safe_batch_rows(file, group, columns, partial(open_parquet, shard))
         batches = file.iter_batches(n_rows, row_groups=[group], columns=columns)
         for batch in batches if n_rows == BATCH_ROWS else join_batches(batches):
@@ -179,6 +134,18 @@ def iter_batches(
 
 def _damaged_data(shard: Shard, error: Exception) -> ShardError:
     return ShardError(shard.path, f"damaged Parquet data: {_first_line(error)}")
+
+
+def iter_groups(shard: Shard) -> Iterator[tuple[int, Callable[[], Iterator[pa.RecordBatch]]]]:
+    """Yield rows of each row group, and what reads all its columns.
+
+    Raises:
+        ShardError: If the file is damaged.
+    """
+    file = open_parquet(shard)
+    for group in range(file.metadata.num_row_groups):
+        n_rows = file.metadata.row_group(group).num_rows
+        yield n_rows, partial(iter_batches, file, shard, group, None)
 
 
 def iter_sample(
