@@ -14,7 +14,7 @@ from zipsel.shards import open_shard
 
 
 def read_flipped(data, offset, path):
-    """Read a file with the last bit of a byte flipped; how many rows it gave, or -1 if it was refused."""
+    """Flip the last bit of a byte and read; how many rows came, or -1 if the file was refused."""
     flipped = bytearray(data)
     flipped[offset] ^= 1
     path.write_bytes(flipped)
