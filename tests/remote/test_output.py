@@ -77,6 +77,17 @@ def test_one_file_on_s3(bucket, target, tmp_path, direct):
     assert objects_below(direct, "bucket/one.jsonl.gz.zipsel").keys() >= SIDE_FILES
 
 
+def test_a_report_is_read_from_where_the_subset_is(bucket, zipsel, target, tmp_path, direct):
+    environ = {"PYTHONWARNINGS": "default"}
+    for name, budget in (("a", 9), ("b", 12)):
+        select(bucket, target, f"s3://bucket/{name}", tmp_path / "work", top_k=budget)
+    both = zipsel("report", "s3://bucket/a", "s3://bucket/b", env=environ)
+    assert b"s3://bucket/b" in both.stdout
+    direct.rm_file("bucket/a/report.md")
+    zipsel("report", "s3://bucket/a", env=environ)
+    assert direct.cat_file("bucket/a/report.md").startswith(b"#")
+
+
 def test_what_is_up_to_date_is_not_written_again(bucket, target, tmp_path, proxy, direct):
     first = select(bucket, target, "s3://bucket/out", tmp_path / "work")
     proxy.written.clear()

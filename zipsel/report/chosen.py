@@ -15,8 +15,10 @@ import numpy as np
 import pyarrow as pa
 
 from zipsel.errors import OutputError
+from zipsel.places import read_bytes
 from zipsel.ranking import Candidates
 from zipsel.shards import Shard
+from zipsel.storage import is_remote
 
 FILE_NAME = "chosen.feather"
 
@@ -57,7 +59,8 @@ def read_chosen(path: str | Path) -> pa.Table:
     from pyarrow import feather
 
     try:
-        return feather.read_table(path)
+        remote = is_remote(str(path))
+        return feather.read_table(pa.BufferReader(read_bytes(str(path))) if remote else path)
     except FileNotFoundError:
         raise OutputError(
             f"{path}: no such file: the run was written to standard output or by an older "

@@ -11,8 +11,10 @@ import pyarrow as pa
 
 from zipsel.errors import UsageError
 from zipsel.outputs import Output
+from zipsel.places import read_bytes
 from zipsel.report.chosen import FILE_NAME, read_chosen
 from zipsel.report.model import SCHEMA_VERSION, Report
+from zipsel.storage import is_remote
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class FinishedRun:
     def locate(self, path: str) -> str:
         """Where a path of the report leads from here."""
         origin = self.report.provenance
-        return path if origin is None else os.path.join(origin.directory, path)
+        return path if origin is None or is_remote(path) else os.path.join(origin.directory, path)
 
 
 def open_run(path: str) -> FinishedRun:
@@ -55,8 +57,7 @@ def open_run(path: str) -> FinishedRun:
     else:
         report_path = Output(path).side_file("report.json")
     try:
-        with open(report_path, "rb") as file:
-            data = file.read()
+        data = read_bytes(report_path)
     except OSError as error:
         raise UsageError(
             f"{path} is not the output of a run: {report_path}: "
