@@ -17,12 +17,13 @@ from zipsel.readers import ReadOptions
 from zipsel.readers.jsonl import iter_rows
 from zipsel.readers.lines import cut_lines
 from zipsel.readers.streams import iter_pieces
+from zipsel.readers.whole import iter_shard
 from zipsel.records import TextBatch, join_batches
 from zipsel.rows import RowParser, TextSpec
 from zipsel.sample import sample_pool
 from zipsel.scorers import Scorer, scorer_class
 from zipsel.settings import ScorerSettings, ScoreSettings, digest_of
-from zipsel.shards import STDIN, Shard, find_shards, open_raw
+from zipsel.shards import POOL_FORMATS, STDIN, Shard, find_shards, open_raw
 from zipsel.storage import is_remote
 from zipsel.workdir import WorkDir
 
@@ -31,7 +32,7 @@ _FIT_VERSION = 1
 
 _SAMPLED_SCORERS = ("fused", "ngram", "dsir")
 
-_TARGET_FORMATS = ("jsonl", "parquet", "txt")
+_TARGET_FORMATS = (*POOL_FORMATS, "txt")
 
 #: ``--target NAME=PATH``.
 _NAMED = re.compile(r"([A-Za-z][\w.-]*)=(.+)")
@@ -73,20 +74,14 @@ def _take_shard(
     texts: list[bytes],
     errors: list[ShardError],
 ) -> None:
-    if shard.format == "parquet":
-        from zipsel.readers import parquet
-
-        n_groups = parquet.open_parquet(shard).metadata.num_row_groups
+    if shard.format != "txt":
         row = 0
-        for rows in parquet.iter_rows(shard, parquet.GroupChunk(0, 0, n_groups, 0), spec, options):
+        for rows in iter_shard(shard, spec, options):
             _take_rows(shard.path, rows, row, texts, errors)
             row += rows.n_rows
         return
     with open_raw(shard) as file:
         pieces = iter_pieces(file, shard.path, shard.compression, long_windows=options.long_windows)
-        if shard.format == "jsonl":
-            _take_lines(shard.path, pieces, spec, options, texts, errors)
-            return
         try:
             text = b"".join(pieces).decode()
         except UnicodeDecodeError:

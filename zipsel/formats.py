@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from zipsel.errors import UsageError
+from zipsel.shards import TABLE_FORMATS
 
 _SUFFIX_FORMATS = {
     ".jsonl": "jsonl",
@@ -41,4 +42,5 @@ def resolve_format(output: str, wanted: str | None, pool_formats: set[str]) -> s
         return "jsonl"
     if wanted is not None:
         return wanted
-    return format_of_suffix(output) or ("parquet" if pool_formats == {"parquet"} else "jsonl")
+    as_pool = "parquet" if pool_formats and pool_formats <= TABLE_FORMATS else "jsonl"
+    return format_of_suffix(output) or as_pool

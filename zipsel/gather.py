@@ -38,7 +38,7 @@ class GatherTask:
         shard: Where they stand.
         ranks: Their places in the order of candidates.
         rows: Their rows, ascending.
-        offsets: Their byte offsets, ascending; -1 for Parquet.
+        offsets: Their byte offsets, ascending; -1 for tables.
         spec: Where the text of a row is.
         options: How rows are read.
         inspection: What to find out about each text.
@@ -65,7 +65,7 @@ class Spooled:
 
     Attributes:
         path: The spool file.
-        is_table: Whether it is Arrow IPC (rows of a Parquet shard) or lines end to end.
+        is_table: Whether it is Arrow IPC (rows of Parquet or Arrow) or JSON lines end to end.
         ranks: Rank of each row, in the order of the file.
         bounds: Byte offsets of the lines, int64 ``(n + 1,)``; for a table 0 to n.
         features: What the inspection found of each row, in the order of the file.
@@ -162,7 +162,7 @@ def fetch_rows(task: GatherTask) -> Spooled:
     """
     check_unchanged(task.shard)
     try:
-        spooled = (_fetch_tables if task.shard.format == "parquet" else _fetch_lines)(task)
+        spooled = (_fetch_tables if task.shard.is_table else _fetch_lines)(task)
     except (RowError, UnicodeDecodeError):
         raise ShardError(
             task.shard.path, "changed since it was scored: a row is another; run again"

@@ -37,9 +37,12 @@ _GUESSED_COMPRESSION = 4
 def guess_bytes(shards: Sequence[Shard]) -> int:
     """Bytes of text that a pool may hold, before it is read."""
     return sum(
-        shard.n_bytes * (1 if shard.seekable and shard.format == "jsonl" else _GUESSED_COMPRESSION)
-        for shard in shards
+        shard.n_bytes * (_GUESSED_COMPRESSION if _is_packed(shard) else 1) for shard in shards
     )
+
+
+def _is_packed(shard: Shard) -> bool:
+    return bool(shard.compression) or shard.format == "parquet"
 
 
 @dataclass

@@ -32,6 +32,7 @@ class Reason(StrEnum):
     NULL = "null"
     WRONG_TYPE = "wrong-type"
     EMPTY = "empty"
+    WRONG_COLUMNS = "wrong-columns"  # another number of fields than the header
     DAMAGED = "damaged"  # unreadable, in a shard that is being salvaged
 
 

@@ -1,9 +1,9 @@
 """The pool sample: what a scorer is held against, seeded and independent of workers.
 
 It is made of runs of consecutive rows, about 64 KB each, drawn from up to 64 shards (more where
-shards are small). In a plain file or Parquet they may come from anywhere; in a compressed stream
-from its first part alone, since reaching the rest would mean decompressing it all. A pool whose
-compressed shards are sorted inside should be shuffled first.
+shards are small). In plain JSONL and in tables they may come from anywhere; in CSV and compressed
+streams from the first part alone, since reaching the rest would mean reading it all. A pool whose
+shards of that kind are sorted inside should be shuffled first.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from random import Random
 
 from zipsel.errors import ShardError
 from zipsel.readers import ReadOptions
-from zipsel.readers.jsonl import iter_rows
-from zipsel.readers.lines import LineChunk, cut_lines, n_chunks, read_chunk
+from zipsel.readers.lines import n_chunks, read_chunk
 from zipsel.readers.streams import iter_pieces
+from zipsel.readers.text import TextChunk, cut_shard, iter_rows
 from zipsel.records import TextBatch
 from zipsel.rows import RowParser, TextSpec
 from zipsel.shards import Shard, open_raw
@@ -74,7 +74,7 @@ def sample_pool(
 
 
 def sample_chunks(
-    chunks: Sequence[LineChunk],
+    chunks: Sequence[TextChunk],
     spec: TextSpec,
     options: ReadOptions,
 ) -> TextBatch:
@@ -92,10 +92,10 @@ def _draw(
 ) -> Iterator[TextBatch]:
     """Runs of one shard until they hold the bytes wanted."""
     random = Random(f"{seed}:{shard.index}")
-    if shard.format == "parquet":
-        from zipsel.readers import parquet
+    if shard.is_table:
+        from zipsel.readers import tables
 
-        batches = parquet.iter_sample(shard, spec, options, random)
+        batches = tables.iter_sample(shard, spec, options, random)
     else:
         batches = _draw_lines(shard, spec, options, wanted_bytes, random)
     n_bytes = 0
@@ -113,7 +113,7 @@ def _draw_lines(
     with open_raw(shard) as file:
         if shard.seekable:
             total = n_chunks(shard.n_bytes, _RUN_BYTES)
-            runs: Iterator[LineChunk] = (
+            runs: Iterator[TextChunk] = (
                 stretch
                 for i in random.sample(range(total), total)
                 for stretch in read_chunk(
@@ -126,7 +126,7 @@ def _draw_lines(
             )
             n_read = max(1, _STREAM_FACTOR * wanted_bytes // _RUN_BYTES)
             head = list(
-                islice(cut_lines(pieces, options.max_row_bytes, chunk_bytes=_RUN_BYTES), n_read)
+                islice(cut_shard(shard, pieces, spec, options, chunk_bytes=_RUN_BYTES), n_read)
             )
             runs = iter(random.sample(head, len(head)))
         for run in runs:

@@ -155,7 +155,7 @@ def _write_lines(run: Run, shards: Sequence[Shard], parts: Sequence[Part], add_f
             accepted = np.flatnonzero(~np.isnan(alignment))
             values = alignment[accepted].tolist()
             lines: Iterator[bytes]
-            if shard.format == "parquet":
+            if shard.is_table:
                 rows = accepted + part.first_row
                 lines = (
                     msgspec.json.encode(row, enc_hook=str)

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from zipsel.engines import Engine
 from zipsel.errors import BadShards, ShardError
-from zipsel.readers.lines import cut_lines, n_chunks
+from zipsel.readers.lines import n_chunks
 from zipsel.readers.streams import iter_pieces, until_damage
+from zipsel.readers.text import cut_shard
 from zipsel.records import CHUNK_BYTES
 from zipsel.scores import Part, PartSummary, part_path, place_parts, read_summary
 from zipsel.shards import Shard, open_raw
@@ -128,12 +129,12 @@ class _Plan:
                 self.errors.append(error)
 
     def _iter_shard(self, shard: Shard) -> Iterator[ScoreTask]:
-        if shard.format == "parquet":
-            from zipsel.readers import parquet
+        if shard.is_table:
+            from zipsel.readers import tables
 
-            file = parquet.open_parquet(shard)
-            parquet.check_columns(file, shard, self.job.spec)
-            chunks = parquet.plan_chunks(file, self.job.chunk_bytes)
+            chunks = tables.plan_chunks(
+                shard, self.job.spec, self.job.chunk_bytes, salvage=self.job.salvage
+            )
             done = self._done(shard, range(len(chunks)))
             yield from (ScoreTask(self.job, shard, c) for c in chunks if c.index not in done)
         elif shard.seekable:
@@ -158,7 +159,14 @@ class _Plan:
             )
             if self.job.salvage:
                 pieces = until_damage(pieces, damage)
-            for chunk in cut_lines(pieces, options.max_row_bytes, chunk_bytes=self.job.chunk_bytes):
+            for chunk in cut_shard(
+                shard,
+                pieces,
+                self.job.spec,
+                options,
+                chunk_bytes=self.job.chunk_bytes,
+                damage=damage if self.job.salvage else None,
+            ):
                 if chunk.index not in done:
                     yield ScoreTask(self.job, shard, chunk, damage=damage[0] if damage else None)
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import BinaryIO
 
-from zipsel import storage
+from zipsel import dataset_dirs, storage
 from zipsel.errors import ShardError, UsageError
 
 #: Bytes at each end of a file that go into its fingerprint.
@@ -29,8 +29,17 @@ _FORMATS = {
     ".ndjson": "jsonl",
     ".json": "jsonl",
     ".parquet": "parquet",
+    ".arrow": "arrow",
+    ".feather": "arrow",
+    ".csv": "csv",
+    ".tsv": "tsv",
     ".txt": "txt",
 }
+#: What a pool may be made of.
+POOL_FORMATS = ("jsonl", "parquet", "arrow", "csv", "tsv")
+#: Files of columns, cut at row groups or record batches; never compressed as a whole.
+TABLE_FORMATS = frozenset({"parquet", "arrow"})
+DELIMITED_FORMATS = frozenset({"csv", "tsv"})
 _MAGIC = {
     b"\x1f\x8b": "gzip",
     b"\x28\xb5\x2f\xfd": "zstd",
@@ -39,13 +48,16 @@ _MAGIC = {
     b"BZh": "bzip2",
     b"\xfd7zXZ": "xz",
     b"ARROW1": "Arrow",
+    b"\xff\xff\xff\xff": "Arrow",
+    b"FEA1": "Feather version 1",
 }
 _FOREIGN_COMPRESSIONS = frozenset({".bz2", ".xz", ".lz4", ".br", ".zip", ".snappy", ".lzma"})
 _COMPRESSION_NAMES = {"gz": "gzip", "zst": "zstd"}
+_TABLE_NAMES = {"parquet": "Parquet", "arrow": "Arrow"}
 #: Files that tools, this one among them, write beside shards and that hold no records.
 _NOT_SHARDS = frozenset(
-    {"manifest.json", "report.json", "rejects.jsonl", "leaks.jsonl", "dataset_info.json",
-     "dataset_infos.json", "dataset_dict.json", "state.json"}
+    {"manifest.json", "report.json", "rejects.jsonl", "leaks.jsonl", "chosen.feather",
+     *dataset_dirs.SIDE_FILES}
 )  # fmt: skip
 
 
@@ -56,7 +68,7 @@ class Shard:
     Attributes:
         index: Place in the pool's order, from 0.
         path: As the user gave it, or below the directory that he gave.
-        format: ``jsonl``, ``parquet`` or ``txt``.
+        format: ``jsonl``, ``parquet``, ``arrow``, ``csv``, ``tsv`` or ``txt``.
         compression: ``gz``, ``zst`` or empty.
         n_bytes: Size on disk.
         fingerprint: Changes when the file does; hex.
@@ -72,7 +84,17 @@ class Shard:
     @property
     def seekable(self) -> bool:
         """Whether a worker can begin in the middle of it."""
-        return not self.compression
+        return not self.compression and not self.is_delimited
+
+    @property
+    def is_table(self) -> bool:
+        """Whether it holds typed columns, as Parquet and Arrow do."""
+        return self.format in TABLE_FORMATS
+
+    @property
+    def is_delimited(self) -> bool:
+        """Whether it is CSV or TSV, whose quotes are known only from the beginning on."""
+        return self.format in DELIMITED_FORMATS
 
 
 def split_suffix(path: str) -> tuple[str | None, str]:
@@ -82,11 +104,11 @@ def split_suffix(path: str) -> tuple[str | None, str]:
     if compression:
         suffix = os.path.splitext(stem)[1]
     known = _FORMATS.get(suffix)
-    return (None if compression and known == "parquet" else known), compression
+    return (None if compression and known in TABLE_FORMATS else known), compression
 
 
 def find_shards(
-    patterns: Sequence[str], formats: Iterable[str] = ("jsonl", "parquet")
+    patterns: Sequence[str], formats: Iterable[str] = POOL_FORMATS
 ) -> tuple[list[Shard], list[ShardError]]:
     """Find the files that patterns name, in the order given, directories sorted by path.
 
@@ -111,7 +133,7 @@ def find_shards(
     return shards, errors
 
 
-def open_shard(path: str, index: int, formats: Iterable[str] = ("jsonl", "parquet")) -> Shard:
+def open_shard(path: str, index: int, formats: Iterable[str] = POOL_FORMATS) -> Shard:
     """Describe one file.
 
     Raises:
@@ -121,6 +143,8 @@ def open_shard(path: str, index: int, formats: Iterable[str] = ("jsonl", "parque
     kind, compression = split_suffix(path)
     if kind is None or kind not in formats:
         raise ShardError(path, f"the suffix is none of {_suffixes(formats)}")
+    if kind == "arrow":
+        dataset_dirs.refuse_indexed(path)
     if storage.is_remote(path):
         return _open_remote_shard(path, index, kind, compression)
     try:
@@ -180,13 +204,14 @@ def check_magic(path: str, kind: str, compression: str, head: bytes) -> None:
         ShardError: If they contradict each other.
     """
     if not head:
-        if kind == "parquet":
-            raise ShardError(path, "is empty, without a Parquet footer; write it again")
+        if kind in TABLE_FORMATS:
+            wanted = "a Parquet footer" if kind == "parquet" else "an Arrow schema"
+            raise ShardError(path, f"is empty, without {wanted}; write it again")
         return
     found = next((name for magic, name in _MAGIC.items() if head.startswith(magic)), "text")
     if compression == "zst" and _is_skippable_frame(head):
         found = "zstd"
-    expected = _COMPRESSION_NAMES.get(compression, "Parquet" if kind == "parquet" else "text")
+    expected = _COMPRESSION_NAMES.get(compression, _TABLE_NAMES.get(kind, "text"))
     if found != expected:
         raise ShardError(path, f"holds {found} where its suffix says {expected}; rename it")
     if found == "text" and kind == "jsonl" and head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"[":
@@ -202,7 +227,7 @@ def _is_skippable_frame(head: bytes) -> bool:
 def _suffixes(formats: Iterable[str]) -> str:
     wanted = set(formats)
     names = [suffix for suffix, kind in _FORMATS.items() if kind in wanted]
-    return ", ".join(names) + " (JSON and text also with .gz or .zst)"
+    return ", ".join(names) + " (all but tables also with .gz or .zst)"
 
 
 def _expand(pattern: str, formats: frozenset[str], errors: list[ShardError]) -> list[str]:
@@ -241,6 +266,8 @@ def _walk(directory: str, formats: frozenset[str], errors: list[ShardError]) -> 
             directories.clear()
             continue
         visited.add(real)
+        if "arrow" in formats:
+            errors.extend(dataset_dirs.missing_files(parent, names))
         directories[:] = sorted(name for name in directories if name[0] not in "._")
         for name in names:
             if _is_shard_name(name, formats):
@@ -248,7 +275,12 @@ def _walk(directory: str, formats: frozenset[str], errors: list[ShardError]) -> 
 
 
 def _is_shard_name(name: str, formats: frozenset[str]) -> bool:
-    return name[:1] not in "._" and name not in _NOT_SHARDS and _looks_like_shard(name, formats)
+    return (
+        name[:1] not in "._"
+        and name not in _NOT_SHARDS
+        and not dataset_dirs.is_cache(name)
+        and _looks_like_shard(name, formats)
+    )
 
 
 def _looks_like_shard(name: str, formats: frozenset[str]) -> bool:

@@ -13,12 +13,12 @@ from itertools import groupby
 from operator import attrgetter
 
 from zipsel.profile import load_cached
-from zipsel.readers import ReadOptions, RowBatch
-from zipsel.readers import parquet as parquet_reader
-from zipsel.readers.jsonl import iter_rows
-from zipsel.readers.lines import STRETCH_BYTES, LineChunk, cut_lines, read_chunk
-from zipsel.readers.parquet import GroupChunk
+from zipsel.readers import ReadOptions, RowBatch, tables
+from zipsel.readers.csv_chunks import CsvChunk
+from zipsel.readers.groups import GroupChunk
+from zipsel.readers.lines import STRETCH_BYTES, LineChunk, read_chunk
 from zipsel.readers.streams import iter_pieces, until_damage
+from zipsel.readers.text import TextChunk, cut_shard, iter_rows
 from zipsel.rows import RowParser, TextSpec
 from zipsel.scorers import Scorer
 from zipsel.scorers.faceted import Cascade
@@ -66,15 +66,15 @@ class ScoreTask:
     Attributes:
         job: The run's settings.
         shard: The shard.
-        chunk: Number of a chunk to read from a plain file, lines that were read already, row
-            groups, or None for a compressed stream from beginning to end.
+        chunk: Number of a chunk to read from a plain file, rows that were read already, row
+            groups, or None for a stream from beginning to end.
         done: Chunks of the stream whose parts exist.
         damage: What ended the stream that ``chunk`` was cut from, where it was salvaged.
     """
 
     job: Job
     shard: Shard
-    chunk: int | LineChunk | GroupChunk | None
+    chunk: int | TextChunk | GroupChunk | None
     done: frozenset[int] = field(default_factory=frozenset)
     damage: str | None = None
 
@@ -87,7 +87,7 @@ class ScoreTask:
                 f"{self.shard.path}, row groups {self.chunk.first_group} to "
                 f"{self.chunk.end_group - 1}, from row {self.chunk.first_row}"
             )
-        if isinstance(self.chunk, LineChunk):
+        if isinstance(self.chunk, LineChunk | CsvChunk):
             start = self.chunk.offset
             return f"{self.shard.path}, rows from byte {start} to {start + len(self.chunk.data)}"
         return f"{self.shard.path}, rows of chunk {self.chunk}"
@@ -116,10 +116,10 @@ def score_chunks(task: ScoreTask) -> list[PartSummary]:
     return summaries
 
 
-def _iter_stretches(task: ScoreTask, damage: list[str]) -> Iterator[LineChunk]:
+def _iter_stretches(task: ScoreTask, damage: list[str]) -> Iterator[TextChunk]:
     """Lines of the task's chunks, as few at a time as are parsed at once."""
     shard, options = task.shard, task.job.options
-    if isinstance(task.chunk, LineChunk):
+    if isinstance(task.chunk, LineChunk | CsvChunk):
         yield task.chunk
         return
     check_unchanged(shard)
@@ -137,21 +137,26 @@ def _iter_stretches(task: ScoreTask, damage: list[str]) -> Iterator[LineChunk]:
         pieces = iter_pieces(file, shard.path, shard.compression, long_windows=options.long_windows)
         if task.job.salvage:
             pieces = until_damage(pieces, damage)
-        yield from cut_lines(
-            pieces, options.max_row_bytes, chunk_bytes=chunk_bytes, stretch_bytes=STRETCH_BYTES
+        yield from cut_shard(
+            shard,
+            pieces,
+            task.job.spec,
+            options,
+            chunk_bytes=chunk_bytes,
+            stretch_bytes=STRETCH_BYTES,
+            damage=damage if task.job.salvage else None,
         )
 
 
 def _score_groups(task: ScoreTask, chunk: GroupChunk, scorer: Scorer) -> PartSummary:
     check_unchanged(task.shard)
-    final = chunk.end_group == parquet_reader.open_parquet(task.shard).metadata.num_row_groups
     damage: list[str] = []
-    rows = parquet_reader.iter_rows(
+    rows = tables.iter_rows(
         task.shard, chunk, task.job.spec, task.job.options, damage if task.job.salvage else None
     )
     part = _PartWriter(task, scorer, chunk.index)
     part.add(rows)
-    return part.write(final, damage)
+    return part.write(tables.is_final(task.shard, chunk), damage)
 
 
 class _PartWriter:

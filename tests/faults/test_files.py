@@ -39,7 +39,7 @@ def truncate(path, share=0.6):
 
 BAD_FILES = {
     "missing.jsonl": (None, "no such file, and no file matches it as a pattern"),
-    "notes.csv": (b"a,b", "the suffix is none of .jsonl, .ndjson, .json, .parquet"),
+    "notes.doc": (b"a,b", "the suffix is none of .jsonl, .ndjson, .json, .parquet, .arrow"),
     "zipped.jsonl": (gzip.compress(b"x"), "holds gzip where its suffix says text; rename it"),
     "plain.jsonl.gz": (b'{"text": "a"}', "holds text where its suffix says gzip; rename it"),
     "other.jsonl.zst": (gzip.compress(b"x"), "holds gzip where its suffix says zstd; rename it"),
@@ -375,11 +375,11 @@ def test_a_directory_that_cannot_be_listed_is_an_error(tmp_path, monkeypatch):
 
 
 def test_names_that_would_command_a_terminal_or_fit_no_report_are_harmless(run, tmp_path):
-    hostile = write(tmp_path / "a\x1b[2J\n.csv", b"")
+    hostile = write(tmp_path / "a\x1b[2J\n.doc", b"")
     nameless = os.fsdecode(os.fsencode(tmp_path) + b"/\xff.jsonl")
     with open(nameless, "wb") as file:
         file.write(b'{"text": "a"}\n')
     done = run(hostile, nameless)
     assert done.code == 1
-    assert f"  {tmp_path}/a\\x1b[2J .csv: the suffix is none of" in done.message
+    assert f"  {tmp_path}/a\\x1b[2J .doc: the suffix is none of" in done.message
     assert f"  {tmp_path}/\\udcff.jsonl: the name is no UTF-8" in done.message

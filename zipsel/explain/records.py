@@ -8,12 +8,10 @@ import numpy as np
 
 from zipsel.errors import ShardError, UsageError
 from zipsel.gather import text_of_row
-from zipsel.readers import ReadOptions, fetch, parquet
-from zipsel.readers.jsonl import iter_rows
-from zipsel.readers.lines import cut_lines
-from zipsel.readers.streams import iter_pieces
+from zipsel.readers import ReadOptions, fetch, tables
+from zipsel.readers.whole import iter_shard
 from zipsel.rows import RowError, RowParser, TextSpec
-from zipsel.shards import Shard, open_raw, open_shard
+from zipsel.shards import Shard, open_shard
 
 
 def parse_record(name: str) -> tuple[str, int]:
@@ -35,29 +33,24 @@ def read_record(path: str, row: int, spec: TextSpec, options: ReadOptions) -> st
         ShardError: If the shard cannot be read, ends before the row, or refuses it.
     """
     shard = open_shard(path, 0)
-    if shard.format == "parquet":
-        n_rows = parquet.open_parquet(shard).metadata.num_rows
-        tables = fetch.iter_tables(shard, np.array([row])) if row < n_rows else iter(())
-        for table in tables:
+    if shard.is_table:
+        n_rows = tables.count_rows(shard)
+        found = fetch.iter_tables(shard, np.array([row])) if row < n_rows else iter(())
+        for table in found:
             try:
                 return text_of_row(table, 0, spec)
             except RowError as error:
                 raise ShardError(path, f"row {row} is refused: {error.reason}") from None
         raise _past_end(path, row, n_rows)
     n_rows = 0
-    parser = RowParser(spec)
-    with open_raw(shard) as file:
-        pieces = iter_pieces(file, path, shard.compression, long_windows=options.long_windows)
-        for chunk in cut_lines(pieces, options.max_row_bytes):
-            for rows in iter_rows(chunk, parser, options):
-                at = row - n_rows
-                if at < rows.n_rows:
-                    if at in rows.rejects:
-                        reason = rows.rejects[at][0]
-                        raise ShardError(path, f"row {row} is refused: {reason}")
-                    found = rows.texts.take(np.flatnonzero(rows.accepted == at))
-                    return next(found.iter_texts())
-                n_rows += rows.n_rows
+    for rows in iter_shard(shard, spec, options):
+        at = row - n_rows
+        if at < rows.n_rows:
+            if at in rows.rejects:
+                raise ShardError(path, f"row {row} is refused: {rows.rejects[at][0]}")
+            text = rows.texts.take(np.flatnonzero(rows.accepted == at))
+            return next(text.iter_texts())
+        n_rows += rows.n_rows
     raise _past_end(path, row, n_rows)
 
 
@@ -73,7 +66,7 @@ def iter_found(
     Args:
         path: The shard.
         rows: Their rows.
-        offsets: Byte offsets of the lines; None for Parquet.
+        offsets: Byte offsets of the lines; None for tables.
         spec: Where the text is.
         long: Accept large zstd windows.
 
@@ -82,7 +75,7 @@ def iter_found(
     """
     shard: Shard = open_shard(path, 0)
     try:
-        if shard.format == "parquet":
+        if shard.is_table:
             by_row = np.argsort(np.array(rows, np.int64), kind="stable")
             position = 0
             for table in fetch.iter_tables(shard, np.array(rows, np.int64)[by_row]):

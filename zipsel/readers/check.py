@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from zipsel.errors import ShardError
 from zipsel.readers import ReadOptions
 from zipsel.readers.streams import iter_pieces
+from zipsel.readers.text import cut_shard
 from zipsel.rows import TextSpec
 from zipsel.shards import Shard, open_raw
 
@@ -19,7 +20,7 @@ _READ_THROUGH_BYTES = 256 << 20
 def find_damage(shards: Sequence[Shard], spec: TextSpec, options: ReadOptions) -> list[ShardError]:
     """Errors of shards that are to be named beside those found already.
 
-    Footers and columns of all Parquet files are looked at; compressed streams are read to their
+    Columns of all tables and headers of CSV are looked at; compressed streams are read to their
     end where that does not take long.
     """
     streams = [shard for shard in shards if shard.compression]
@@ -28,11 +29,14 @@ def find_damage(shards: Sequence[Shard], spec: TextSpec, options: ReadOptions) -
     errors = []
     for shard in shards:
         try:
-            if shard.format == "parquet":
-                from zipsel.readers import parquet
+            if shard.is_table:
+                from zipsel.readers import tables
 
-                parquet.check_columns(parquet.open_parquet(shard), shard, spec)
-            elif shard in streams:
+                tables.check(shard, spec)
+                continue
+            if shard.is_delimited:
+                _check_header(shard, spec, options)
+            if shard in streams:
                 _read_through(shard, options)
         except ShardError as error:
             errors.append(error)
@@ -43,3 +47,9 @@ def _read_through(shard: Shard, options: ReadOptions) -> None:
     with open_raw(shard) as file:
         pieces = iter_pieces(file, shard.path, shard.compression, long_windows=options.long_windows)
         deque(pieces, maxlen=0)
+
+
+def _check_header(shard: Shard, spec: TextSpec, options: ReadOptions) -> None:
+    with open_raw(shard) as file:
+        pieces = iter_pieces(file, shard.path, shard.compression, long_windows=options.long_windows)
+        next(cut_shard(shard, pieces, spec, options, chunk_bytes=1), None)

@@ -6,12 +6,14 @@ becoming a Python object. Templates and chats need the row, and pay for it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from zipsel.errors import ShardError
 from zipsel.readers import SNIPPET_BYTES, ReadOptions, RowBatch
 from zipsel.records import SLACK_BYTES, TextBatch
 from zipsel.rows import Reason, RowError, TextSpec, get_path, group_name, take_text
@@ -27,6 +29,37 @@ def read_batch(batch: pa.RecordBatch, spec: TextSpec, options: ReadOptions) -> R
     groups = _groups(batch, options.group_field, accepted) if options.group_field else []
     offsets = np.full(batch.num_rows, -1, np.int64)
     return RowBatch(offsets, texts, accepted, rejects, groups)
+
+
+def check_columns(names: Sequence[str], path: str, spec: TextSpec) -> None:
+    """Raise unless the columns that the text is made of exist, each once.
+
+    Args:
+        names: The columns that there are.
+        path: Their file.
+        spec: Where the text of a row is.
+
+    Raises:
+        ShardError: Naming the columns that there are.
+    """
+    wanted = [field.split(".")[0] for field in spec.paths]
+    missing = [name for name in wanted if name not in names]
+    if missing and not (spec.kind == "chat" and len(missing) < len(wanted)):
+        raise ShardError(path, f"has no column {missing[0]!r}; it has {', '.join(names) or 'none'}")
+    double = [name for name in wanted if names.count(name) > 1]
+    if double:
+        raise ShardError(path, f"has {names.count(double[0])} columns named {double[0]!r}")
+
+
+def damaged_rows(n_rows: int) -> RowBatch:
+    """Rows that cannot be read, in a file that is being salvaged."""
+    return RowBatch(
+        offsets=np.full(n_rows, -1, np.int64),
+        texts=TextBatch.from_encoded([]),
+        accepted=np.zeros(0, np.int64),
+        rejects={i: (Reason.DAMAGED, b"") for i in range(n_rows)},
+        groups=[],
+    )
 
 
 def _binary_column(batch: pa.RecordBatch, spec: TextSpec) -> pa.LargeBinaryArray | None:

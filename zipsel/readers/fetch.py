@@ -1,8 +1,8 @@
 """Rows that are already known to exist, as they stand in their shard.
 
 Pass two reads chosen rows by where pass one found them: the byte offset of a JSON line in the
-decompressed stream, the row number in a Parquet file. Plain files are read only where a chosen
-row stands; Parquet files only in row groups that hold one.
+decompressed stream (or of a CSV row), the row number in a Parquet or Arrow file. Plain files are
+read only where a chosen row stands; tables only in row groups or batches that hold one.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from zipsel.errors import ShardError
-from zipsel.readers import parquet
+from zipsel.readers import csv_columns, tables
 from zipsel.readers.streams import iter_pieces, until_damage
 from zipsel.shards import Shard, open_raw
 
@@ -28,11 +28,16 @@ def iter_lines(
 ) -> Iterator[bytes]:
     """Yield the lines that begin at ascending byte offsets, without their newlines.
 
+    Rows of CSV become JSON objects of strings.
+
     A stream that is damaged behind the last of them was salvaged by pass one and is fine here.
 
     Raises:
         ShardError: If the shard cannot be read so far.
     """
+    if shard.is_delimited:
+        yield from csv_columns.iter_objects(shard, offsets, long_windows=long_windows)
+        return
     with open_raw(shard) as file:
         if shard.seekable:
             for offset in offsets.tolist():
@@ -72,34 +77,44 @@ def _clean(line: bytes, offset: int) -> bytes:
 
 
 def iter_tables(shard: Shard, rows: NDArray[np.int64]) -> Iterator[pa.Table]:
-    """Yield ascending rows of a Parquet file, all columns, some 64 MB or a row group at a time.
+    """Yield ascending rows of a Parquet or Arrow file, all columns, some 64 MB at a time.
 
     Raises:
         ShardError: If the shard cannot be read.
     """
-    file = parquet.open_parquet(shard)
+    yield from _join(_iter_taken(shard, rows))
+
+
+def _iter_taken(shard: Shard, rows: NDArray[np.int64]) -> Iterator[pa.RecordBatch]:
     first_row = 0
-    for group in range(file.metadata.num_row_groups):
-        end_row = first_row + file.metadata.row_group(group).num_rows
-        wanted = rows[(rows >= first_row) & (rows < end_row)] - first_row
-        if len(wanted):
-            yield from _take_rows(parquet.iter_batches(file, shard, group, None), wanted)
-        first_row = end_row
+    for n_rows, read in tables.iter_groups(shard):
+        low, high = np.searchsorted(rows, [first_row, first_row + n_rows])
+        if low < high:
+            yield from _take_rows(read(), rows[low:high] - first_row)
+        first_row += n_rows
     if len(rows) and rows[-1] >= first_row:
         raise ShardError(shard.path, "ends before a row that was scored")
 
 
-def _take_rows(batches: Iterator[pa.RecordBatch], rows: NDArray[np.int64]) -> Iterator[pa.Table]:
-    """Rows of consecutive batches, by their numbers in the row group."""
-    held: list[pa.RecordBatch] = []
-    n_bytes = first_row = 0
+def _take_rows(
+    batches: Iterator[pa.RecordBatch], rows: NDArray[np.int64]
+) -> Iterator[pa.RecordBatch]:
+    """Rows of consecutive batches, by their numbers in the group."""
+    first_row = 0
     for batch in map(_without_views, batches):
         end_row = first_row + batch.num_rows
         wanted = rows[(rows >= first_row) & (rows < end_row)] - first_row
         first_row = end_row
         if len(wanted):
-            held.append(batch.take(pa.array(wanted)))
-            n_bytes += held[-1].nbytes
+            yield batch.take(pa.array(wanted))
+
+
+def _join(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
+    held: list[pa.RecordBatch] = []
+    n_bytes = 0
+    for batch in batches:
+        held.append(batch)
+        n_bytes += batch.nbytes
         if n_bytes >= _TABLE_BYTES:
             yield pa.Table.from_batches(held)
             held, n_bytes = [], 0

@@ -1,4 +1,4 @@
-"""Whether the rows of Parquet shards can stand in one file."""
+"""Whether the rows of Parquet and Arrow shards can stand in one file."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from zipsel.errors import ShardError
-from zipsel.readers.parquet import open_parquet
+from zipsel.readers.tables import read_schema
 from zipsel.shards import Shard
 
 
 def schema_errors(shards: Sequence[Shard]) -> list[ShardError]:
-    """Parquet shards whose rows cannot stand in one file with those of the shards before.
+    """Parquet and Arrow shards whose rows cannot stand in one file with those of the shards before.
 
     A column may be absent, or of a narrower type; that is widened. Unreadable footers are for
     the reader to report.
@@ -20,10 +20,10 @@ def schema_errors(shards: Sequence[Shard]) -> list[ShardError]:
     merged, errors = pa.schema([]), []
     seen: dict[str, tuple[Shard, pa.DataType]] = {}
     for shard in shards:
-        if shard.format != "parquet":
+        if not shard.is_table:
             continue
         try:
-            schema = open_parquet(shard).schema_arrow.remove_metadata()
+            schema = read_schema(shard).remove_metadata()
             merged = pa.unify_schemas([merged, schema], promote_options="permissive")
         except ShardError:
             continue

@@ -5,28 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zipsel.readers import ReadOptions, RowBatch
-from zipsel.readers.jsonl import iter_rows
-from zipsel.readers.lines import cut_lines
 from zipsel.readers.streams import iter_pieces
+from zipsel.readers.text import cut_shard, iter_rows
 from zipsel.rows import RowParser, TextSpec
 from zipsel.shards import Shard, open_raw
 
 
 def iter_shard(shard: Shard, spec: TextSpec, options: ReadOptions) -> Iterator[RowBatch]:
-    """Yield the rows of a JSONL or Parquet shard in order, in bounded batches.
+    """Yield the rows of a shard in order, in bounded batches.
 
     Raises:
         ShardError: If the shard cannot be read to its end.
     """
-    if shard.format == "parquet":
-        from zipsel.readers import parquet
+    if shard.is_table:
+        from zipsel.readers import tables
 
-        n_groups = parquet.open_parquet(shard).metadata.num_row_groups
-        chunk = parquet.GroupChunk(0, 0, n_groups, 0)
-        yield from parquet.iter_rows(shard, chunk, spec, options)
+        yield from tables.iter_shard(shard, spec, options)
         return
-    parser = RowParser(spec)
+    parser = RowParser(spec, options.group_field)
     with open_raw(shard) as file:
         pieces = iter_pieces(file, shard.path, shard.compression, long_windows=options.long_windows)
-        for lines in cut_lines(pieces, options.max_row_bytes):
-            yield from iter_rows(lines, parser, options)
+        for chunk in cut_shard(shard, pieces, spec, options):
+            yield from iter_rows(chunk, parser, options)
