@@ -79,7 +79,7 @@ def find_budget(
     target = next(iter(targets.values()))
     largest = int(max(_SMALLEST_BYTES, min(LARGEST_BYTES, _POOL_SHARE * pool_bytes)))
     with _folder(settings) as folder:
-        settings = replace(settings, work_dir=os.path.join(folder, "work"))
+        settings = replace(settings, work_dir=os.path.join(folder, "work"), store=None)
         curves = [
             _measure_fold(settings, select, target, fold, largest, folder, run)
             for fold in range(N_FOLDS)

@@ -133,7 +133,7 @@ def _kept_stdin(settings: ScoreSettings) -> Iterator[ScoreSettings]:
         path = os.path.join(folder, "stdin.jsonl")
         with open(path, "wb") as file:
             shutil.copyfileobj(sys.stdin.buffer, file, 1 << 20)
-        yield replace(settings, pool=(path,))
+        yield replace(settings, pool=(path,), store=None)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -33,6 +33,7 @@ from zipsel.scores import SIDECAR_VERSION
 from zipsel.settings import ScoreSettings, SelectSettings, digest_of
 from zipsel.shards import Shard, find_shards
 from zipsel.storage import is_remote
+from zipsel.stores import Store
 from zipsel.uploads import check_writable
 from zipsel.workdir import WorkDir
 from zipsel.writers import SubsetWriter
@@ -110,7 +111,7 @@ def run_select(
             if not run.force and output.is_up_to_date(digest):
                 run.log.say("up-to-date", f"{select.output} is up to date (--force redoes it)")
                 return None
-            output.check_writable()
+            _check_writable(output, settings)
             engine.check_paths(work_dir.path, [shard.path for shard in shards])
             curves: list[Curve] = []
             held_out = HeldOut.open(settings, select)
@@ -166,6 +167,12 @@ def run_select(
             else:
                 output.finish(digest, files, staging)
         return report
+
+
+def _check_writable(output: Output, settings: ScoreSettings) -> None:
+    output.check_writable()
+    if settings.store is not None:
+        Store(settings.store, settings.work_dir).check_writable()
 
 
 def _write_side_files(staging: Staging, output: Output, passes: Passes, report: Report) -> None:

@@ -92,10 +92,16 @@ def identity_of(path: str) -> str:
     return storage.canonical(path) if is_remote(path) else os.path.realpath(path)
 
 
-def work_dir_beside(output: str) -> str:
-    """Where scores are kept unless ``--work-dir`` says: beside the output, on this machine."""
+def work_places(work_dir: str | None, output: str) -> tuple[str, str | None]:
+    """The work directory on this machine, and the store that ``--work-dir`` names if it is a URL.
+
+    The directory is beside the output, or here where that is standard output or a URL, unless
+    ``work_dir`` is one.
+    """
+    if work_dir is not None and not is_remote(work_dir):
+        return work_dir, None
     is_here = output == "-" or is_remote(output)
-    return os.path.join("." if is_here else directory_of(output), ".zipsel")
+    return os.path.join("." if is_here else directory_of(output), ".zipsel"), work_dir
 
 
 def _missing(path: str, problem: str) -> OSError:

@@ -19,7 +19,6 @@ from zipsel.selection.leaks import LeakRule
 from zipsel.selection.strategies import StrategyName
 from zipsel.shards import STDIN
 from zipsel.shares import Share
-from zipsel.storage import is_remote
 
 DEFAULT_SHARD_BYTES = 256 << 20
 
@@ -91,7 +90,8 @@ class ScoreSettings:
         target_text: Where the text of a target row is.
         read: How rows are read.
         fit: What to fit where no profile is given.
-        work_dir: Where sidecars and profiles live.
+        work_dir: Where sidecars and profiles live, on this machine.
+        store: Where other machines find them too: the URL of an object store, or None.
         workers: Processes.
         on_bad_file: What a file that cannot be read does: ``stop``, ``skip``, ``salvage``.
         max_rejects: Refused rows that are too many: a number, or a share under 1.
@@ -108,6 +108,7 @@ class ScoreSettings:
     read: ReadOptions = field(default_factory=ReadOptions)
     fit: ScorerSettings = field(default_factory=ScorerSettings)
     work_dir: str = ".zipsel"
+    store: str | None = None
     workers: int = 1
     on_bad_file: Literal["stop", "skip", "salvage"] = "stop"
     max_rejects: str = "1%"
@@ -125,11 +126,7 @@ class ScoreSettings:
             raise UsageError("name at least one pool file, directory or pattern (or - for stdin)")
         if bool(self.target) == bool(self.profile):
             raise UsageError("give either --target or --profile")
-        if is_remote(self.work_dir):
-            raise UsageError(
-                f"--work-dir {self.work_dir}: pools, targets, profiles and outputs may be URLs, "
-                "the work directory may not; name a directory"
-            )
+        refuse_unwritable("--work-dir", self.store)
         if self.workers < 1:
             raise UsageError(f"--workers must be at least 1, not {self.workers}")
         if self.read.max_row_bytes < 1024:

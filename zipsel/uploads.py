@@ -60,6 +60,22 @@ def open_upload(source: str, url: str) -> Upload:
     return _PlainUpload(system, name, url, source)
 
 
+def put(source: str, url: str) -> None:
+    """Send a file and let it be seen.
+
+    Raises:
+        OutputError: If the place is missing or may not be written.
+        StorageError: If it cannot be reached.
+    """
+    upload = open_upload(source, url)
+    try:
+        if os.path.getsize(source) > _PART_BYTES:
+            upload.send()
+        upload.complete()
+    finally:
+        upload.abort()
+
+
 def check_writable(url: str) -> None:
     """Find out whether an object could be written, without leaving any.
 

@@ -14,7 +14,7 @@ from zipsel.api.scorer import Scorer, to_spec
 from zipsel.engines import open_engine
 from zipsel.engines.local import is_worker_starting, usable_cpus
 from zipsel.errors import UsageError
-from zipsel.places import read_bytes, work_dir_beside
+from zipsel.places import read_bytes, work_places
 from zipsel.progress import Log
 from zipsel.readers import ReadOptions
 from zipsel.report.model import Report
@@ -90,7 +90,7 @@ def select(
         seed: As ``--seed``.
         facets: As ``--facets``: groups that the target is split into, or ``auto``.
         group_field: As ``--group-field``.
-        work_dir: Where scores are kept; ``.zipsel`` beside the output if not given.
+        work_dir: Where scores are kept, also a URL; ``.zipsel`` beside the output if not given.
         workers: Processes; as many as there are usable CPUs if not given.
         engine: As ``--engine``.
         ray_address: As ``--ray-address``.
@@ -110,10 +110,9 @@ def select(
     from zipsel.run import Run
 
     _refuse_in_import()
-    if work_dir is None:
-        work_dir = work_dir_beside(str(output))
+    place, store = work_places(None if work_dir is None else str(work_dir), str(output))
     if isinstance(profile, Scorer):
-        profile = _keep_profile(profile, str(work_dir))
+        profile = _keep_profile(profile, place)
     spec = to_spec(text)
     settings = ScoreSettings(
         pool=_to_paths(pool),
@@ -129,7 +128,8 @@ def select(
             seed=seed,
             facets=None if facets == "auto" else facets,
         ),
-        work_dir=str(work_dir),
+        work_dir=place,
+        store=store,
         workers=usable_cpus() if workers is None else workers,
         on_bad_file=on_bad_file,
         max_rejects=max_rejects,

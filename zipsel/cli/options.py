@@ -10,7 +10,7 @@ import click
 
 from zipsel.cli.config import load_config
 from zipsel.errors import UsageError
-from zipsel.places import work_dir_beside
+from zipsel.places import work_places
 from zipsel.progress import Log
 from zipsel.readers import DEFAULT_MAX_ROW_BYTES, ReadOptions
 from zipsel.rows import TextSpec
@@ -224,7 +224,7 @@ run_options = stack(
         help="Processes of this machine, or a Ray cluster.",
     ),
     option(_RUN, "--ray-address", metavar="auto|ray://HOST:PORT", help="Cluster. [this machine]"),
-    option(_RUN, "--work-dir", metavar="DIR", help="Keeps scores. [.zipsel beside the output]"),
+    option(_RUN, "--work-dir", metavar="DIR|URL", help="Keeps scores. [.zipsel beside the output]"),
     option(
         _RUN,
         "--lock",
@@ -268,6 +268,7 @@ def score_settings(options: dict[str, Any], output: str) -> ScoreSettings:
         options["target_chat"],
         "target-",
     )
+    work_dir, store = work_places(options["work_dir"] or None, output)
     return ScoreSettings(
         pool=tuple(options["pool"]),
         target=tuple(options["target"]),
@@ -284,7 +285,8 @@ def score_settings(options: dict[str, Any], output: str) -> ScoreSettings:
             facets=_n_facets(options["facets"]),
             per_token=options["per_token"],
         ),
-        work_dir=options["work_dir"] or work_dir_beside(output),
+        work_dir=work_dir,
+        store=store,
         workers=options["workers"] if options["workers"] is not None else usable_cpus(),
         on_bad_file=options["on_bad_file"],
         max_rejects="0" if options["strict"] else options["max_rejects"],
