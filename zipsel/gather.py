@@ -8,7 +8,7 @@ selection wants to know of a text (its digest, its leaks) comes back in memory.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from zipsel.ranking import Candidates
 from zipsel.readers import ReadOptions, fetch
 from zipsel.readers.columns import decode_binary
 from zipsel.rows import RowError, RowParser, TextSpec, take_text
+from zipsel.scores import Part, read_lines
 from zipsel.selection.inspect import Inspection
 from zipsel.shards import Shard, check_unchanged
 
@@ -43,6 +44,7 @@ class GatherTask:
         options: How rows are read.
         inspection: What to find out about each text.
         spool_path: File that takes the rows.
+        parts: Sidecar parts that hold the lines; empty where the shard has to be read.
     """
 
     shard: Shard
@@ -53,6 +55,7 @@ class GatherTask:
     options: ReadOptions
     inspection: Inspection
     spool_path: str
+    parts: tuple[tuple[str, int], ...] = ()
 
     def __str__(self) -> str:
         """Shard and rows."""
@@ -99,13 +102,26 @@ def gather(
     options: ReadOptions,
     inspection: Inspection,
     spool_prefix: str,
+    parts: Sequence[Part] = (),
 ) -> list[Spooled]:
     """Fetch a block of candidates.
+
+    Args:
+        engine: Where tasks run.
+        shards: The pool.
+        block: The candidates.
+        first_rank: Place of the first of them in the order of all.
+        spec: Where the text of a row is.
+        options: How rows are read.
+        inspection: What to find out about each text.
+        spool_prefix: How the names of spool files begin.
+        parts: The pool's sidecar, which may hold the lines.
 
     Raises:
         BadShards: If shards cannot be read or have changed since they were scored.
     """
-    tasks = _iter_tasks(shards, block, first_rank, spec, options, inspection, spool_prefix)
+    plain = _iter_tasks(shards, block, first_rank, spec, options, inspection, spool_prefix)
+    tasks = map(_HeldLines(parts).give, plain)
     spooled: list[Spooled] = []
     errors: list[ShardError] = []
     for _, result in engine.run(fetch_rows, tasks):
@@ -151,6 +167,29 @@ def _iter_tasks(
                 f"{spool_prefix}-{n_tasks:06d}",
             )
             n_tasks += 1
+
+
+class _HeldLines:
+    """Tells which tasks find their lines in the sidecar.
+
+    Args:
+        parts: The sidecar.
+    """
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self._parts: dict[int, list[Part]] = {}
+        for part in parts:
+            self._parts.setdefault(part.shard.index, []).append(part)
+
+    def give(self, task: GatherTask) -> GatherTask:
+        """The task with the parts that hold its rows, if they hold the lines of all of them."""
+        parts = self._parts.get(task.shard.index, [])
+        first_rows = [part.first_row for part in parts]
+        places = np.unique(np.searchsorted(first_rows, task.rows, side="right") - 1)
+        wanted = [parts[i] for i in places.tolist()] if parts else []
+        if not wanted or not all(part.summary.has_lines for part in wanted):
+            return task
+        return replace(task, parts=tuple((part.path, part.first_row) for part in wanted))
 
 
 def fetch_rows(task: GatherTask) -> Spooled:
@@ -199,9 +238,7 @@ def _fetch_lines(task: GatherTask) -> Spooled:
             lines.clear()
             found.clear()
 
-        for line in fetch.iter_lines(
-            task.shard, task.offsets, long_windows=task.options.long_windows
-        ):
+        for line in _iter_lines(task):
             lines.append(line)
             found.append(task.inspection.look(parser.parse(line)[0]))
             n_bytes += len(line)
@@ -210,6 +247,17 @@ def _fetch_lines(task: GatherTask) -> Spooled:
         flush()
     bounds = np.concatenate([[0], np.cumsum(np.array(lengths, np.int64))])
     return Spooled(task.spool_path, False, np.concatenate(ranks), bounds, features)
+
+
+def _iter_lines(task: GatherTask) -> Iterator[bytes]:
+    if not task.parts:
+        yield from fetch.iter_lines(
+            task.shard, task.offsets, long_windows=task.options.long_windows
+        )
+        return
+    bounds = np.searchsorted(task.rows, [first_row for _, first_row in task.parts])
+    for (path, first_row), rows in zip(task.parts, np.split(task.rows, bounds[1:]), strict=True):
+        yield from read_lines(path, rows - first_row)
 
 
 def _fetch_tables(task: GatherTask) -> Spooled:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from zipsel.cascade import contender_share, screen_of
 from zipsel.engines import Engine
@@ -32,6 +32,10 @@ from zipsel.workdir import WorkDir
 
 #: Bytes of text in a byte of a compressed shard, to guess a pool's size before reading it.
 _GUESSED_COMPRESSION = 4
+
+#: Up to this share of contenders their lines stay in the sidecar, which then holds some 3 % of the
+#: bytes of the pool; beyond it, decompressing again costs less.
+_KEPT_SHARE = 0.1
 
 
 def guess_bytes(shards: Sequence[Shard]) -> int:
@@ -117,6 +121,7 @@ class Passes:
         run, settings = self.run, self.run.settings
         self.screen = screen_of(self.profile, share)
         job = score_job(settings, self.work_dir, self.profile_path, self.profile, self.screen)
+        job = replace(job, keep_lines=share <= _KEPT_SHARE)
         stored_bytes = sum(shard.n_bytes for shard in self.shards)
         with run.stage("score"), run.log.progress("scoring", stored_bytes) as progress:
             self.scores = score_pool(

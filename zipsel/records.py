@@ -94,4 +94,10 @@ def join_batches(batches: Sequence[TextBatch]) -> TextBatch:
     """The texts of several batches, one batch after the other."""
     if len(batches) == 1:
         return batches[0]
-    return TextBatch.from_encoded([text for batch in batches for text in batch.iter_encoded()])
+    ends = np.cumsum([0, *(batch.offsets[-1] for batch in batches)])
+    offsets = [batch.offsets[:-1] + end for batch, end in zip(batches, ends[:-1], strict=True)]
+    buffers = [batch.buffer[: batch.offsets[-1]] for batch in batches]
+    return TextBatch(
+        np.concatenate([*buffers, np.zeros(SLACK_BYTES, np.uint8)]),
+        np.concatenate([*offsets, ends[-1:]]),
+    )

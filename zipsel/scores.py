@@ -5,7 +5,9 @@ named by everything that changes a score (profile, text, reading), its file by t
 fingerprint and the chunk, so old scores are never met by accident. A part appears whole or not at
 all and carries its own summary: its presence is the completion marker.
 
-Row numbers are not stored: row = rows of the shard's earlier parts + position in this one.
+Row numbers are not stored: row = rows of the shard's earlier parts + position in this one. Where a
+cascade finishes few rows of a compressed shard, the part keeps their lines, so that pass two need
+not decompress (or download) the shard again for a few of them.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from zipsel.scorers import Scores
 from zipsel.shards import Shard
 
 #: Part of every key; raise it when parts of older versions must not be met.
-SIDECAR_VERSION = 2
+SIDECAR_VERSION = 3
 
 _SUMMARY_KEY = b"zipsel"
 
@@ -45,6 +47,7 @@ class PartSummary(msgspec.Struct, frozen=True):
         screen: The cascade's threshold; None where all rows were finished.
         final: Whether this is the shard's last part.
         damage: What ended the shard early, under ``--on-bad-file salvage``.
+        has_lines: Whether the part holds the line of every finished row.
     """
 
     index: int
@@ -56,6 +59,7 @@ class PartSummary(msgspec.Struct, frozen=True):
     screen: float | None
     final: bool
     damage: str | None = None
+    has_lines: bool = False
 
     @property
     def n_rejected(self) -> int:
@@ -124,9 +128,11 @@ class PartBuilder:
 
     Attributes:
         columns: The scorer's columns and their numpy types.
+        keeps_lines: Keep the lines of finished rows.
     """
 
     columns: dict[str, str]
+    keeps_lines: bool = False
     _columns: dict[str, list[pa.Array]] = field(default_factory=dict)
     _n_rows: int = 0
     _n_bytes: int = 0
@@ -156,6 +162,8 @@ class PartBuilder:
         else:
             self._append("group", pa.nulls(rows.n_rows, pa.string()))
         self._add_rejects(rows)
+        if self.keeps_lines:
+            self._add_lines(rows, np.flatnonzero(~unfinished))
         self._n_rows += rows.n_rows
         self._n_bytes += int(n_bytes.sum())
         self._n_screened += int(screened.sum())
@@ -177,6 +185,13 @@ class PartBuilder:
             n_records, n_total = self._groups.get(group or "", (0, 0))
             self._groups[group or ""] = (n_records + 1, n_total + length)
         self._append("group", pa.array(values, pa.string()))
+
+    def _add_lines(self, rows: RowBatch, finished: np.ndarray) -> None:
+        lines: list[bytes | None] = [None] * rows.n_rows
+        if rows.lines is not None:
+            for i in finished.tolist():
+                lines[i] = rows.lines[i]
+        self._append("line", pa.array(lines, pa.large_binary()))
 
     def _add_rejects(self, rows: RowBatch) -> None:
         reasons: list[str | None] = [None] * rows.n_rows
@@ -213,6 +228,7 @@ class PartBuilder:
             screen=screen,
             final=final,
             damage=damage,
+            has_lines=self.keeps_lines,
         )
         columns = {name: pa.chunked_array(arrays) for name, arrays in self._columns.items()}
         write_part(path, pa.table(columns), summary)
@@ -243,9 +259,17 @@ def read_scores(path: str, columns: dict[str, str]) -> Scores | None:
     }
 
 
+def read_lines(path: str, positions: np.ndarray) -> list[bytes]:
+    """Lines that a part holds, by their positions in it."""
+    lines: list[bytes] = _read(path, ["line"])["line"].take(pa.array(positions)).to_pylist()
+    return lines
+
+
 def score_table(part: Part) -> pa.Table:
     """A part as users see it: absolute row numbers first."""
     table = _read(part.path, None).replace_schema_metadata(None)
+    if part.summary.has_lines:
+        table = table.drop_columns(["line"])
     rows = np.arange(part.first_row, part.first_row + table.num_rows)
     return table.add_column(0, "row", pa.array(rows))
 

@@ -205,6 +205,7 @@ class Selector:
             self.settings.read,
             self.inspection,
             prefix,
+            self.scores.parts,
         )
 
     def _chooser(self) -> Chooser:

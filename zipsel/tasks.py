@@ -37,6 +37,7 @@ class Job:
         folder: Where sidecar parts go.
         screen: Threshold of the cascade; None to finish every row.
         salvage: Keep what was read of a shard before it turned out to be damaged.
+        keep_lines: Keep the lines of finished rows where the shard is compressed.
     """
 
     profile_path: str
@@ -45,6 +46,7 @@ class Job:
     folder: str
     screen: float | None = None
     salvage: bool = False
+    keep_lines: bool = False
 
     @property
     def chunk_bytes(self) -> int:
@@ -173,7 +175,9 @@ class _PartWriter:
         self._scorer = scorer
         self._index = index
         self._path = part_path(task.job.folder, task.shard, index)
-        self._builder = PartBuilder(dict(scorer.columns))
+        is_stream = task.shard.format == "jsonl" and not task.shard.seekable
+        keeps_lines = task.job.keep_lines and is_stream
+        self._builder = PartBuilder(dict(scorer.columns), keeps_lines)
         screened = task.job.screen is not None
         self._known = read_scores(self._path, scorer.columns) if screened else None
         self._n_rows = 0

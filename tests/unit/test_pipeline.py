@@ -11,6 +11,7 @@ import zstandard
 from zipsel.engines.local import LocalEngine
 from zipsel.pipeline import run_fit, run_select
 from zipsel.progress import Log
+from zipsel.readers import fetch
 from zipsel.run import Run
 from zipsel.scorers.fused import FusedScorer
 from zipsel.selection.budgets import Budget
@@ -95,3 +96,19 @@ def test_what_is_scored_already_makes_no_difference(tmp_path, lines, choose):
 def test_shards_named_twice_are_read_once(tmp_path, lines, choose):
     paths = write_pool(tmp_path / "shards", lines, 3, ".jsonl")
     assert choose(*paths, paths[0], tmp_path / "shards") == choose(*paths)
+
+
+def test_a_compressed_shard_is_read_once_for_few_contenders(tmp_path, monkeypatch, lines, choose):
+    lines[3] = b" \n" + lines[3].replace(b"\n", b"\r\n")  # a blank line before, and CRLF
+    few = {"contenders": 0.1}
+    expected = choose(*write_pool(tmp_path / "plain", lines, 2, ".jsonl"), work="w1", **few)
+    packed = write_pool(tmp_path / "packed", lines, 2, ".jsonl.zst")
+
+    def refuse(*_, **__):
+        raise AssertionError("a shard was read again")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(fetch, "iter_lines", refuse)
+        assert choose(*packed, work="w2", **few) == expected
+    # What more contenders need is not in the sidecar, and is read from the shard.
+    assert choose(*packed, work="w2", contenders=1.0) == choose(*packed, work="w3", contenders=1.0)

@@ -17,6 +17,25 @@ DEFAULT_MAX_ROW_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
+class Lines:
+    """The lines that a batch's rows were read from.
+
+    Attributes:
+        data: What they stand in.
+        starts: Where each begins in it.
+        ends: Where each ends, its newline left out.
+    """
+
+    data: bytes
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
+
+    def __getitem__(self, row: int) -> bytes:
+        """The line of a row."""
+        return self.data[self.starts[row] : self.ends[row]]
+
+
+@dataclass(frozen=True)
 class RowBatch:
     """Consecutive rows of one shard.
 
@@ -27,6 +46,7 @@ class RowBatch:
         accepted: Positions of those rows in the batch, int64 ``(len(texts),)``, ascending.
         rejects: Position → reason and first ``SNIPPET_BYTES`` bytes, for all other rows.
         groups: Group of each accepted row; empty where none was asked for.
+        lines: The rows as they stand in the shard; None where they are no lines.
     """
 
     offsets: NDArray[np.int64]
@@ -34,6 +54,7 @@ class RowBatch:
     accepted: NDArray[np.int64]
     rejects: dict[int, tuple[Reason, bytes]]
     groups: list[str | None]
+    lines: Lines | None = None
 
     @property
     def n_rows(self) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from zipsel.readers import SNIPPET_BYTES, ReadOptions, RowBatch
+from zipsel.readers import SNIPPET_BYTES, Lines, ReadOptions, RowBatch
 from zipsel.readers.lines import BOM, LineChunk
 from zipsel.records import BATCH_BYTES, TextBatch
 from zipsel.rows import MAX_DEPTH, Reason, RowError, RowParser, is_too_deep
@@ -63,6 +63,7 @@ def _parse_uniform(
         accepted=np.arange(len(texts)),
         rejects={},
         groups=parsed[1],
+        lines=Lines(chunk.data, starts + start, ends + start),
     )
 
 
@@ -94,8 +95,8 @@ def _parse_lines(
     lines = chunk.data[start:end].split(b"\n")
     if not lines[-1]:
         lines.pop()
-    lengths = np.fromiter(map(len, lines), np.int64, len(lines)) + 1
-    positions = np.cumsum(lengths) - lengths + start
+    lengths = np.fromiter(map(len, lines), np.int64, len(lines))
+    positions = np.cumsum(lengths + 1) - lengths - 1 + start
     offsets = positions + chunk.offset
     cut_short: set[int] = set()
     for at, n_bytes in chunk.dropped:
@@ -126,7 +127,9 @@ def _parse_lines(
     kept = np.array(accepted, np.int64)
     if blank:
         moved = np.arange(len(lines)) - np.searchsorted(np.array(blank), np.arange(len(lines)))
-        offsets = np.delete(offsets, blank)
+        offsets, positions, lengths = (
+            np.delete(of_lines, blank) for of_lines in (offsets, positions, lengths)
+        )
         kept = moved[kept]
         rejects = {int(moved[i]): reject for i, reject in rejects.items()}
     return RowBatch(
@@ -135,4 +138,5 @@ def _parse_lines(
         accepted=kept,
         rejects=rejects,
         groups=groups if options.group_field is not None else [],
+        lines=Lines(chunk.data, positions, positions + lengths),
     )
