@@ -1,28 +1,74 @@
-"""A run that kills itself at its n-th file operation; started by a fork server that has it all."""
+"""Runs that die at a file operation, or whose worker does.
 
+They are forks of a server that has imported everything once: a run costs a third of a process that
+begins from nothing. Not of multiprocessing's, of which a process has one, for workers.
+"""
+
+import json
 import os
-import signal
+import subprocess
 import sys
+import traceback
+from importlib import import_module
+from pathlib import Path
 
+from faults.counting import die_at, let_workers_die_at
 from zipsel.cli.commands import cli
 
-_OPERATIONS = frozenset(
-    {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "shutil.rmtree", "os.truncate"}
-)
+_TESTS = Path(__file__).parents[1]
 
 
-def run_until(arguments, n_operations, counted):
-    """Run a command; die at the n-th operation below the current directory, or count them all."""
-    n_seen = 0
-    here = os.getcwd()
+def start_server():
+    """Start the server; it imports while the caller goes on."""
+    paths = [str(_TESTS), os.environ.get("PYTHONPATH", "")]
+    return subprocess.Popen(
+        [sys.executable, "-c", "from faults.killing import serve; serve()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
+    )
 
-    def watch(event, details):
-        nonlocal n_seen
-        if event in _OPERATIONS and str(details[0]).startswith(here):
-            n_seen += 1
-            if n_seen == n_operations:
-                os.kill(os.getpid(), signal.SIGKILL)
 
-    sys.addaudithook(watch)
-    cli.main(arguments, standalone_mode=False)
-    counted.value = n_seen
+def run_until(server, arguments, victim, point, counter):
+    """Run a command whose ``victim`` (``parent`` or ``worker``) dies at an operation of theirs.
+
+    Args:
+        server: As ``start_server`` gave it.
+        arguments: The command line.
+        victim: Whose operations are counted: those below the current directory.
+        point: Number of the operation, from 1; 0 for none.
+        counter: File that gets a byte for each.
+
+    Returns:
+        The exit code, negative for a signal.
+    """
+    request = [os.getcwd(), arguments, victim, point, str(counter)]
+    server.stdin.write(json.dumps(request) + "\n")
+    server.stdin.flush()
+    return int(server.stdout.readline())
+
+
+def serve():
+    """Answer requests until there are no more."""
+    for name in ("cli.select", "commands", "pipeline", "gather", "tasks", "report.html"):
+        import_module(f"zipsel.{name}")
+    for request in sys.stdin:
+        pid = os.fork()
+        if pid == 0:
+            _run(*json.loads(request))
+        sys.stdout.write(f"{os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])}\n")
+        sys.stdout.flush()
+
+
+def _run(folder, arguments, victim, point, counter):
+    """Be the run; never returns."""
+    code = 1
+    try:
+        os.chdir(folder)
+        (die_at if victim == "parent" else let_workers_die_at)(point, counter)
+        code = cli.main(arguments, standalone_mode=False) or 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(code)

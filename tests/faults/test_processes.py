@@ -2,7 +2,6 @@
 
 import contextlib
 import fcntl
-import multiprocessing
 import os
 import random
 import select as selecting
@@ -10,16 +9,19 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from faults.faulty import assert_nothing_stands, make_records, write_records
-from faults.killing import run_until
+from faults.killing import run_until, start_server
 
 KINDS = ["jsonl", "gz", "zst", "parquet"]
-N_KILLS_PER_KIND = 13
-REPORTS = {"report.json", "report.html", "report.md"}  # they hold times
+#: Workers, who is killed, at how many points; for each kind of shard, so 56 in all.
+KILLS = [(1, "parent", 6), (2, "parent", 4), (2, "worker", 4)]
+REPORTS = {"report.json", "report.html", "report.md", "README.md"}  # hold times, the command
 
 
 def make_pool(folder, kind, n_shards=3, n_records=40):
@@ -50,41 +52,73 @@ def start(arguments, **options):
 
 @pytest.fixture(scope="module")
 def server():
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["faults.killing"])
-    return context
+    process = start_server()
+    yield process
+    process.communicate()
+    assert process.returncode == 0
 
 
-def run_child(server, arguments, n_operations):
-    counted = server.Value("q", 0)
-    child = server.Process(target=run_until, args=(arguments, n_operations, counted))
-    child.start()
-    child.join()
-    return child.exitcode, counted.value
+@dataclass
+class Runs:
+    """Runs of one pool, in processes of their own.
+
+    Attributes:
+        server: Starts them.
+        tmp_path: Where everything is.
+        pool: The pool.
+        target: The target.
+    """
+
+    server: Any
+    tmp_path: Path
+    pool: Path
+    target: Path
+
+    @property
+    def n_seen(self):
+        """Operations that the victim of the last run came to."""
+        return (self.tmp_path / "counter").stat().st_size
+
+    def run(self, name, workers, victim="parent", point=0):
+        """Run to the end or the n-th operation of the victim; the exit code."""
+        counter = self.tmp_path / "counter"
+        counter.write_bytes(b"")
+        arguments = arguments_for(self.tmp_path, self.pool, self.target, name, workers)
+        return run_until(self.server, arguments, victim, point, counter)
+
+    def assert_survives(self, workers, victim, point, clean):
+        """A run that is killed, or whose worker is, ends with the bytes of one that was not.
+
+        That of a killed worker ends so by itself; that of a killed parent is started again.
+        """
+        out = self.tmp_path / "out"
+        code = self.run("out", workers, victim, point)
+        assert self.n_seen >= point
+        if victim == "parent":
+            assert code == -signal.SIGKILL
+            if (out / "manifest.json").exists():
+                assert {*content(out)} >= {*clean}
+            code = self.run("out", workers)
+        assert code == 0
+        assert content(out) == clean, f"{victim} of {workers} killed at operation {point}"
+        assert [path for path in out.iterdir() if "tmp" in path.name] == []
+        assert_nothing_stands(None, self.tmp_path / "work-out")
+        shutil.rmtree(out)
+        shutil.rmtree(self.tmp_path / "work-out")
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_killed_at_any_file_operation_a_run_resumes_to_the_same_bytes(
-    server, tmp_path, target, kind, monkeypatch
+@pytest.mark.parametrize(("workers", "victim", "n_kills"), KILLS)
+def test_killed_at_any_file_operation_a_run_ends_with_the_same_bytes(
+    server, tmp_path, target, kind, workers, victim, n_kills, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    pool = make_pool(tmp_path / "pool", kind)
-    code, n_operations = run_child(server, arguments_for(tmp_path, pool, target, "clean"), -1)
-    assert code == 0
+    runs = Runs(server, tmp_path, make_pool(tmp_path / "pool", kind), target)
+    assert runs.run("clean", workers, victim) == 0
     clean = content(tmp_path / "clean")
-    points = random.Random(kind).sample(range(1, n_operations), N_KILLS_PER_KIND)
+    points = random.Random(kind).sample(range(1, runs.n_seen), n_kills)
     for point in points:
-        arguments = arguments_for(tmp_path, pool, target)
-        assert run_child(server, arguments, point)[0] == -signal.SIGKILL
-        out = tmp_path / "out"
-        if (out / "manifest.json").exists():
-            assert {*content(out)} >= {*clean}
-        assert run_child(server, arguments, -1)[0] == 0
-        assert content(out) == clean, f"killed at operation {point}"
-        assert [path for path in out.iterdir() if "tmp" in path.name] == []
-        assert_nothing_stands(None, tmp_path / "work-out")
-        shutil.rmtree(out)
-        shutil.rmtree(tmp_path / "work-out")
+        runs.assert_survives(workers, victim, point, clean)
 
 
 def children_of(pid):
