@@ -22,6 +22,8 @@ from zipsel.progress import Log
 from zipsel.readers.schemas import schema_errors
 from zipsel.rejects import encode_rejects
 from zipsel.report.build import build_report
+from zipsel.report.card import FILE_NAME as CARD_FILE
+from zipsel.report.card import data_pattern, write_card
 from zipsel.report.chosen import FILE_NAME as CHOSEN_FILE
 from zipsel.report.chosen import chosen_table, write_chosen
 from zipsel.report.figures import Curve
@@ -188,6 +190,11 @@ def _write_side_files(staging: Staging, output: Output, passes: Passes, report: 
             file.write(content)
     with staging.open(output.side_file(CHOSEN_FILE)) as file:
         write_chosen(file, chosen_table(selection.chosen, shards, passes.ranking.group_names))
+    if not output.is_file:
+        path, target = output.side_file(CARD_FILE), passes.profile.target
+        if not write_card(staging, path, report, target):
+            files = f'data_files: "{data_pattern(report)}"'
+            passes.run.log.say("readme", f"{path} is not zipsel's and stays; let it say {files}")
 
 
 def _settle_budget(
