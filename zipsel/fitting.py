@@ -25,6 +25,7 @@ from zipsel.scorers import Scorer, scorer_class
 from zipsel.settings import ScorerSettings, ScoreSettings, digest_of
 from zipsel.shards import POOL_FORMATS, STDIN, Shard, find_shards, open_raw
 from zipsel.storage import is_remote
+from zipsel.stores import Store
 from zipsel.workdir import WorkDir
 
 #: Raise it when the same target and pool no longer give the same profile.
@@ -304,8 +305,13 @@ def open_profile(
             profile.save(path)
         return path, profile
     path = work_dir.profile(key)
+    store = Store(settings.store, settings.work_dir) if settings.store is not None else None
+    if store is not None:
+        store.fetch(path)
     if os.path.exists(path):
         return path, Profile.load(path)
     profile = fit_profile(settings, targets, shards)
     profile.save(path)
+    if store is not None:
+        store.keep(path)
     return path, profile

@@ -8,8 +8,9 @@ finished.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from zipsel.cascade import contender_share, screen_of
 from zipsel.engines import Engine
@@ -20,14 +21,15 @@ from zipsel.ranking import Ranking
 from zipsel.rejects import check_rejects
 from zipsel.run import Run
 from zipsel.scorers.faceted import Cascade
-from zipsel.scores import SIDECAR_VERSION
+from zipsel.scores import SIDECAR_VERSION, PartSummary
 from zipsel.scoring import PoolScores, score_pool
 from zipsel.selecting import Selection, Selector
 from zipsel.selection.inspect import Inspection
 from zipsel.selection.leaks import LeakSources
 from zipsel.settings import ScoreSettings, SelectSettings, digest_of
 from zipsel.shards import Shard
-from zipsel.tasks import Job
+from zipsel.stores import Store, score_and_keep
+from zipsel.tasks import Job, ScoreTask, score_chunks
 from zipsel.workdir import WorkDir
 
 #: Bytes of text in a byte of a compressed shard, to guess a pool's size before reading it.
@@ -131,6 +133,7 @@ class Passes:
                 skip_bad=settings.on_bad_file != "stop",
                 force=run.force,
                 advance=progress.advance,
+                score=scoring_of(settings, job, self.shards),
             )
         self.run.force = False  # a second round of this run need not score again
         self.scores.bad_shards.extend(self.missing)
@@ -176,6 +179,17 @@ class Passes:
             exclude_path = os.path.join(folder, "exclude")
             save_excluded(exclude_path, select.exclude, self.run.settings)
         return LeakSources(self.profile_path, exclude_path, select.leak_rule)
+
+
+def scoring_of(
+    settings: ScoreSettings, job: Job, shards: Sequence[Shard]
+) -> Callable[[ScoreTask], list[PartSummary]]:
+    """What is done with each task; what other machines have scored is brought here first."""
+    if settings.store is None:
+        return score_chunks
+    store = Store(settings.store, settings.work_dir)
+    store.exchange(job.folder, shards)
+    return partial(score_and_keep, store)
 
 
 def score_job(

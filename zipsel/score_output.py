@@ -13,7 +13,7 @@ from zipsel.engines import Engine
 from zipsel.errors import UsageError
 from zipsel.files import staged_files
 from zipsel.fitting import open_profile, profile_key
-from zipsel.passes import score_job
+from zipsel.passes import score_job, scoring_of
 from zipsel.readers import fetch
 from zipsel.rejects import check_rejects, encode_rejects
 from zipsel.report.summary import human_bytes
@@ -23,6 +23,7 @@ from zipsel.scoring import PoolScores, score_pool
 from zipsel.settings import ScoreOutput
 from zipsel.shards import STDIN, Shard
 from zipsel.storage import is_remote
+from zipsel.stores import Store
 from zipsel.tasks import Job
 from zipsel.uploads import check_writable
 from zipsel.workdir import WorkDir
@@ -43,6 +44,8 @@ def run_score(run: Run, engine: Engine, output: ScoreOutput) -> PoolScores:
     settings, work_dir, share = run.settings, WorkDir(run.settings.work_dir), output.share
     pool, missing = run.find_pool()
     _check_output(output, pool)
+    if settings.store is not None:
+        Store(settings.store, settings.work_dir).check_writable()
     if output.path is not None and is_remote(output.path):
         check_writable(os.path.join(output.path, "rejects.jsonl"))
     shards = pool if share is None else share.take(pool)
@@ -95,6 +98,7 @@ def _score(run: Run, engine: Engine, job: Job, shards: Sequence[Shard]) -> PoolS
             skip_bad=run.settings.on_bad_file != "stop",
             force=run.force,
             advance=progress.advance,
+            score=scoring_of(run.settings, job, shards),
         )
 
 

@@ -57,6 +57,7 @@ def score_pool(
     skip_bad: bool = False,
     force: bool = False,
     advance: Advance = lambda *_: None,
+    score: Callable[[ScoreTask], list[PartSummary]] = score_chunks,
 ) -> PoolScores:
     """Score what has no up-to-date part yet.
 
@@ -67,12 +68,13 @@ def score_pool(
         skip_bad: Go on without shards that cannot be read.
         force: Score everything again.
         advance: Progress.
+        score: What is done with each task.
 
     Raises:
         BadShards: Naming every shard that cannot be read, after all others are done.
     """
     plan = _Plan(job, shards, force, engine.n_workers)
-    for task, result in engine.run(score_chunks, plan.iter_tasks()):
+    for task, result in engine.run(score, plan.iter_tasks()):
         if isinstance(result, ShardError):
             plan.errors.append(result)
         elif isinstance(result, BaseException):
