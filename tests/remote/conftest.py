@@ -12,6 +12,7 @@ import zstandard
 from made_up import make_records, write_jsonl
 
 from zipsel import storage, uploads
+from zipsel.cli.commands import cli
 
 #: The least that this server, asked for small parts, takes.
 PART_BYTES = 4096
@@ -186,3 +187,16 @@ def bucket(direct, tmp_path, target):
     direct.pipe_file("bucket/target.jsonl", target.read_bytes())
     yield pool
     direct.rm("bucket", recursive=True)
+
+
+@pytest.fixture
+def command(proxy, tmp_path, monkeypatch):
+    """Run the command line in this process, in ``tmp_path`` or elsewhere, with one worker."""
+    monkeypatch.setenv("ZIPSEL_WORKERS", "1")
+
+    def run(*arguments, cwd=tmp_path):
+        cwd.mkdir(exist_ok=True)
+        monkeypatch.chdir(cwd)
+        return cli.main(list(map(str, arguments)), prog_name="zipsel", standalone_mode=False)
+
+    return run

@@ -10,7 +10,7 @@ import pytest
 from made_up import make_records, write_jsonl
 
 import zipsel as package
-from zipsel.errors import OutputError, StorageError, UsageError
+from zipsel.errors import OutputError, ProfileError, StorageError, UsageError
 from zipsel.files import staged_files
 
 pytestmark = pytest.mark.filterwarnings("default")
@@ -77,14 +77,15 @@ def test_one_file_on_s3(bucket, target, tmp_path, direct):
     assert objects_below(direct, "bucket/one.jsonl.gz.zipsel").keys() >= SIDE_FILES
 
 
-def test_a_report_is_read_from_where_the_subset_is(bucket, zipsel, target, tmp_path, direct):
-    environ = {"PYTHONWARNINGS": "default"}
+def test_a_report_is_read_from_where_the_subset_is(
+    bucket, command, target, tmp_path, direct, capsys
+):
     for name, budget in (("a", 9), ("b", 12)):
         select(bucket, target, f"s3://bucket/{name}", tmp_path / "work", top_k=budget)
-    both = zipsel("report", "s3://bucket/a", "s3://bucket/b", env=environ)
-    assert b"s3://bucket/b" in both.stdout
+    command("report", "s3://bucket/a", "s3://bucket/b")
+    assert "s3://bucket/b" in capsys.readouterr().out
     direct.rm_file("bucket/a/report.md")
-    zipsel("report", "s3://bucket/a", env=environ)
+    command("report", "s3://bucket/a")
     assert direct.cat_file("bucket/a/report.md").startswith(b"#")
 
 
@@ -240,11 +241,10 @@ def test_an_upload_that_somebody_else_ended_is_no_silent_loss(bucket, direct, pr
     assert direct.cat_file("bucket/large.bin") == b"of another run"
 
 
-def test_a_profile_on_s3(bucket, zipsel, target, tmp_path, direct):
+def test_a_profile_on_s3(bucket, command, target, tmp_path, direct):
     pool = tmp_path / "pool"
-    zipsel("fit", pool, "-t", target, "-o", "local.profile", env={"PYTHONWARNINGS": "default"})
-    zipsel("fit", pool, "-t", target, "-o", "s3://bucket/p/code.profile",
-           env={"PYTHONWARNINGS": "default"})  # fmt: skip
+    command("fit", pool, "-t", target, "-o", "local.profile")
+    command("fit", pool, "-t", target, "-o", "s3://bucket/p/code.profile")
     stored = direct.cat_file("bucket/p/code.profile")
     assert stored == (tmp_path / "local.profile").read_bytes()
     options = {"target": (), "top_k": 9, "work_dir": tmp_path / "work", "workers": 1}
@@ -255,17 +255,15 @@ def test_a_profile_on_s3(bucket, zipsel, target, tmp_path, direct):
                          **options)  # fmt: skip
     assert far.threshold == near.threshold
     assert package.Scorer.load("s3://bucket/p/code.profile").digest
-    missing = zipsel("select", pool, "--profile", "s3://bucket/none", "-o", "c", "--top-k", 1,
-                     code=1, env={"PYTHONWARNINGS": "default"})  # fmt: skip
-    assert b"s3://bucket/none: no such object or bucket" in missing.stderr
+    with pytest.raises(ProfileError, match=r"s3://bucket/none: no such object or bucket"):
+        package.select(pool, output=tmp_path / "c", profile="s3://bucket/none", **options)
 
 
-def test_scores_on_s3(bucket, zipsel, target, tmp_path, direct):
+def test_scores_on_s3(bucket, command, target, tmp_path, direct):
     write_jsonl(tmp_path / "few" / "a.jsonl", make_records(30))
-    environ = {"PYTHONWARNINGS": "default"}
-    zipsel("score", "few", "-t", target, "-o", "near", env=environ)
-    zipsel("score", "few", "-t", target, "-o", "s3://bucket/scores", env=environ)
+    command("score", "few", "-t", target, "-o", "near")
+    command("score", "few", "-t", target, "-o", "s3://bucket/scores")
     near = {path.name: path.read_bytes() for path in (tmp_path / "near").iterdir()}
     assert objects_below(direct, "bucket/scores") == near
-    missing = zipsel("score", "few", "-t", target, "-o", "s3://nowhere/x", env=environ, code=1)
-    assert b"cannot write s3://nowhere/x" in missing.stderr
+    with pytest.raises(OutputError, match=r"cannot write s3://nowhere/x"):
+        command("score", "few", "-t", target, "-o", "s3://nowhere/x")

@@ -1,74 +1,66 @@
 """A work directory on S3, for machines that share no disk."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 
 from zipsel.errors import OutputError, StorageError, UsageError
 
 pytestmark = pytest.mark.filterwarnings("default")
 
-ENVIRON = {"PYTHONWARNINGS": "default"}
-
 
 def parts_on(direct):
     return {name: direct.cat_file(name) for name in direct.find("bucket/work/scores")}
 
 
-def score_shares(pool, target, tmp_path, n_shares):
+def score_shares(command, target, tmp_path, n_shares):
     """Each share in a directory of its own, as on a machine of its own."""
     for rank in range(n_shares):
-        folder = tmp_path / f"machine-{rank}"
-        folder.mkdir()
-        subprocess.run(
-            [sys.executable, "-m", "zipsel", "score", pool, "-t", target, "--quiet",
-             "--work-dir", "s3://bucket/work", "--rank", str(rank), "--world-size", str(n_shares)],
-            cwd=folder, env={**os.environ, "ZIPSEL_WORKERS": "1"}, check=True, timeout=60,
+        command(
+            "score", "s3://bucket/pool", "-t", target, "--quiet",
+            "--work-dir", "s3://bucket/work", "--rank", rank, "--world-size", n_shares,
+            cwd=tmp_path / f"machine-{rank}",
         )  # fmt: skip
 
 
 def test_ranks_of_several_machines_and_a_select_on_another(
-    bucket, zipsel, target, tmp_path, direct, proxy
+    bucket, command, target, tmp_path, direct, proxy
 ):
     pool = "s3://bucket/pool"
-    score_shares(pool, target, tmp_path, 2)
+    score_shares(command, target, tmp_path, 2)
     parts = parts_on(direct)
     assert len(parts) == 3
     assert len(direct.find("bucket/work/profiles")) == 1
     proxy.written.clear()
     arguments = (pool, "-t", target, "--top-k", 40, "--format", "jsonl", "--add-field", "score")
-    zipsel("select", *arguments, "-o", "far", "--work-dir", "s3://bucket/work", env=ENVIRON)
-    zipsel("select", *arguments, "-o", "near", "--work-dir", "other", env=ENVIRON)
+    command("select", *arguments, "-o", "far", "--work-dir", "s3://bucket/work")
+    command("select", *arguments, "-o", "near", "--work-dir", "other")
     name = "subset-00000.jsonl"
     assert (tmp_path / "far" / name).read_bytes() == (tmp_path / "near" / name).read_bytes()
     assert parts_on(direct) == parts  # nothing was scored again
     assert not [line for line in proxy.written if line.startswith("PUT") and "scores/" in line]
 
 
-def test_what_is_kept_is_not_scored_again(bucket, zipsel, target, tmp_path, direct, proxy):
-    score_shares("s3://bucket/pool", target, tmp_path, 1)
+def test_what_is_kept_is_not_scored_again(bucket, command, target, tmp_path, direct, proxy):
+    score_shares(command, target, tmp_path, 1)
     proxy.written.clear()
     arguments = ("score", "s3://bucket/pool", "-t", target, "--work-dir", "s3://bucket/work")
-    zipsel(*arguments, env=ENVIRON)
+    command(*arguments)
     assert not [line for line in proxy.written if line.startswith("PUT")]
 
     kept = sorted(parts_on(direct))
     direct.rm_file(kept[0])  # as if the machine had lost the network before it was sent
-    zipsel(*arguments, env=ENVIRON)
+    command(*arguments)
     assert sorted(parts_on(direct)) == kept
 
 
-def test_unfinished_parts_stay_at_home(bucket, zipsel, target, tmp_path, direct):
+def test_unfinished_parts_stay_at_home(bucket, command, target, tmp_path, direct):
     arguments = ("s3://bucket/pool", "-t", target, "--work-dir", "s3://bucket/work")
-    zipsel("select", *arguments, "-o", "out", "--top-k", 5, env=ENVIRON)
+    command("select", *arguments, "-o", "out", "--top-k", 5)
     assert parts_on(direct) == {}
     assert list((tmp_path / ".zipsel").glob("scores/**/*.parquet"))
-    zipsel("score", *arguments, env=ENVIRON)
+    command("score", *arguments)
     assert len(parts_on(direct)) == 3
     first = (tmp_path / "out" / "subset-00000.jsonl").read_bytes()
-    zipsel("select", *arguments, "-o", "out", "--top-k", 5, "--force", env=ENVIRON)
+    command("select", *arguments, "-o", "out", "--top-k", 5, "--force")
     assert (tmp_path / "out" / "subset-00000.jsonl").read_bytes() == first
 
 
