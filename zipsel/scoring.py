@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -17,6 +18,9 @@ from zipsel.tasks import Job, ScoreTask, score_chunks
 
 #: Called with (rows, text bytes, shard bytes) after each task.
 Advance = Callable[[int, int, int], None]
+
+#: How much longer than an even load the fullest worker's may be.
+_LATE = 1.25
 
 
 @dataclass
@@ -97,6 +101,15 @@ def score_pool(
     return PoolScores(parts, list(bad.values()), plan.n_reused)
 
 
+def _largest_task(sizes: Sequence[int], n_workers: int) -> int:
+    """Bytes up to which a shard can be one task without workers waiting for the last ones."""
+    loads = [0] * n_workers
+    for size in sizes:
+        heapq.heapreplace(loads, loads[0] + size)
+    even = sum(sizes) / n_workers
+    return max(sizes, default=0) if max(loads) <= _LATE * even else int(even / 2)
+
+
 class _Plan:
     """Which chunks are to be scored."""
 
@@ -109,12 +122,9 @@ class _Plan:
         self.n_reused = 0
         # Compressed shards are one task each, unless so few or so large that workers would idle:
         # then this process cuts them and hands out their chunks.
-        streams = [shard for shard in shards if not shard.seekable]
-        total = sum(shard.n_bytes for shard in shards)
-        enough = len(streams) >= 2 * n_workers and job.chunk_bytes >= CHUNK_BYTES
-        self.feed_over_bytes = total // (2 * n_workers) if enough else 0
-        if n_workers == 1:
-            self.feed_over_bytes = total
+        self.feed_over_bytes = 0
+        if n_workers == 1 or job.chunk_bytes >= CHUNK_BYTES:
+            self.feed_over_bytes = _largest_task([shard.n_bytes for shard in shards], n_workers)
 
     def stored_bytes(self, task: ScoreTask) -> int:
         """Roughly how much of the stored pool a task was, for progress."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import platform
 import sys
 import zlib
-from importlib.metadata import version
 from typing import Any, Literal
 
 import msgspec
@@ -158,6 +157,8 @@ class Report(msgspec.Struct, kw_only=True):
 
 def library_versions() -> dict[str, str]:
     """Versions of what decides compressed sizes and file formats."""
+    from importlib.metadata import version  # loads the email package
+
     import zstandard
 
     return {

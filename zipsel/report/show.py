@@ -99,12 +99,9 @@ def texts_of(selection: Selection, positions: NDArray[np.int64], spec: TextSpec)
     """Texts of candidates, from the spool."""
     texts: list[str] = [""] * len(positions)
     parser = RowParser(spec)
-    for i, position in enumerate(positions.tolist()):
-        rank = np.array([position])
-        for spool in selection.spooled:
-            if not np.isin(rank, spool.ranks)[0]:
-                continue
-            one = Chosen(rank, np.zeros(1), np.zeros(1, np.int64), [spool])
+    for spool in selection.spooled:
+        for i in np.flatnonzero(np.isin(positions, spool.ranks)).tolist():
+            one = Chosen(positions[i : i + 1], np.zeros(1), np.zeros(1, np.int64), [spool])
             if spool.is_table:
                 texts[i] = text_of_row(one.read_table(slice(None)), 0, spec)
             else:

@@ -19,7 +19,6 @@ better there and 0.010 worse on the four targets kept for checking.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -82,18 +81,15 @@ class FusedScorer:
             level: zstd level of the dictionary part.
             parameters: Settings of the n-gram part.
         """
+        conditional = ConditionalScorer.fit(target, level)
+        ngram = NgramScorer.fit(target, pool_sample, parameters)
         n_records = len(pool_sample)
         spread = np.unique(
             np.linspace(0, n_records - 1, min(n_records, _MOMENT_RECORDS), dtype=int)
         )
         some = pool_sample.take(spread)
-        conditional = ConditionalScorer.fit(target, level)
-        # zstd and numpy let go of the interpreter, so both parts are fitted at once.
-        with ThreadPoolExecutor(1) as thread:
-            compressing = thread.submit(conditional.score, some)
-            ngram = NgramScorer.fit(target, pool_sample, parameters)
-            of_ngram = ngram.score(some)["alignment"]
-            of_conditional = compressing.result()["alignment"]
+        of_conditional = conditional.score(some)["alignment"]
+        of_ngram = ngram.score(some)["alignment"]
         moments = np.array([*_moments(of_conditional), *_moments(of_ngram)])
         return cls(conditional, ngram, moments, np.sort(of_ngram))
 
