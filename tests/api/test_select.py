@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from made_up import read_jsonl
+from made_up import make_records, read_jsonl, write_jsonl
 
 import zipsel as package
 from zipsel.errors import BadShards, UsageError
@@ -77,3 +77,18 @@ def test_a_script_without_a_main_guard_is_told_so(pool, target, tmp_path, zipsel
     )
     assert process.returncode == 1
     assert b"if __name__ == '__main__':" in process.stderr
+
+
+def test_facets_are_the_commands(zipsel, pool, tmp_path):
+    both = write_jsonl(tmp_path / "both.jsonl", make_records(16, seed=1))
+    zipsel(
+        "select", pool, "--target", both, "--facets", 2, "--output", "a.jsonl", "--top-k", 9,
+        "--add-field", "score",
+    )  # fmt: skip
+    options = {"target": both, "top_k": 9, "add_field": "score", "workers": 1}
+    package.select(pool, output=tmp_path / "b.jsonl", facets=2, **options)
+    package.select(pool, output=tmp_path / "c.jsonl", **options)
+    assert (tmp_path / "b.jsonl").read_bytes() == (tmp_path / "a.jsonl").read_bytes()
+    assert (tmp_path / "c.jsonl").read_bytes() != (tmp_path / "a.jsonl").read_bytes()
+    with pytest.raises(UsageError, match="--facets does not go with --scorer ncd"):
+        package.select(pool, output=tmp_path / "d.jsonl", facets="auto", scorer="ncd", **options)
