@@ -9,7 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from faults import flipping
-from faults.faulty import compress
+from faults.faulty import compress, make_records, write_records
+from zipsel.readers.parquet import open_parquet, plan_chunks
+from zipsel.shards import open_shard
 
 #: Far above what a run needs, far below what any of the bombs decodes to.
 MEMORY_LIMIT_KB = 500_000
@@ -95,3 +97,31 @@ def test_no_changed_byte_of_a_footer_ends_the_process(tmp_path):
     assert (process.returncode, process.stderr) == (0, b"")
     n_refused, _, n_changed, _ = process.stdout.split()
     assert int(n_changed) > int(n_refused) > 100
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_rows_that_take_no_space_in_the_file_are_refused_before_they_take_memory(
+    run, tmp_path, workers
+):
+    good = write_records(tmp_path / "good", make_records(20), "parquet")
+    path = tmp_path / "nulls.parquet"
+    pq.write_table(
+        pa.table({"text": pa.nulls(3_000_000, pa.string())}), path, row_group_size=1 << 24
+    )
+    done = run(good, path, workers=workers)
+    assert done.code == 1
+    assert done.message.splitlines()[1] == (
+        f"  {path}: row group 0 has 3,000,000 rows in a file of {path.stat().st_size:,} bytes; "
+        "write it again in row groups of at most 1,048,576 rows"
+    )
+    done = run(good, path, options=["--on-bad-file", "salvage"], workers=workers)
+    assert (done.code, done.counts["n_chosen"], done.counts["n_bad_shards"]) == (0, 20, 1)
+
+
+def test_a_chunk_of_row_groups_without_values_ends_after_a_million_rows(tmp_path):
+    path = tmp_path / "nulls.parquet"
+    pq.write_table(
+        pa.table({"text": pa.nulls(3_000_000, pa.string())}), path, row_group_size=250_000
+    )
+    chunks = plan_chunks(open_parquet(open_shard(str(path), 0)))
+    assert [(chunk.first_group, chunk.end_group) for chunk in chunks] == [(0, 5), (5, 10), (10, 12)]

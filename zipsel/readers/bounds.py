@@ -1,4 +1,4 @@
-"""How many rows of a Parquet row group may be decoded at once.
+"""How many rows a Parquet row group may have, and how many of them may be decoded at once.
 
 Parquet keeps what repeats once, so a file of a few hundred bytes may decode to terabytes. What
 one row may decode to follows from the encoding:
@@ -7,6 +7,9 @@ one row may decode to follows from the encoding:
 - a value of ``DELTA_BYTE_ARRAY`` begins with a part of the one before, so it is no longer than
   everything that the column chunk holds;
 - a value of fixed length is as long as the schema says.
+
+A row without a value takes no space at all, but does where its score is kept. So row groups of
+many more rows than the file has bytes are refused.
 
 Where the bound ends: encodings and sizes are those of the footer, since pyarrow shows no page
 headers. One value, one page (2 GiB at most, by the format) and all elements of a list in one row
@@ -29,6 +32,26 @@ _BATCH_MAX_BYTES = 32 << 20
 
 #: Bytes up to which small batches are joined: a scorer gains nothing from larger ones.
 _JOINED_BYTES = 4 << 20
+
+
+#: Rows of a row group that need no more bytes than the file has: about 100 MB of scores.
+_GROUP_ROWS = 1 << 20
+
+#: Rows for each byte of the file beyond those; texts take at least some bytes each.
+_ROWS_PER_BYTE = 4
+
+
+def row_group_problem(metadata: pq.FileMetaData, n_bytes: int) -> str:
+    """What is wrong with the row counts of a file of ``n_bytes``; empty if nothing is."""
+    limit = _GROUP_ROWS + _ROWS_PER_BYTE * n_bytes
+    for group in range(metadata.num_row_groups):
+        n_rows = metadata.row_group(group).num_rows
+        if not 0 <= n_rows <= limit:
+            return (
+                f"row group {group} has {n_rows:,} rows in a file of {n_bytes:,} bytes; "
+                f"write it again in row groups of at most {_GROUP_ROWS:,} rows"
+            )
+    return ""
 
 
 def safe_batch_rows(

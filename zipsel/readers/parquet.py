@@ -17,39 +17,53 @@ import pyarrow.parquet as pq
 from zipsel import storage
 from zipsel.errors import ShardError
 from zipsel.readers import ReadOptions, RowBatch
-from zipsel.readers.bounds import BATCH_ROWS, join_batches, safe_batch_rows
+from zipsel.readers.bounds import (
+    BATCH_ROWS,
+    join_batches,
+    row_group_problem,
+    safe_batch_rows,
+)
 from zipsel.readers.columns import check_columns, damaged_rows, read_batch
 from zipsel.readers.groups import GroupChunk
 from zipsel.records import CHUNK_BYTES, TextBatch
 from zipsel.rows import TextSpec
 from zipsel.shards import Shard
 
+#: Rows after which a chunk ends, however few bytes they have.
+_CHUNK_ROWS = 1 << 20
+
 
 def open_parquet(shard: Shard, **options: Any) -> pq.ParquetFile:
     """Open a Parquet file, with options of ``ParquetFile``.
 
     Raises:
-        ShardError: If it has no readable footer.
+        ShardError: If it has no readable footer, or one that promises too much.
     """
     try:
         remote = storage.is_remote(shard.path)
         source = storage.open_remote(shard.path, shard.n_bytes) if remote else shard.path
         file = pq.ParquetFile(source, **options)
         list(file.schema_arrow.names)  # decodes them, which may be where it is broken
-        return file
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise ShardError(shard.path, f"no readable Parquet footer: {_first_line(error)}") from None
+    if problem := row_group_problem(file.metadata, shard.n_bytes):
+        raise ShardError(shard.path, problem)
+    return file
 
 
 def plan_chunks(file: pq.ParquetFile, chunk_bytes: int = CHUNK_BYTES) -> list[GroupChunk]:
-    """Cut a file into chunks of about ``chunk_bytes`` of uncompressed column data."""
+    """Cut a file into chunks of about ``chunk_bytes`` of uncompressed column data.
+
+    A chunk of many rows without values ends earlier, since their scores take memory all the same.
+    """
     metadata = file.metadata
     chunks: list[GroupChunk] = []
     first, first_row, row, n_bytes = 0, 0, 0, 0
     for group in range(metadata.num_row_groups):
         row += metadata.row_group(group).num_rows
         n_bytes += metadata.row_group(group).total_byte_size
-        if n_bytes >= chunk_bytes or group == metadata.num_row_groups - 1:
+        full = n_bytes >= chunk_bytes or row - first_row >= _CHUNK_ROWS
+        if full or group == metadata.num_row_groups - 1:
             chunks.append(GroupChunk(len(chunks), first, group + 1, first_row))
             first, first_row, n_bytes = group + 1, row, 0
     return chunks or [GroupChunk(0, 0, 0, 0)]
