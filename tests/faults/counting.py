@@ -23,6 +23,7 @@ _prepare_worker = local._prepare_worker
 def die_at(point, counter):
     """Die at the n-th operation below the current directory; 0 to count them only.
 
+    At a negative point every process dies that comes as far.
     Workers count together in one file: each operation appends a byte, and where that came to
     stand is its number. So there is no lock for a dead worker to hold, and no number comes twice.
     """
@@ -34,7 +35,8 @@ def die_at(point, counter):
         # A worker reads the profile before its first task: how many do is left to chance.
         if path.startswith(here) and not path.endswith(".profile"):
             os.write(file, b".")
-            if os.lseek(file, 0, os.SEEK_CUR) == point:
+            number = os.lseek(file, 0, os.SEEK_CUR)
+            if number == point or 0 < -point <= number:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(watch)

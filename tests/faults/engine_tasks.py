@@ -5,6 +5,19 @@ import signal
 import struct
 import sys
 
+from zipsel.engines import local
+
+_prepare_worker = local._prepare_worker
+
+
+def prepare_noisy_worker():
+    """What a worker does first, and then write to standard output in three ways."""
+    _prepare_worker()
+    sys.stdout.write("noise\n")
+    sys.stdout.flush()
+    os.write(1, b"noise\n")
+    os.system("echo noise")
+
 
 class Mishap:
     """A task that does something to its worker, once or every time.

@@ -15,18 +15,21 @@ from pathlib import Path
 from faults.counting import die_at, let_workers_die_at
 from zipsel.cli.commands import cli
 
-_TESTS = Path(__file__).parents[1]
+
+def python_path():
+    """Where processes find these modules."""
+    paths = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    return os.pathsep.join(filter(None, paths))
 
 
 def start_server():
     """Start the server; it imports while the caller goes on."""
-    paths = [str(_TESTS), os.environ.get("PYTHONPATH", "")]
     return subprocess.Popen(
         [sys.executable, "-c", "from faults.killing import serve; serve()"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
+        env={**os.environ, "PYTHONPATH": python_path()},
     )
 
 

@@ -30,11 +30,12 @@ def process_of(arguments, **options):
     )  # fmt: skip
 
 
-def test_standard_output_that_is_full_is_an_error(tmp_path, pool, target):
+@pytest.mark.parametrize("workers", [1, 2])
+def test_standard_output_that_is_full_is_an_error(tmp_path, pool, target, workers):
     with open("/dev/full", "wb") as full:
         process = process_of(
             ["select", pool, "-t", target, "-o", "-", "--top-k", 30, "-q",
-             "--work-dir", tmp_path / "work", "--workers", 1],
+             "--work-dir", tmp_path / "work", "--workers", workers],
             stdout=full, stderr=subprocess.PIPE,
         )  # fmt: skip
     assert process.returncode == 1
@@ -42,28 +43,33 @@ def test_standard_output_that_is_full_is_an_error(tmp_path, pool, target):
     assert process.stderr == message
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_a_disk_that_fills_up_leaves_no_file(tmp_path, target, workers):
+@pytest.mark.parametrize(
+    ("kind", "workers", "limit"),
+    [("jsonl", 1, 1_500_000), ("jsonl", 2, 1_500_000), ("parquet", 1, 600_000),
+     ("parquet", 2, 600_000)],
+)  # fmt: skip
+def test_a_disk_that_fills_up_leaves_no_file(tmp_path, target, kind, workers, limit):
     """A limit on file sizes stands for the disk: the subset is larger than any other file."""
     for i in range(4):
-        write_records(tmp_path / "pool" / f"part-{i}", make_records(4000, seed=i), "jsonl")
-    limit = 1_500_000
+        write_records(tmp_path / "pool" / f"part-{i}", make_records(4000, seed=i), kind)
     process = process_of(
         ["select", tmp_path / "pool", "-t", target, "-o", tmp_path / "out", "--fraction", 1,
          "-q", "--workers", workers, "--sample-bytes", "100kB", "--keep-leaks"],
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
     )  # fmt: skip
     assert process.returncode == 1
-    name = tmp_path / "out" / "subset-00000.jsonl"
+    name = tmp_path / "out" / f"subset-00000.{kind}"
     assert process.stderr.decode() == f"zipsel: error: cannot write {name}: File too large\n"
     assert_nothing_stands(tmp_path / "out")
 
 
-def test_a_disk_that_is_full_in_the_work_directory_is_named(tmp_path, pool, target):
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_disk_that_is_full_in_the_work_directory_is_named(tmp_path, pool, target, workers):
     process = process_of(
-        ["select", pool, "-t", target, "-o", tmp_path / "out", "--top-k", 1, "-q", "--workers", 1],
+        ["select", pool, "-t", target, "-o", tmp_path / "out", "--top-k", 1, "-q",
+         "--workers", workers],
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500)),
-    )
+    )  # fmt: skip
     assert process.returncode == 1
     message = process.stderr.decode()
     assert message.startswith(f"zipsel: error: cannot write {tmp_path}/.zipsel/")
@@ -123,7 +129,7 @@ def test_an_output_never_goes_where_data_or_inputs_are(run, tmp_path, pool):
 
 
 def test_an_output_that_is_up_to_date_is_left_alone_until_forced(run, tmp_path, pool):
-    run(pool)
+    run(pool, workers=2)
     os.utime(tmp_path / "out" / "manifest.json", ns=(1, 1))
     times = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()}
     assert run(pool).code == 0

@@ -153,17 +153,18 @@ def _lines(records):
     return [json.dumps(record).encode() + b"\n" for record in records]
 
 
-def test_long_windows_are_an_option(run, tmp_path):
+@pytest.mark.parametrize("workers", [1, 2])
+def test_long_windows_are_an_option(run, tmp_path, workers):
     parameters = zstandard.ZstdCompressionParameters.from_level(1, window_log=28)
     stream = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
     data = stream.compress(b"".join(_lines(make_records(10)))) + stream.flush()
     path = write(tmp_path / "long.jsonl.zst", data)
-    done = run(path)
+    done = run(path, workers=workers)
     assert done.code == 1
     assert "its zstd window is larger than 128 MiB; allow it (and its memory): --long" in (
         done.message
     )
-    assert run(path, options=["--long"]).counts["n_chosen"] == 10
+    assert run(path, options=["--long"], workers=workers).counts["n_chosen"] == 10
 
 
 @pytest.mark.parametrize("kind", ["gz", "zst"])
@@ -321,10 +322,10 @@ def test_text_columns_of_every_type_are_read(run, tmp_path, name, nested):
     assert written.schema.field("text").type == kept or "view" in str(kept)
 
 
-@pytest.mark.parametrize("column", [[["a", "b"]], [17], [{"a": "b"}]])
-def test_a_text_column_of_no_text_is_of_the_wrong_type(run, tmp_path, column):
+@pytest.mark.parametrize(("column", "workers"), [([["a", "b"]], 1), ([17], 2), ([{"a": "b"}], 2)])
+def test_a_text_column_of_no_text_is_of_the_wrong_type(run, tmp_path, column, workers):
     path = parquet_of(tmp_path / "a.parquet", pa.table({"text": column}))
-    done = run(path, options=["--max-rejects", 1])
+    done = run(path, options=["--max-rejects", 1], workers=workers)
     assert done.counts["rejects"] == {"wrong-type": 1}
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from faults.faulty import assert_nothing_stands, make_records, write_records
-from faults.killing import run_until, start_server
+from faults.killing import python_path, run_until, start_server
 
 KINDS = ["jsonl", "gz", "zst", "parquet"]
 #: Workers, who is killed, at how many points; for each kind of shard, so 56 in all.
@@ -150,8 +150,37 @@ def wait_for_end(pids):
 
 
 @pytest.fixture
-def large_pool(tmp_path):
-    return make_pool(tmp_path / "pool", "jsonl", n_shards=30, n_records=100)
+def large_pool(tmp_path, request):
+    kind = getattr(request, "param", "jsonl")
+    return make_pool(tmp_path / "pool", kind, n_shards=30, n_records=100)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_rows_that_kill_every_worker_end_the_run_by_name_and_the_next_goes_on(
+    tmp_path, target, kind, monkeypatch
+):
+    """Workers die as they come to read their first shard, the one in its second attempt too."""
+    monkeypatch.chdir(tmp_path)
+    pool = make_pool(tmp_path / "pool", kind)
+    arguments = arguments_for(tmp_path, pool, target, workers=2)
+    program = """
+from faults.counting import let_workers_die_at
+from zipsel.cli import main
+let_workers_die_at(-1, "counter")
+main()
+"""
+    process = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        capture_output=True, check=False, env={**os.environ, "PYTHONPATH": python_path()},
+    )  # fmt: skip
+    message = process.stderr.decode()
+    assert (process.returncode, len(message.splitlines())) == (1, 1), message
+    assert message.startswith(f"zipsel: error: a worker died twice at {pool}/part-")
+    assert "; was it killed for memory? Try fewer --workers" in message
+    assert_nothing_stands(tmp_path / "out", tmp_path / "work-out")
+    process = start(arguments)
+    assert process.communicate()[1] == b""
+    assert process.returncode == 0
 
 
 @pytest.mark.parametrize("n_parts", [0, 5])
@@ -185,13 +214,14 @@ def test_workers_of_a_killed_run_end_and_its_lock_does_not_block(tmp_path, targe
 
 
 @pytest.mark.parametrize(
-    ("number", "code", "word"),
-    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
-)
-@pytest.mark.parametrize("workers", [1, 2])
-def test_a_signal_ends_a_run_in_order_and_it_resumes(
-    tmp_path, target, large_pool, number, code, word, workers
-):
+    ("large_pool", "workers", "number"),
+    [("jsonl", 1, signal.SIGINT), ("gz", 1, signal.SIGTERM), ("zst", 1, signal.SIGINT),
+     ("parquet", 1, signal.SIGTERM), ("jsonl", 2, signal.SIGTERM), ("gz", 2, signal.SIGINT),
+     ("zst", 2, signal.SIGTERM), ("parquet", 2, signal.SIGINT)],
+    indirect=["large_pool"],
+)  # fmt: skip
+def test_a_signal_ends_a_run_in_order_and_it_resumes(tmp_path, target, large_pool, number, workers):
+    code, word = (130, "interrupted") if number == signal.SIGINT else (143, "terminated")
     arguments = arguments_for(tmp_path, large_pool, target, workers=workers)
     process = start(arguments, start_new_session=True)
     until_scored(tmp_path / "work-out", 2, process)
@@ -213,9 +243,16 @@ def test_a_signal_ends_a_run_in_order_and_it_resumes(
     assert content(tmp_path / "out") == content(tmp_path / "clean")
 
 
-@pytest.mark.parametrize("pool_is_stdin", [False, True])
-def test_a_reader_that_leaves_ends_the_run_quietly(tmp_path, target, large_pool, pool_is_stdin):
-    arguments = ["--target", str(target), "--output", "-", "--quiet", "--workers", "1",
+@pytest.mark.parametrize(
+    ("large_pool", "workers", "pool_is_stdin"),
+    [("jsonl", 1, False), ("zst", 2, False), ("parquet", 2, False), ("jsonl", 1, True),
+     ("jsonl", 2, True)],
+    indirect=["large_pool"],
+)  # fmt: skip
+def test_a_reader_that_leaves_ends_the_run_quietly(
+    tmp_path, target, large_pool, workers, pool_is_stdin
+):
+    arguments = ["--target", str(target), "--output", "-", "--quiet", "--workers", str(workers),
                  "--work-dir", str(tmp_path / "work")]  # fmt: skip
     if pool_is_stdin:
         data = b"".join(path.read_bytes() for path in sorted(large_pool.iterdir())) * 20
@@ -256,11 +293,15 @@ def test_of_two_runs_the_second_waits_or_leaves(tmp_path, target):
     assert process.returncode == 0
 
 
-def test_standard_output_carries_data_only_whatever_is_printed(tmp_path, target):
-    pool = make_pool(tmp_path / "pool", "jsonl")
+@pytest.mark.parametrize(("kind", "workers"), [("jsonl", 1), ("gz", 2), ("parquet", 2)])
+def test_standard_output_carries_data_only_whatever_is_printed(tmp_path, target, kind, workers):
+    pool = make_pool(tmp_path / "pool", kind)
     program = """
 import os, zipsel.commands as commands
+from faults.engine_tasks import prepare_noisy_worker
 from zipsel.cli import main
+from zipsel.engines import local
+local._prepare_worker = prepare_noisy_worker
 select = commands.select
 def noisy(*arguments, **options):
     print("noise"); os.write(1, b"noise\\n"); os.system("echo noise")
@@ -268,21 +309,27 @@ def noisy(*arguments, **options):
 commands.select = noisy
 main()
 """
-    arguments = arguments_for(tmp_path, pool, target)
+    arguments = arguments_for(tmp_path, pool, target, workers=workers)
     arguments[arguments.index("--output") + 1] = "-"
     process = subprocess.run(
-        [sys.executable, "-c", program, *arguments], capture_output=True, check=True
-    )
-    assert process.stderr.count(b"noise\n") == 3
+        [sys.executable, "-c", program, *arguments],
+        capture_output=True, check=True, env={**os.environ, "PYTHONPATH": python_path()},
+    )  # fmt: skip
+    n_noises = process.stderr.count(b"noise\n")
+    assert n_noises == 3 if workers == 1 else n_noises > 3
     lines = process.stdout.splitlines()
     assert len(lines) == 30
     assert all(line.startswith(b'{"id"') for line in lines)
 
 
-@pytest.mark.parametrize(("closed", "code"), [("<&-", 0), ("2>&-", 0), (">&-", 1), ("<&- 2>&-", 0)])
-def test_closed_standard_streams_are_not_taken_by_files(tmp_path, target, closed, code):
+@pytest.mark.parametrize(
+    ("closed", "code", "workers"),
+    [("<&-", 0, 1), ("2>&-", 0, 1), (">&-", 1, 1), ("<&- 2>&-", 0, 1),
+     ("<&-", 0, 2), (">&-", 1, 2), ("<&- 2>&-", 0, 2)],
+)  # fmt: skip
+def test_closed_standard_streams_are_not_taken_by_files(tmp_path, target, closed, code, workers):
     pool = make_pool(tmp_path / "pool", "jsonl")
-    arguments = arguments_for(tmp_path, pool, target)
+    arguments = arguments_for(tmp_path, pool, target, workers=workers)
     arguments[arguments.index("--output") + 1] = "-"
     shell = f'exec "$0" -m zipsel "$@" {closed}'
     process = subprocess.run(

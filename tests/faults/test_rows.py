@@ -92,22 +92,25 @@ def test_each_bad_row_is_refused_with_its_place_and_reason(run, tmp_path, kind, 
     assert done.counts["n_chosen"] == len(good)
 
 
+@pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("kind", KINDS)
-def test_blank_lines_carriage_returns_and_a_byte_order_mark_are_fine(run, tmp_path, kind):
+def test_blank_lines_carriage_returns_and_a_byte_order_mark_are_fine(run, tmp_path, kind, workers):
     rows = plain_rows(20)
     data = b"\xef\xbb\xbf" + b"\r\n \t\r\n\n".join(rows) + b"\r\n\r\n"
-    done = run(write_lines(tmp_path / "pool", data, kind))
+    done = run(write_lines(tmp_path / "pool", data, kind), workers=workers)
     assert done.counts["n_rows"] == done.counts["n_chosen"] == 20
     assert [json.loads(line) for line in done.lines] == [json.loads(row) for row in rows]
 
 
+@pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_line_of_any_length_is_dropped_to_the_next_newline(run, tmp_path, kind):
+def test_a_line_of_any_length_is_dropped_to_the_next_newline(run, tmp_path, kind, workers):
     before, after = plain_rows(10, 1), plain_rows(10, 2)
     data = b"\n".join([*before, b'{"text": "' + b"x" * (40 << 20), *after]) + b"\n"
     done = run(
         write_lines(tmp_path / "pool", data, kind),
         options=["--max-rejects", 1, "--max-row-bytes", "1MiB"],
+        workers=workers,
     )
     assert done.counts["rejects"] == {"too-long": 1}
     assert done.lines == [*before, *after]
@@ -140,18 +143,23 @@ def test_parquet_rows_are_refused_like_lines(run, tmp_path, workers):
 
 
 @pytest.mark.parametrize(
-    ("options", "allowed"),
-    [([], 0), (["--max-rejects", "3"], 3), (["--max-rejects", "10%"], 4), (["--strict"], 0)],
+    ("options", "allowed", "workers"),
+    [
+        ([], 0, 1),
+        (["--max-rejects", "3"], 3, 1),
+        (["--max-rejects", "10%"], 4, 2),
+        (["--strict"], 0, 2),
+    ],
 )
 @pytest.mark.parametrize("kind", [*KINDS, "parquet"])
 def test_too_many_rejects_end_the_run_and_withhold_the_output(
-    run, tmp_path, kind, options, allowed
+    run, tmp_path, kind, options, allowed, workers
 ):
     records = make_records(40)
     for i in range(5):
         records[8 * i]["text"] = ""
     pool = write_records(tmp_path / "pool", records, kind)
-    done = run(pool, options=options)
+    done = run(pool, options=options, workers=workers)
     assert done.code == 3
     first, *shown = done.message.splitlines()
     said = "0" if options == ["--strict"] else options[1] if options else "1%"

@@ -73,6 +73,7 @@ def _open_missing_descriptors() -> None:
             os.fstat(descriptor)
         except OSError:
             os.dup2(os.open(os.devnull, mode), descriptor)
+            os.set_inheritable(descriptor, True)  # which dup2 to itself does not do: for workers
     if sys.stderr is None:
         sys.stderr = open(2, "w", errors="backslashreplace", closefd=False)
 
