@@ -6,6 +6,8 @@ is 1 % wide anywhere, and the bin of a value never decreases as values grow.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,3 +26,40 @@ def bin_floor(bins: NDArray[np.int64]) -> NDArray[np.float64]:
     ordered = bins.astype(np.uint32) << 16
     bits = np.where(ordered >> 31, ordered ^ np.uint32(1 << 31), ~ordered)
     return bits.astype(np.uint32).view(np.float32).astype(np.float64)
+
+
+#: A bin of a packed histogram.
+_PACKED = np.dtype([("bin", "<u4"), ("n_records", "<u4"), ("n_bytes", "<u8")])
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Records and their bytes of text in each bin.
+
+    Attributes:
+        n_records: int64 ``(N_BINS,)``.
+        n_bytes: int64 ``(N_BINS,)``.
+    """
+
+    n_records: NDArray[np.int64] = field(default_factory=lambda: np.zeros(N_BINS, np.int64))
+    n_bytes: NDArray[np.int64] = field(default_factory=lambda: np.zeros(N_BINS, np.int64))
+
+    def add(self, values: NDArray[np.float64], n_bytes: NDArray[np.int64]) -> None:
+        """Count records by their values."""
+        self.add_packed(pack(values, n_bytes))
+
+    def add_packed(self, packed: bytes, times: int = 1) -> None:
+        """Count what ``pack`` counted; ``times`` -1 takes it back."""
+        counted = np.frombuffer(packed, _PACKED)
+        self.n_records[counted["bin"]] += times * counted["n_records"].astype(np.int64)
+        self.n_bytes[counted["bin"]] += times * counted["n_bytes"].astype(np.int64)
+
+
+def pack(values: NDArray[np.float64], n_bytes: NDArray[np.int64]) -> bytes:
+    """The histogram of some records, 16 bytes for each bin that is not empty."""
+    bins, of_record = np.unique(bins_of(values), return_inverse=True)
+    packed = np.zeros(len(bins), _PACKED)
+    packed["bin"] = bins
+    packed["n_records"] = np.bincount(of_record, minlength=len(bins))
+    packed["n_bytes"] = np.bincount(of_record, n_bytes, minlength=len(bins))
+    return packed.tobytes()

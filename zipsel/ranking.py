@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from zipsel.bins import N_BINS, bins_of
+from zipsel.bins import N_BINS, Histogram, bins_of
 from zipsel.scores import Part, column_values, read_columns
 
 #: Records for each distinct one in a block from which on the block is widened.
@@ -82,6 +82,8 @@ class Ranking:
         grouped: Read the group of each record.
         faceted: Read the facet of each record.
         priority: Order by something else than the alignment; NaN leaves a record out.
+        counted: Histogram of the alignments of all parts that were scored with ``screen``, which
+            then need not be read to be counted.
     """
 
     def __init__(
@@ -92,6 +94,7 @@ class Ranking:
         grouped: bool = False,
         faceted: bool = False,
         priority: Priority | None = None,
+        counted: Histogram | None = None,
     ) -> None:
         self.parts = parts
         self.screen = screen
@@ -101,14 +104,14 @@ class Ranking:
         self.group_names: list[str] = []
         self._group_codes: dict[str, int] = {}
         #: Records and text bytes in each bin of ``priority``.
-        self.n_records = np.zeros(N_BINS, np.int64)
-        self.n_bytes = np.zeros(N_BINS, np.int64)
+        histogram = Histogram()
+        if counted is not None and priority is None:
+            histogram = Histogram(counted.n_records.copy(), counted.n_bytes.copy())
+            parts = [part for part in parts if part.summary.screen != screen]
         for part in parts:
             records = self._read(part, 0, N_BINS)
-            bins = bins_of(records.priority)
-            self.n_records += np.bincount(bins, minlength=N_BINS)
-            weights = np.bincount(bins, records.n_bytes, minlength=N_BINS)
-            self.n_bytes += weights.astype(np.int64)
+            histogram.add(records.priority, records.n_bytes)
+        self.n_records, self.n_bytes = histogram.n_records, histogram.n_bytes
 
     def _read(self, part: Part, low: int, high: int) -> Candidates:
         """Records of a part whose bin lies in ``[low, high)``, in row order."""

@@ -22,6 +22,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from zipsel.bins import pack
 from zipsel.files import temporary_sibling
 from zipsel.readers import RowBatch
 from zipsel.records import TextBatch
@@ -48,6 +49,8 @@ class PartSummary(msgspec.Struct, frozen=True):
         final: Whether this is the shard's last part.
         damage: What ended the shard early, under ``--on-bad-file salvage``.
         has_lines: Whether the part holds the line of every finished row.
+        histogram: Of the alignments of finished rows, as ``bins.pack`` makes it; whoever has
+            merged it may drop it.
     """
 
     index: int
@@ -60,6 +63,7 @@ class PartSummary(msgspec.Struct, frozen=True):
     final: bool
     damage: str | None = None
     has_lines: bool = False
+    histogram: bytes = b""
 
     @property
     def n_rejected(self) -> int:
@@ -139,6 +143,7 @@ class PartBuilder:
     _n_screened: int = 0
     _rejects: dict[str, int] = field(default_factory=dict)
     _groups: dict[str, tuple[int, int]] = field(default_factory=dict)
+    _finished: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
 
     def add(self, rows: RowBatch, scores: Scores) -> None:
         """Append a batch of rows and the scores of its accepted texts."""
@@ -167,6 +172,7 @@ class PartBuilder:
         self._n_rows += rows.n_rows
         self._n_bytes += int(n_bytes.sum())
         self._n_screened += int(screened.sum())
+        self._finished.append((scores["alignment"][~screened], n_bytes[~screened]))
 
     def _add_nothing(self) -> None:
         none = np.zeros(0, np.int64)
@@ -229,6 +235,7 @@ class PartBuilder:
             final=final,
             damage=damage,
             has_lines=self.keeps_lines,
+            histogram=pack(*map(np.concatenate, zip(*self._finished, strict=True))),
         )
         columns = {name: pa.chunked_array(arrays) for name, arrays in self._columns.items()}
         write_part(path, pa.table(columns), summary)

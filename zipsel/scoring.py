@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from msgspec.structs import replace
+
+from zipsel.bins import Histogram
 from zipsel.engines import Engine
 from zipsel.errors import BadShards, ShardError
 from zipsel.readers.lines import n_chunks
@@ -31,11 +34,13 @@ class PoolScores:
         parts: In order of shard and chunk.
         bad_shards: Files that were skipped, or damaged and salvaged.
         n_reused: Parts that were there already.
+        histogram: Alignments of the parts that were scored with the run's own screen.
     """
 
     parts: list[Part]
     bad_shards: list[ShardError] = field(default_factory=list)
     n_reused: int = 0
+    histogram: Histogram | None = None
 
     @property
     def n_rows(self) -> int:
@@ -84,13 +89,15 @@ def score_pool(
         elif isinstance(result, BaseException):
             raise result
         else:
-            plan.summaries[task.shard.index].update({summary.index: summary for summary in result})
+            for summary in result:
+                plan.take(task.shard, summary)
             n_rows = sum(summary.n_rows for summary in result)
             n_bytes = sum(summary.n_bytes for summary in result)
             advance(n_rows, n_bytes, plan.stored_bytes(task))
     if plan.errors and not skip_bad:
         raise BadShards(sorted(plan.errors, key=lambda error: error.shard))
     bad = {error.shard: error for error in plan.errors}
+    plan.uncount([shard for shard in shards if shard.path in bad])
     parts: list[Part] = []
     for shard in shards:
         if shard.path not in bad:
@@ -98,7 +105,7 @@ def score_pool(
     for part in parts:
         if part.summary.damage:
             bad[part.shard.path] = ShardError(part.shard.path, part.summary.damage)
-    return PoolScores(parts, list(bad.values()), plan.n_reused)
+    return PoolScores(parts, list(bad.values()), plan.n_reused, plan.histogram)
 
 
 def _largest_task(sizes: Sequence[int], n_workers: int) -> int:
@@ -120,11 +127,26 @@ class _Plan:
         self.errors: list[ShardError] = []
         self.summaries: dict[int, dict[int, PartSummary]] = {s.index: {} for s in shards}
         self.n_reused = 0
+        self.histogram = Histogram()
         # Compressed shards are one task each, unless so few or so large that workers would idle:
         # then this process cuts them and hands out their chunks.
         self.feed_over_bytes = 0
         if n_workers == 1 or job.chunk_bytes >= CHUNK_BYTES:
             self.feed_over_bytes = _largest_task([shard.n_bytes for shard in shards], n_workers)
+
+    def take(self, shard: Shard, summary: PartSummary) -> None:
+        """Remember a part; of its histogram, only the sum with all others."""
+        if summary.screen == self.job.screen:
+            self.histogram.add_packed(summary.histogram)
+        self.summaries[shard.index][summary.index] = replace(summary, histogram=b"")
+
+    def uncount(self, shards: Sequence[Shard]) -> None:
+        """Take shards that turned out to be bad from the histogram again."""
+        for shard in shards:
+            for index in self.summaries[shard.index]:
+                summary = read_summary(part_path(self.job.folder, shard, index))
+                if summary is not None and summary.screen == self.job.screen:
+                    self.histogram.add_packed(summary.histogram, times=-1)
 
     def stored_bytes(self, task: ScoreTask) -> int:
         """Roughly how much of the stored pool a task was, for progress."""
@@ -194,9 +216,13 @@ class _Plan:
 
     def _done(self, shard: Shard, indexes: range) -> frozenset[int]:
         found = {i: summary for i in indexes if (summary := self._usable(shard, i)) is not None}
-        self.summaries[shard.index] = found
-        self.n_reused += len(found)
+        self._reuse(shard, found)
         return frozenset(found)
+
+    def _reuse(self, shard: Shard, found: Mapping[int, PartSummary]) -> None:
+        for summary in found.values():
+            self.take(shard, summary)
+        self.n_reused += len(found)
 
     def _done_stream(self, shard: Shard) -> frozenset[int] | None:
         """Chunks of a stream that are done; None if all are."""
@@ -205,7 +231,6 @@ class _Plan:
             found[len(found)] = summary
             if summary.final:
                 break
-        self.summaries[shard.index] = found
-        self.n_reused += len(found)
+        self._reuse(shard, found)
         whole = bool(found) and found[len(found) - 1].final
         return None if whole else frozenset(found)

@@ -128,6 +128,7 @@ class Selector:
             grouped=self.settings.read.group_field is not None,
             faceted=isinstance(self.profile.scorer, FacetedScorer),
             priority=priority,
+            counted=self.scores.histogram,
         )
 
     def choose(self) -> Selection:

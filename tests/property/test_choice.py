@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from zipsel.bins import bin_floor, bins_of
+from zipsel.bins import Histogram, bin_floor, bins_of
 from zipsel.ranking import Candidates, Ranking
 from zipsel.readers import RowBatch
 from zipsel.records import TextBatch
@@ -71,6 +71,12 @@ shard_values = st.lists(
 def test_ranking_is_a_plain_sort(tmp_path_factory, shards, first):
     parts = write_parts(tmp_path_factory.mktemp("parts"), shards)
     ranking = Ranking(parts, grouped=True)
+    counted = Histogram()
+    for part in parts:
+        counted.add_packed(part.summary.histogram)
+    unread = Ranking(parts, counted=counted)
+    np.testing.assert_array_equal(unread.n_records, ranking.n_records)
+    np.testing.assert_array_equal(unread.n_bytes, ranking.n_bytes)
     blocks = list(ranking.iter_blocks(first))
 
     found = Candidates.concatenate(blocks)
