@@ -114,7 +114,8 @@ def run_select(
                 run.log.say("up-to-date", f"{select.output} is up to date (--force redoes it)")
                 return None
             _check_writable(output, settings)
-            engine.check_paths(work_dir.path, [shard.path for shard in shards])
+            given = [path for path in (settings.profile, select.tokenizer) if path is not None]
+            engine.check_paths(work_dir.path, [shard.path for shard in shards], given)
             curves: list[Curve] = []
             held_out = HeldOut.open(settings, select)
             if select.budget.kind == "auto":

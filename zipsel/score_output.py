@@ -53,7 +53,8 @@ def run_score(run: Run, engine: Engine, output: ScoreOutput) -> PoolScores:
         work_dir.locked(settings.lock, shared=share is not None, on_wait=run.say_waiting),
         engine,
     ):
-        engine.check_paths(work_dir.path, [shard.path for shard in shards])
+        given = [settings.profile] if settings.profile is not None else []
+        engine.check_paths(work_dir.path, [shard.path for shard in shards], given)
         key, target = profile_key(settings, pool)
         with work_dir.alone(key):
             profile_path, profile = open_profile(settings, key, target, pool, work_dir)

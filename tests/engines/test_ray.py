@@ -180,6 +180,24 @@ def test_a_path_that_only_the_driver_sees_is_refused_before_work(pool, target, t
     assert not ray.is_initialized()
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs Linux's /proc")
+def test_a_profile_that_only_the_driver_sees_is_refused_too(pool, target, tmp_path, cluster):
+    package.Scorer.fit(["def f(): return 1"], ["the party shall hereby"]).save(tmp_path / "p")
+    folder = os.open(tmp_path, os.O_RDONLY)
+    try:
+        with pytest.raises(UsageError, match=r"node .* does not see /proc/self/fd/.*/p as"):
+            package.select(
+                pool,
+                profile=f"/proc/self/fd/{folder}/p",
+                output=tmp_path / "out",
+                top_k=1,
+                engine="ray",
+                ray_address=cluster.address,
+            )
+    finally:
+        os.close(folder)
+
+
 def test_no_cluster_at_the_address(pool, target, tmp_path):
     with pytest.raises(UsageError, match=r"--ray-address 127\.0\.0\.1:1: .*is the cluster running"):
         package.select(

@@ -27,8 +27,13 @@ class Engine(Protocol):
     def start(self) -> None:
         """Begin to set workers up, if that can be done while this process does other things."""
 
-    def check_paths(self, work_dir: str, paths: Sequence[str]) -> None:
+    def check_paths(self, work_dir: str, paths: Sequence[str], few: Sequence[str] = ()) -> None:
         """Refuse files that some worker would not see as this process does.
+
+        Args:
+            work_dir: Where workers leave what they make.
+            paths: Files that they read; of many, some are looked at.
+            few: Files that they read and that are all looked at.
 
         Raises:
             UsageError: Naming the worker and the path.

@@ -81,7 +81,7 @@ class LocalEngine:
         if self.n_workers > 1 and _new_context().get_start_method() == "forkserver":
             forkserver.ensure_running()
 
-    def check_paths(self, work_dir: str, paths: Sequence[str]) -> None:
+    def check_paths(self, work_dir: str, paths: Sequence[str], few: Sequence[str] = ()) -> None:
         """Workers see what this process sees."""
 
     def _new_executor(self) -> ProcessPoolExecutor:

@@ -37,6 +37,12 @@ _CANCEL_SECONDS = 10.0
 #: How long a cluster may take to accept a connection.
 _REACH_SECONDS = 10.0
 
+#: What keeps Ray's client from a cluster that runs.
+_CLIENT_HINT = (
+    " ray:// needs the same Ray and Python on both sides and ray[client] on both; where the "
+    "cluster asks for a token, set RAY_AUTH_MODE=token"
+)
+
 #: Shards of which each node is asked whether it sees them.
 _PROBED_PATHS = 64
 
@@ -101,9 +107,10 @@ class RayEngine:
         with _own_sigterm():
             try:
                 self._ray.init(**options)
-            except (ConnectionError, ValueError, RuntimeError) as error:
+            except (ConnectionError, ValueError, RuntimeError, ImportError) as error:
                 raise UsageError(
                     f"--ray-address {self.address}: {_last_line(error)}; is the cluster running?"
+                    f"{_CLIENT_HINT if str(self.address).startswith('ray://') else ''}"
                 ) from None
         self._owned = True
         self.n_workers = self._n_slots()
@@ -111,7 +118,7 @@ class RayEngine:
     def _n_slots(self) -> int:
         return max(1, int(self._ray.cluster_resources().get("CPU", 1)))
 
-    def check_paths(self, work_dir: str, paths: Sequence[str]) -> None:
+    def check_paths(self, work_dir: str, paths: Sequence[str], few: Sequence[str] = ()) -> None:
         """Refuse paths that some node of the cluster does not see as this machine does.
 
         Raises:
@@ -122,7 +129,7 @@ class RayEngine:
 
         token = secrets.token_hex(8)
         marker = os.path.join(os.path.abspath(work_dir), f"seen-{token}")
-        probed = [os.path.abspath(path) for path in _spread(paths) if not is_remote(path)]
+        probed = [os.path.abspath(path) for path in (*few, *_spread(paths)) if not is_remote(path)]
         sizes = {path: os.path.getsize(path) for path in probed}
         look = self._ray.remote(max_retries=1, num_cpus=0)(_look)
         with open(marker, "w") as file:
@@ -153,7 +160,8 @@ class RayEngine:
             found = os.path.dirname(marker) if unseen[0] == marker else unseen[0]
             raise UsageError(
                 f"node {node} of the Ray cluster does not see {found} as this machine does; "
-                "pool and --work-dir must be where all nodes see them under the same path"
+                "what workers use (pool, --profile, --tokenizer, --work-dir) must be where all "
+                "nodes see it under the same path"
             )
 
     def run(
