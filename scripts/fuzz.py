@@ -22,6 +22,12 @@ from fuzz_lib.targets import TARGETS, corpus_of
 
 _MAX_BYTES = 4096
 
+#: Seconds that one input may take, far above the milliseconds that it does take.
+_INPUT_SECONDS = 60
+
+#: Seconds beyond those of fuzzing: atheris instruments for minutes on a busy machine.
+_SPARE_SECONDS = 600
+
 #: Bytes that JSON, UTF-8 or a template gives a meaning.
 _MEANINGFUL = b'{}[]",:\\ \n\r\0\xff\xef\xbb\xbf'
 
@@ -77,6 +83,7 @@ def fuzz_guided(name: str, seconds: float, seed: int, last: Path) -> None:
         (folder / f"seed-{i}").write_bytes(data)
     atheris.instrument_all()
     options = [f"-max_total_time={int(seconds)}", f"-seed={seed + 1}", f"-max_len={_MAX_BYTES}"]
+    options.append(f"-timeout={_INPUT_SECONDS}")
     prefix = f"-artifact_prefix={last.parent}/{name}-"
     atheris.Setup([sys.argv[0], *options, prefix, str(folder)], TARGETS[name])
     atheris.Fuzz()
@@ -99,7 +106,7 @@ def run_target(
         target=fuzz, args=(name, seconds, seed, last)
     )
     process.start()
-    process.join(seconds + 120)
+    process.join(seconds + _SPARE_SECONDS)
     if process.exitcode == 0:
         last.unlink(missing_ok=True)
         return True
