@@ -6,7 +6,7 @@ EXTRAS ?= dev
 STAMP := .venv/.installed-$(EXTRAS)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format type bench quality fuzz clean
+.PHONY: help install demo test lint format type bench quality scale fuzz clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -40,6 +40,9 @@ bench: $(STAMP) ## Measure speed and memory against limits and peers (README, Sp
 
 quality: $(STAMP) ## Measure choice against peers (hours; QUICK=1 for one target in minutes).
 	$(BIN)/python scripts/quality.py $(if $(QUICK),--quick)
+
+scale: $(STAMP) ## Measure what a pool beyond one machine costs, and extrapolate.
+	$(BIN)/python scripts/scale.py
 
 fuzz: $(STAMP) ## Fuzz readers and templates for ten minutes.
 	$(BIN)/python scripts/fuzz.py

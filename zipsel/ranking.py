@@ -115,9 +115,11 @@ class Ranking:
 
     def _read(self, part: Part, low: int, high: int) -> Candidates:
         """Records of a part whose bin lies in ``[low, high)``, in row order."""
-        table = read_columns(part, self._columns)
+        # A part with the very same screen has finished nothing below it.
+        rescreened = self.screen is not None and part.summary.screen != self.screen
+        table = read_columns(part, [*self._columns, *(["ngram"] if rescreened else [])])
         alignment = column_values(table, "alignment", np.nan)
-        if self.screen is not None:
+        if rescreened:
             of_ngram = column_values(table, "ngram", -np.inf)
             alignment = np.where(of_ngram < self.screen, np.nan, alignment)
         position = np.flatnonzero(~np.isnan(alignment))
@@ -141,7 +143,7 @@ class Ranking:
 
     @property
     def _columns(self) -> list[str]:
-        optional = {"ngram": self.screen is not None, "group": self.grouped, "facet": self.faceted}
+        optional = {"group": self.grouped, "facet": self.faceted}
         return ["alignment", "n_bytes", "offset", *(name for name, on in optional.items() if on)]
 
     def _groups(self, table: pa.Table, position: NDArray[np.int64]) -> NDArray[np.int32]:
