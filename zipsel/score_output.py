@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import msgspec
 import numpy as np
@@ -22,9 +23,10 @@ from zipsel.scores import Part, column_values, read_columns, score_table
 from zipsel.scoring import PoolScores, score_pool
 from zipsel.settings import ScoreOutput
 from zipsel.shards import STDIN, Shard
+from zipsel.shares import Deal, deal
 from zipsel.storage import is_remote
 from zipsel.stores import Store
-from zipsel.tasks import Job
+from zipsel.tasks import Job, ScoreTask
 from zipsel.uploads import check_writable
 from zipsel.workdir import WorkDir
 from zipsel.writers import with_field
@@ -36,21 +38,26 @@ def run_score(run: Run, engine: Engine, output: ScoreOutput) -> PoolScores:
     A directory gets ``SHARD.scores.parquet`` for each shard, at the shard's place below the
     pool's common directory, one row per input row in input order; and ``rejects.jsonl``. With a
     share other processes may score theirs at the same time; whether too many rows were refused
-    is then left to ``select``, which sees all of them.
+    is then left to ``select``, which sees all of them. A shard is cut among shares only if no
+    file of its own is wanted.
 
     Raises:
         ZipselError: As the stages do.
     """
-    settings, work_dir, share = run.settings, WorkDir(run.settings.work_dir), output.share
+    settings, work_dir = run.settings, WorkDir(run.settings.work_dir)
     pool, missing = run.find_pool()
     _check_output(output, pool)
     if settings.store is not None:
         Store(settings.store, settings.work_dir).check_writable()
     if output.path is not None and is_remote(output.path):
         check_writable(os.path.join(output.path, "rejects.jsonl"))
-    shards = pool if share is None else share.take(pool)
+    dealt = None
+    if output.share is not None:
+        dealt = deal(output.share, pool, may_cut=output.path is None)
+        _say_lumps(run, dealt)
+    shards = pool if dealt is None else dealt.shards
     with (
-        work_dir.locked(settings.lock, shared=share is not None, on_wait=run.say_waiting),
+        work_dir.locked(settings.lock, shared=dealt is not None, on_wait=run.say_waiting),
         engine,
     ):
         given = [settings.profile] if settings.profile is not None else []
@@ -59,13 +66,13 @@ def run_score(run: Run, engine: Engine, output: ScoreOutput) -> PoolScores:
         with work_dir.alone(key):
             profile_path, profile = open_profile(settings, key, target, pool, work_dir)
         job = score_job(settings, work_dir, profile_path, profile, None)
-        scores = _score(run, engine, job, shards)
-        if share is None:
+        scores = _score(run, engine, job, shards, dealt)
+        if dealt is None:
             scores.bad_shards.extend(missing)
             check_rejects(scores, settings)
         with run.stage("write"):
             _write(run, output, pool, scores.parts)
-    of_pool = "" if share is None else f" in {len(shards):,} of {len(pool):,} shards"
+    of_pool = "" if dealt is None else f" in {len(shards):,} of {len(pool):,} shards"
     run.log.say(
         "scored",
         f"{scores.n_rows:,} rows{of_pool}, {scores.n_rejected:,} refused, "
@@ -76,6 +83,13 @@ def run_score(run: Run, engine: Engine, output: ScoreOutput) -> PoolScores:
         n_shards=len(shards),
     )
     return scores
+
+
+def _is_dealt(dealt: Deal | None, task: ScoreTask) -> bool:
+    """Whether a task is among this process's."""
+    if dealt is None or task.chunk is None:
+        return True
+    return dealt.has(task.shard, task.chunk if isinstance(task.chunk, int) else task.chunk.index)
 
 
 def _check_output(output: ScoreOutput, shards: Sequence[Shard]) -> None:
@@ -89,10 +103,24 @@ def _check_output(output: ScoreOutput, shards: Sequence[Shard]) -> None:
         check_shards(shards)
 
 
-def _score(run: Run, engine: Engine, job: Job, shards: Sequence[Shard]) -> PoolScores:
+def _say_lumps(run: Run, dealt: Deal) -> None:
+    """Say which shards keep one process longer at work than the others."""
+    for shard in dealt.lumps:
+        if dealt.share.rank == 0 or shard in dealt.shards:
+            run.log.say(
+                "uneven",
+                f"{shard.path} is more than a fair share and goes to one rank whole: it is "
+                "cut only if it is uncompressed and no --output is asked for",
+                shard=shard.path,
+            )
+
+
+def _score(
+    run: Run, engine: Engine, job: Job, shards: Sequence[Shard], dealt: Deal | None
+) -> PoolScores:
     stored_bytes = sum(shard.n_bytes for shard in shards)
     with run.stage("score"), run.log.progress("scoring", stored_bytes) as progress:
-        return score_pool(
+        scores = score_pool(
             engine,
             job,
             shards,
@@ -100,7 +128,11 @@ def _score(run: Run, engine: Engine, job: Job, shards: Sequence[Shard]) -> PoolS
             force=run.force,
             advance=progress.advance,
             score=scoring_of(run.settings, job, shards),
+            wanted=partial(_is_dealt, dealt),
         )
+    if dealt is not None:
+        scores.parts = [p for p in scores.parts if dealt.has(p.shard, p.summary.index)]
+    return scores
 
 
 def _write(run: Run, output: ScoreOutput, pool: Sequence[Shard], parts: Sequence[Part]) -> None:

@@ -67,6 +67,7 @@ def score_pool(
     force: bool = False,
     advance: Advance = lambda *_: None,
     score: Callable[[ScoreTask], list[PartSummary]] = score_chunks,
+    wanted: Callable[[ScoreTask], bool] = lambda _: True,
 ) -> PoolScores:
     """Score what has no up-to-date part yet.
 
@@ -78,12 +79,13 @@ def score_pool(
         force: Score everything again.
         advance: Progress.
         score: What is done with each task.
+        wanted: Which tasks are done; others are left to other processes.
 
     Raises:
         BadShards: Naming every shard that cannot be read, after all others are done.
     """
     plan = _Plan(job, shards, force, engine.n_workers)
-    for task, result in engine.run(score, plan.iter_tasks()):
+    for task, result in engine.run(score, filter(wanted, plan.iter_tasks())):
         if isinstance(result, ShardError):
             plan.errors.append(result)
         elif isinstance(result, BaseException):

@@ -1,13 +1,14 @@
 """One pool scored by many processes that do not know of each other.
 
 Each takes its share of the shards by rank, all write into one work directory, and ``select``
-finds every sidecar there. For Slurm, ``make -j``, cron, or a loop over ssh: nothing has to run
-that any of them could lose.
+finds every sidecar there. A shard that is more than a fair share is cut, chunk by chunk, as the
+engines cut it, where a process can begin in its middle. For Slurm, ``make -j``, cron, or a loop
+over ssh: nothing has to run that any of them could lose.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from zipsel.errors import UsageError
@@ -56,7 +57,7 @@ class Share:
         """The share's shards, in order; every shard is in exactly one share.
 
         The largest shards are dealt first, each to the share that has least so far, so that
-        shares are about equal in bytes. A shard is never cut.
+        shares are about equal in bytes.
         """
         held = [0] * self.world_size
         taken = []
@@ -66,6 +67,44 @@ class Share:
             if least == self.rank:
                 taken.append(shard)
         return sorted(taken, key=lambda shard: shard.index)
+
+
+@dataclass(frozen=True)
+class Deal:
+    """What one share gets of a pool.
+
+    Attributes:
+        share: Which share.
+        shards: Shards of which it scores something, in order.
+        cut: Indexes of those that all shares have a part of.
+        lumps: Shards that are more than a fair share and cannot be cut.
+    """
+
+    share: Share
+    shards: Sequence[Shard]
+    cut: Collection[int]
+    lumps: Sequence[Shard]
+
+    def has(self, shard: Shard, chunk: int) -> bool:
+        """Whether the share scores a chunk of one of its shards."""
+        return shard.index not in self.cut or chunk % self.share.world_size == self.share.rank
+
+
+def deal(share: Share, shards: Sequence[Shard], *, may_cut: bool = True) -> Deal:
+    """What a share gets; every chunk of every shard is in exactly one share.
+
+    Args:
+        share: Which share.
+        shards: The pool.
+        may_cut: Whether a shard may be in several shares.
+    """
+    fair = sum(shard.n_bytes for shard in shards) / share.world_size
+    large = [shard for shard in shards if shard.n_bytes > fair]
+    cut = {one.index for one in large if may_cut and (one.seekable or one.is_table)}
+    taken = share.take([shard for shard in shards if shard.index not in cut])
+    taken += [shard for shard in large if shard.index in cut]
+    lumps = [shard for shard in large if shard.index not in cut and share.world_size > 1]
+    return Deal(share, sorted(taken, key=lambda shard: shard.index), cut, lumps)
 
 
 def share_of_launcher(environ: Mapping[str, str]) -> Share:

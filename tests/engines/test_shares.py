@@ -6,12 +6,21 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from made_up import make_records, write_jsonl
 
+from zipsel.engines.local import LocalEngine
 from zipsel.errors import UsageError
+from zipsel.progress import Log
+from zipsel.run import Run
+from zipsel.score_output import run_score
+from zipsel.scorers.fused import FusedScorer
+from zipsel.scorers.ngram import NgramScorer
+from zipsel.settings import ScoreOutput, ScoreSettings
 from zipsel.shards import Shard
-from zipsel.shares import Share, share_of_launcher
+from zipsel.shares import Share, deal, share_of_launcher
 
 EXAMPLES = Path(__file__).parents[2] / "configs" / "cluster"
 
@@ -29,6 +38,24 @@ def test_every_shard_is_in_one_share_and_shares_are_even(world_size):
     assert all(share == sorted(share, key=lambda shard: shard.index) for share in shares)
     loads = [sum(shard.n_bytes for shard in share) for share in shares]
     assert max(loads) <= max(900, 1.34 * sum(loads) / world_size)
+
+
+@pytest.mark.parametrize("world_size", [1, 2, 3, 7, 20])
+def test_every_chunk_of_a_shard_that_is_cut_is_in_one_share(world_size):
+    shards = make_shards([5, 900, 30, 30, 400, 0, 0, 410, 70, 35, 120])
+    deals = [deal(Share(rank, world_size), shards) for rank in range(world_size)]
+    chunks = [
+        (shard.index, chunk)
+        for one in deals
+        for shard in one.shards
+        for chunk in range(10)
+        if one.has(shard, chunk)
+    ]
+    assert sorted(chunks) == [(shard.index, chunk) for shard in shards for chunk in range(10)]
+    assert all(1 in one.cut for one in deals) == (world_size > 2)
+    whole = [deal(Share(rank, world_size), shards, may_cut=False) for rank in range(world_size)]
+    assert sum(len(one.shards) for one in whole) == len(shards)
+    assert [[shard.index for shard in one.lumps] for one in deals] == [[]] * world_size
 
 
 @pytest.mark.parametrize(("rank", "size"), [(-1, 4), (4, 4), (0, 0)])
@@ -128,6 +155,43 @@ def test_a_rank_that_never_ran_is_made_up_for(zipsel, shared_pool, target, tmp_p
     assert 0 < len(before) < len(after) == 7
     assert before.items() <= after.items()
     assert (tmp_path / "a.jsonl").read_bytes() == (tmp_path / "b.jsonl").read_bytes()
+
+
+@pytest.fixture
+def lopsided_pool(tmp_path):
+    """A large shard of each kind beside a small one, with chunks of the smallest size."""
+    records = make_records(400)
+    write_jsonl(tmp_path / "pool" / "a.jsonl", records[:190])
+    pq.write_table(
+        pa.Table.from_pylist(records[190:380]), tmp_path / "pool" / "b.parquet", row_group_size=20
+    )
+    write_jsonl(tmp_path / "pool" / "c.jsonl", records[380:])
+    return tmp_path / "pool"
+
+
+def score_in_shares(pool, target, work_dir, monkeypatch, n_shares, **options):
+    monkeypatch.setattr(NgramScorer, "chunk_bytes", 4096)
+    monkeypatch.setattr(FusedScorer, "chunk_bytes", 4096)
+    settings = ScoreSettings(pool=(str(pool),), target=(str(target),), work_dir=str(work_dir))
+    counted = []
+    for rank in range(n_shares):
+        share = Share(rank, n_shares) if n_shares > 1 else None
+        log = Log(quiet=True)
+        scores = run_score(
+            Run(settings, log), LocalEngine(1), ScoreOutput(path=None, share=share, **options)
+        )
+        counted.append(scores.n_rows)
+    parts = {path.name: path.read_bytes() for path in work_dir.glob("scores/**/*.parquet")}
+    return counted, parts
+
+
+def test_a_huge_shard_is_cut_into_the_same_parts(lopsided_pool, target, tmp_path, monkeypatch):
+    (n_rows,), alone = score_in_shares(lopsided_pool, target, tmp_path / "one", monkeypatch, 1)
+    counted, together = score_in_shares(lopsided_pool, target, tmp_path / "all", monkeypatch, 4)
+    assert together == alone
+    assert len(alone) > 12
+    assert sum(counted) == n_rows == 400
+    assert max(counted) < 190
 
 
 @pytest.mark.parametrize(
