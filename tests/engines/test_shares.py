@@ -58,6 +58,15 @@ def test_every_chunk_of_a_shard_that_is_cut_is_in_one_share(world_size):
     assert [[shard.index for shard in one.lumps] for one in deals] == [[]] * world_size
 
 
+def test_a_large_stream_goes_to_one_rank_whole_and_is_named():
+    shards = make_shards([10, 10, 10])
+    stream = Shard(3, "big.jsonl.zst", "jsonl", "zst", 500, "x")
+    deals = [deal(Share(rank, 2), [*shards, stream]) for rank in range(2)]
+    assert [one.lumps for one in deals] == [[stream], [stream]]
+    assert sum(stream in one.shards for one in deals) == 1
+    assert deal(Share(0, 1), [*shards, stream]).lumps == []
+
+
 @pytest.mark.parametrize(("rank", "size"), [(-1, 4), (4, 4), (0, 0)])
 def test_a_rank_outside_is_refused(rank, size):
     with pytest.raises(UsageError, match="--rank goes from 0"):
