@@ -1,8 +1,8 @@
 """Choose language-model training data by compression.
 
-zipsel streams a pool of JSONL or Parquet shards past a set of target examples and keeps what a
-compressor that has seen the target finds cheapest: ZIP-FIT's idea (arXiv 2410.18194) with a
-scorer that costs O(text) instead of O(text x targets). See README.md for the commands.
+zipsel streams a pool of JSONL, Parquet, Arrow or CSV shards past a set of target examples and
+keeps what a compressor that has seen the target finds cheapest: ZIP-FIT's idea (arXiv 2410.18194)
+with a scorer that costs O(text) instead of O(text x targets). See README.md for the commands.
 
 From Python: ``Scorer`` scores texts and tables, ``select`` does what the command does.
 """

@@ -25,7 +25,7 @@ class Reject(msgspec.Struct, frozen=True):
     Attributes:
         shard: Its file.
         row: Its row there.
-        offset: Byte where it begins in the decompressed stream; None for Parquet.
+        offset: Byte where it begins in the decompressed stream; None for tables.
         reason: Why it was refused.
         snippet: Its first 120 bytes, undecodable ones replaced.
     """

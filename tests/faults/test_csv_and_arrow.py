@@ -97,7 +97,7 @@ def test_bad_rows_of_csv_are_refused_one_by_one(run, tmp_path):
     for reject in done.rejects:
         assert reject["shard"] == str(path)
         at = data[reject["offset"] :].decode(errors="replace")
-        assert at[:8] == reject["snippet"][:8]
+        assert at.startswith(reject["snippet"])
     assert run(path, options=["--max-rejects", "5", *options[2:]], output="o").code == 3
 
 

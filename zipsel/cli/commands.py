@@ -75,6 +75,6 @@ def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> 
 def cli() -> None:
     """Choose language-model training data by compression.
 
-    zipsel streams a pool of JSONL or Parquet shards past examples of a target task and keeps
-    what is closest to them. No model, no embeddings, no GPU.
+    zipsel streams a pool of JSONL, Parquet, Arrow or CSV shards past examples of a target task
+    and keeps what is closest to them. No model, no embeddings, no GPU.
     """

@@ -197,8 +197,10 @@ _rare_options = stack(
 def command(**options: Any) -> int:
     """Choose the records of POOL that are closest to a target.
 
-    POOL is files, directories or globs of .jsonl, .ndjson or .json (plain, .gz, .zst) and
-    .parquet, or - for standard input. The subset is written best first, with a report.
+    POOL is files, directories or globs of .jsonl, .ndjson, .json, .csv or .tsv (plain, .gz,
+    .zst), .parquet, .arrow and .feather, directories that Hugging Face datasets saved, or - for
+    JSONL on standard input. The subset is written best first, with a report; in a directory,
+    with a README.md by which datasets.load_dataset opens it.
     """
     budget = _budget(options)
     settings = score_settings(options, options["output"])

@@ -41,7 +41,7 @@ class RowBatch:
 
     Attributes:
         offsets: Where each row begins in the decompressed stream, int64 ``(n_rows,)``; -1 for
-            Parquet.
+            tables.
         texts: The texts of the accepted rows.
         accepted: Positions of those rows in the batch, int64 ``(len(texts),)``, ascending.
         rejects: Position → reason and first ``SNIPPET_BYTES`` bytes, for all other rows.

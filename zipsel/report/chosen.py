@@ -1,8 +1,8 @@
 """Which records a run chose, as a table beside its manifest: ``chosen.feather``.
 
 A Feather file and not Parquet, so that nobody who reads ``subset/*.parquet`` takes it for data.
-Columns, best record first: rank (from 1), shard, row, offset (of a JSON line in the decompressed
-shard; null for Parquet), alignment, n_bytes (of text), group.
+Columns, best record first: rank (from 1), shard, row, offset (of a JSON line or CSV row in the
+decompressed shard; null for tables), alignment, n_bytes (of text), group.
 """
 
 from __future__ import annotations
