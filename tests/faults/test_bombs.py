@@ -13,8 +13,9 @@ from faults.faulty import compress, make_records, write_records
 from zipsel.readers.parquet import open_parquet, plan_chunks
 from zipsel.shards import open_shard
 
-#: Far above what a run needs, far below what any of the bombs decodes to.
-MEMORY_LIMIT_KB = 500_000
+#: Half a GiB, far below what any of the bombs decodes to. 4 KiB of zstd, which are decoded at once,
+#: hold up to 128 MiB, and take three times that on their way.
+MEMORY_LIMIT_KB = 512 << 10
 
 
 def write_stream(path, kind):
