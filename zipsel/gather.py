@@ -8,7 +8,7 @@ selection wants to know of a text (its digest, its leaks) comes back in memory.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,11 +19,11 @@ from zipsel.engines import Engine
 from zipsel.errors import BadShards, OutputError, ShardError
 from zipsel.ranking import Candidates
 from zipsel.readers import ReadOptions, fetch
-from zipsel.readers.columns import decode_binary
-from zipsel.rows import RowError, RowParser, TextSpec, take_text
+from zipsel.rows import RowError, RowParser, TextSpec
 from zipsel.scores import Part, read_lines
 from zipsel.selection.inspect import Inspection
 from zipsel.shards import Shard, check_unchanged
+from zipsel.spool import Spooled, text_of_row
 
 _RUN_BYTES = 64 << 20
 
@@ -60,37 +60,6 @@ class GatherTask:
     def __str__(self) -> str:
         """Shard and rows."""
         return f"{self.shard.path}, rows {self.rows[0]} to {self.rows[-1]}"
-
-
-@dataclass
-class Spooled:
-    """What a task left.
-
-    Attributes:
-        path: The spool file.
-        is_table: Whether it is Arrow IPC (rows of Parquet or Arrow) or JSON lines end to end.
-        ranks: Rank of each row, in the order of the file.
-        bounds: Byte offsets of the lines, int64 ``(n + 1,)``; for a table 0 to n.
-        features: What the inspection found of each row, in the order of the file.
-    """
-
-    path: str
-    is_table: bool
-    ranks: NDArray[np.int64]
-    bounds: NDArray[np.int64]
-    features: list[Any] = field(default_factory=list)
-
-    def iter_texts(self, spec: TextSpec) -> Iterator[str]:
-        """Yield the text of each row, in the order of the file."""
-        if self.is_table:
-            with pa.memory_map(self.path) as source:
-                table = pa.ipc.open_file(source).read_all()
-                yield from (text_of_row(table, i, spec) for i in range(len(table)))
-            return
-        parser = RowParser(spec)
-        with open(self.path, "rb") as file:
-            for length in np.diff(self.bounds).tolist():
-                yield parser.parse(file.read(length))[0]
 
 
 def gather(
@@ -245,8 +214,9 @@ def _fetch_lines(task: GatherTask) -> Spooled:
             if n_bytes >= _RUN_BYTES:
                 flush()
         flush()
-    bounds = np.concatenate([[0], np.cumsum(np.array(lengths, np.int64))])
-    return Spooled(task.spool_path, False, np.concatenate(ranks), bounds, features)
+    of_line = np.array(lengths, np.int64)
+    starts = np.cumsum(of_line) - of_line
+    return Spooled(task.spool_path, False, np.concatenate(ranks), starts, of_line, features)
 
 
 def _iter_lines(task: GatherTask) -> Iterator[bytes]:
@@ -264,7 +234,7 @@ def _fetch_tables(task: GatherTask) -> Spooled:
     ranks: list[NDArray[np.int64]] = []
     features: list[Any] = []
     n_done = 0
-    sink: pa.ipc.RecordBatchFileWriter | None = None
+    sink: pa.ipc.RecordBatchStreamWriter | None = None
     for table in fetch.iter_tables(task.shard, task.rows):
         run = task.ranks[n_done : n_done + len(table)]
         n_done += len(table)
@@ -275,16 +245,9 @@ def _fetch_tables(task: GatherTask) -> Spooled:
             task.inspection.look(text_of_row(ordered, i, task.spec)) for i in range(len(ordered))
         )
         if sink is None:
-            sink = pa.ipc.new_file(task.spool_path, ordered.schema)
+            sink = pa.ipc.new_stream(task.spool_path, ordered.schema)
         sink.write_table(ordered)
     if sink is not None:
         sink.close()
-    bounds = np.arange(n_done + 1)
-    return Spooled(task.spool_path, True, np.concatenate(ranks), bounds, features)
-
-
-def text_of_row(table: pa.Table, i: int, spec: TextSpec) -> str:
-    """The text of a table's row, of which pass one knows that it has one."""
-    names = {path.split(".")[0] for path in spec.paths}
-    row = {name: table[name][i].as_py() for name in table.column_names if name in names}
-    return take_text(decode_binary(row, spec), spec)
+    places, ones = np.arange(n_done), np.ones(n_done, np.int64)
+    return Spooled(task.spool_path, True, np.concatenate(ranks), places, ones, features)

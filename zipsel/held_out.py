@@ -13,15 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from zipsel.evaluation import EvalSettings, iter_texts, open_judge, warn_of_leaks
-from zipsel.gather import text_of_row
 from zipsel.judge import cut_to_equal_bytes, draw_random_subsets, join_records
 from zipsel.progress import Log
 from zipsel.report.figures import Curve
-from zipsel.rows import RowParser, TextSpec
+from zipsel.rows import TextSpec
 from zipsel.settings import ScoreSettings, SelectSettings
 from zipsel.shards import Shard
+from zipsel.spool import Chosen
 from zipsel.verdicts import Judge
-from zipsel.writers import Chosen
 
 #: Sizes at which the curve is measured, as shares of the subset.
 _SHARES = (0.125, 0.25, 0.5, 1.0)
@@ -109,20 +108,4 @@ class HeldOut:
 def _best_texts(chosen: Chosen, spec: TextSpec, limit_bytes: int) -> list[bytes]:
     """The first texts of a choice, as many as fill ``limit_bytes``."""
     n_texts = int(np.searchsorted(np.cumsum(chosen.n_bytes + 1), limit_bytes)) + 1
-    part = slice(0, n_texts)
-    texts = [""] * len(chosen.ranks[part])
-    parser = RowParser(spec)
-    for spool in chosen.spooled:
-        slots = np.flatnonzero(np.isin(chosen.ranks[part], spool.ranks)).tolist()
-        of_spool = Chosen(chosen.ranks, chosen.alignment, chosen.n_bytes, [spool])
-        if not slots:
-            continue
-        if spool.is_table:
-            table = of_spool.read_table(part)
-            for i, slot in enumerate(slots):
-                texts[slot] = text_of_row(table, i, spec)
-        else:
-            lines = of_spool.read_lines(part)
-            for slot in slots:
-                texts[slot] = parser.parse(lines[slot])[0]
-    return [text.encode() for text in texts]
+    return [text.encode() for text in chosen.read_texts(slice(0, n_texts), spec)]

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import msgspec
 
 from zipsel import places, uploads
+from zipsel.engines import Engine
 from zipsel.errors import OutputError, UsageError
 from zipsel.files import Staging, sweep_temporaries
 from zipsel.formats import format_of_suffix
@@ -131,16 +132,18 @@ class Output:
             return False
 
     def write_subset(
-        self, writer: SubsetWriter, shard_bytes: int, staging: Staging
+        self, writer: SubsetWriter, shard_bytes: int, staging: Staging, engine: Engine
     ) -> list[OutputFile]:
         """Write the subset's files, not yet under their names.
+
+        Several files are written at once, by the engine.
 
         Raises:
             OutputError: If the rows have no common schema.
         """
         if self.is_file:
             return [writer.write_file(self.path, staging)]
-        return writer.write_directory(self.path, shard_bytes, staging)
+        return writer.write_directory(self.path, shard_bytes, staging, engine)
 
     def finish(self, run: str, files: list[OutputFile], staging: Staging) -> None:
         """Let everything staged appear, the manifest last.

@@ -141,7 +141,7 @@ def run_select(
                     run.stdout.flush()
                     files = []
                 else:
-                    files = output.write_subset(writer, select.shard_bytes, staging)
+                    files = output.write_subset(writer, select.shard_bytes, staging, engine)
             run.stages["total"] = time.perf_counter() - started
             report = build_report(
                 command=run.command,

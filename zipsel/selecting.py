@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from zipsel.bins import bins_of
 from zipsel.covering import open_cover
 from zipsel.engines import Engine
-from zipsel.gather import Spooled, gather
+from zipsel.gather import gather
 from zipsel.profile import Profile
 from zipsel.ranking import Candidates, Priority, Ranking
+from zipsel.rows import TextSpec
 from zipsel.scorers.faceted import FacetedScorer
 from zipsel.scoring import PoolScores
 from zipsel.selection import diverse
@@ -27,7 +28,7 @@ from zipsel.selection.quotas import Quotas, Shortfall
 from zipsel.selection.strategies import GumbelPriority, Strata, StrataPriority, cut_strata
 from zipsel.settings import ScoreSettings, SelectSettings
 from zipsel.shards import Shard
-from zipsel.writers import Chosen
+from zipsel.spool import Chosen, Spooled
 
 #: Candidates fetched beyond the budget, for those that turn out to be duplicates or leaks.
 _SPARE_SHARE = 0.1
@@ -66,6 +67,15 @@ class Selection:
     def chosen(self) -> Candidates:
         """The chosen records, best first."""
         return self.candidates.take(self.taken)
+
+    def texts_of(self, positions: NDArray[np.int64], spec: TextSpec) -> list[str]:
+        """Texts of candidates, which may be named twice, from the spool."""
+        distinct, slots = np.unique(positions, return_inverse=True)
+        nothing = np.zeros(len(distinct), np.int64)
+        texts = Chosen(distinct, nothing.astype(np.float64), nothing, self.spooled).read_texts(
+            slice(None), spec
+        )
+        return [texts[slot] for slot in slots.tolist()]
 
     def in_order(self, order: str) -> Chosen:
         """The choice as the writers take it, in ``rank`` or ``input`` order."""

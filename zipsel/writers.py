@@ -1,15 +1,15 @@
-"""The subset as files: chosen rows from the spool, in order, one output shard at a time.
+"""The subset as files: chosen rows from the spool, in order, each output shard a task.
 
-JSONL rows are their original bytes; Parquet rows keep their columns and types. Crossing from one
-format to the other goes through Python objects.
+JSONL rows are their original bytes; Parquet rows keep their columns and types.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import IO, Any
 
 import msgspec
@@ -18,10 +18,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from zipsel.errors import OutputError
+from zipsel.engines import Engine
+from zipsel.errors import OutputError, UsageError
 from zipsel.files import Staging
-from zipsel.gather import Spooled
-from zipsel.rows import RowError, decode_object
+from zipsel.spool import Chosen, decode_line
 
 #: Rows held at once while one output file is written.
 _SLICE_BYTES = 64 << 20
@@ -41,112 +41,6 @@ class OutputFile(msgspec.Struct, frozen=True):
     n_bytes: int
 
 
-@dataclass(frozen=True)
-class Chosen:
-    """The chosen rows in the order of writing.
-
-    Attributes:
-        ranks: Rank of each as a candidate, which finds it in the spool.
-        alignment: Their alignments.
-        n_bytes: Bytes of their texts, by which output is cut.
-        spooled: Where the rows are.
-    """
-
-    ranks: NDArray[np.int64]
-    alignment: NDArray[np.float64]
-    n_bytes: NDArray[np.int64]
-    spooled: Sequence[Spooled]
-
-    def _common(self, spool: Spooled, part: slice) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Places in a spool file, and slots in a part of the choice, of the rows in both."""
-        _, place, slot = np.intersect1d(
-            spool.ranks, self.ranks[part], assume_unique=True, return_indices=True
-        )
-        by_place = np.argsort(place)
-        return place[by_place], slot[by_place]
-
-    def read_lines(self, part: slice) -> list[bytes]:
-        """JSON lines of a part of the choice, without newlines."""
-        lines: list[bytes] = [b""] * len(self.ranks[part])
-        for spool in self.spooled:
-            place, slot = self._common(spool, part)
-            if not len(place):
-                continue
-            if spool.is_table:
-                for i, row in zip(slot.tolist(), _to_rows(_take(spool, place)), strict=True):
-                    lines[i] = msgspec.json.encode(row, enc_hook=str)
-                continue
-            for i, line in zip(slot.tolist(), _read_lines(spool, place), strict=True):
-                lines[i] = line
-        return lines
-
-    def read_table(self, part: slice) -> pa.Table:
-        """Rows of a part of the choice as a table.
-
-        Raises:
-            OutputError: If the rows have no common schema.
-        """
-        tables: list[pa.Table] = []
-        slots: list[NDArray[np.int64]] = []
-        try:
-            for spool in self.spooled:
-                place, slot = self._common(spool, part)
-                if not len(place):
-                    continue
-                if spool.is_table:
-                    tables.append(_take(spool, place))
-                else:
-                    rows = [_decode(line) for line in _read_lines(spool, place)]
-                    tables.append(_table_of(rows))
-                slots.append(slot)
-            if not tables:
-                return pa.table({})
-            merged = pa.concat_tables(tables, promote_options="permissive")
-        except (pa.ArrowException, OverflowError) as error:
-            raise OutputError(
-                f"the chosen rows do not fit one Parquet schema ({error}); write JSONL instead"
-            ) from None
-        return merged.take(pa.array(np.argsort(np.concatenate(slots))))
-
-
-def _take(spool: Spooled, place: NDArray[np.int64]) -> pa.Table:
-    with pa.memory_map(spool.path) as source:
-        return pa.ipc.open_file(source).read_all().take(pa.array(place))
-
-
-def _to_rows(table: pa.Table) -> list[dict[str, Any]]:
-    try:
-        rows: list[dict[str, Any]] = table.to_pylist()
-    except (ValueError, OverflowError) as error:  # broken UTF-8, a time that Python has not
-        raise OutputError(
-            f"a chosen Parquet row has a value that JSON cannot hold ({error}); "
-            "write Parquet instead: --format parquet"
-        ) from None
-    return rows
-
-
-def _read_lines(spool: Spooled, place: NDArray[np.int64]) -> Iterator[bytes]:
-    with open(spool.path, "rb") as file:
-        for start, end in zip(
-            spool.bounds[place].tolist(), spool.bounds[place + 1].tolist(), strict=True
-        ):
-            file.seek(start)
-            yield file.read(end - start)
-
-
-def _table_of(rows: Sequence[dict[str, Any]]) -> pa.Table:
-    """Rows as a table of every field that any of them has; pyarrow alone takes the first's."""
-    names = dict.fromkeys(name for row in rows for name in row)
-    return pa.table({name: [row.get(name) for row in rows] for name in names})
-
-
-def _decode(line: bytes) -> dict[str, Any]:
-    try:
-        return decode_object(line)
-    except RowError as error:
-        raise OutputError(f"a chosen row does not decode: {error.reason}") from None
-
-
 def with_field(line: bytes, name: str, value: float) -> bytes:
     """A JSON object's bytes with one more field at the end.
 
@@ -154,7 +48,7 @@ def with_field(line: bytes, name: str, value: float) -> bytes:
         OutputError: If it has a field of that name.
     """
     key = json.dumps(name).encode()
-    if key in line and name in _decode(line):
+    if key in line and name in decode_line(line):
         raise OutputError(f"a row already has a field {name!r}; choose another for --add-field")
     body = line.rstrip()[:-1].rstrip()
     comma = b"" if body.endswith(b"{") else b","
@@ -176,19 +70,40 @@ class SubsetWriter:
     add_field: str | None
 
     def write_directory(
-        self, directory: str, shard_bytes: int, staging: Staging
+        self, directory: str, shard_bytes: int, staging: Staging, engine: Engine
     ) -> list[OutputFile]:
         """Write ``subset-00000`` and so on, not yet under these names.
 
+        Args:
+            directory: Where they will stand.
+            shard_bytes: Text in one file, about.
+            staging: Takes them.
+            engine: Writes them, if they are several and its workers see the place.
+
         Raises:
-            OutputError: If the rows have no common schema.
+            OutputError: If the rows have no common schema, or cannot be written.
         """
-        starts = _cut(self.chosen.n_bytes, shard_bytes)
-        names = [f"subset-{i:05d}.{self.format}" for i in range(len(starts))]
-        return [
-            self._stage(os.path.join(directory, name), slice(start, end), staging)
-            for name, (start, end) in zip(names, starts, strict=True)
+        parts = [slice(*bounds) for bounds in _cut(self.chosen.n_bytes, shard_bytes)]
+        paths = [
+            os.path.join(directory, f"subset-{i:05d}.{self.format}") for i in range(len(parts))
         ]
+        if len(parts) == 1:
+            return [self._stage(paths[0], parts[0], staging)]
+        temporaries = [staging.add(path) for path in paths]
+        tasks = (
+            WriteTask(replace(self, chosen=self.chosen.take(part)), path, temporary)
+            for part, path, temporary in zip(parts, paths, temporaries, strict=True)
+        )
+        try:
+            engine.check_paths(os.path.dirname(temporaries[0]), ())
+        except UsageError:  # the place is this machine's alone
+            return list(map(write_rows, tasks))
+        written: dict[str, OutputFile] = {}
+        for task, result in engine.run(write_rows, tasks):
+            if isinstance(result, BaseException):
+                raise result
+            written[task.path] = result
+        return [written[path] for path in paths]
 
     def write_file(self, path: str, staging: Staging) -> OutputFile:
         """Write one file, not yet under its name.
@@ -199,9 +114,16 @@ class SubsetWriter:
         return self._stage(path, slice(0, len(self.chosen.ranks)), staging)
 
     def _stage(self, path: str, part: slice, staging: Staging) -> OutputFile:
-        temporary = staging.add(path)
+        return self.write_temporary(path, part, staging.add(path))
+
+    def write_temporary(self, path: str, part: slice, temporary: str) -> OutputFile:
+        """Write a part of the choice to the temporary file that ``path`` will be.
+
+        Raises:
+            OSError: If it cannot be written.
+        """
         self._write_file(temporary, part)
-        n_records = part.stop - part.start
+        n_records = len(self.chosen.ranks[part])
         return OutputFile(os.path.basename(path), n_records, os.path.getsize(temporary))
 
     def _write_file(self, path: str, part: slice) -> None:
@@ -242,8 +164,42 @@ class SubsetWriter:
             os.fsync(file.fileno())
 
     def _slices(self, part: slice) -> Iterator[slice]:
+        first = part.start or 0
         for start, end in _cut(self.chosen.n_bytes[part], _SLICE_BYTES):
-            yield slice(part.start + start, part.start + end)
+            yield slice(first + start, first + end)
+
+
+@dataclass(frozen=True)
+class WriteTask:
+    """One output file.
+
+    Attributes:
+        writer: Writes its rows, and has no others.
+        path: Its final name.
+        temporary: Where it is written.
+    """
+
+    writer: SubsetWriter
+    path: str
+    temporary: str
+
+    def __str__(self) -> str:
+        """The file."""
+        return self.path
+
+
+def write_rows(task: WriteTask) -> OutputFile:
+    """Write a task's file.
+
+    Raises:
+        OutputError: If it cannot be written.
+    """
+    with suppress(FileNotFoundError):
+        os.unlink(task.temporary)  # of a worker that was killed
+    try:
+        return task.writer.write_temporary(task.path, slice(None), task.temporary)
+    except OSError as error:
+        raise OutputError(f"cannot write {task.path}: {error.strerror or error}") from None
 
 
 def _cut(sizes: NDArray[np.int64], limit_bytes: int) -> list[tuple[int, int]]:

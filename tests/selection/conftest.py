@@ -58,7 +58,7 @@ class InProcess:
     def start(self):
         pass
 
-    def check_paths(self, work_dir, paths):
+    def check_paths(self, work_dir, paths, few=()):
         pass
 
     def run(self, function, tasks):

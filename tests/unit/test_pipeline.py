@@ -112,3 +112,29 @@ def test_a_compressed_shard_is_read_once_for_few_contenders(tmp_path, monkeypatc
         assert choose(*packed, work="w2", **few) == expected
     # What more contenders need is not in the sidecar, and is read from the shard.
     assert choose(*packed, work="w2", contenders=1.0) == choose(*packed, work="w3", contenders=1.0)
+
+
+def test_categories_may_differ_between_row_groups(tmp_path, monkeypatch, lines, choose):
+    rows = [json.loads(line) for line in lines]
+    half_way = len(rows) // 2
+    of_group = [
+        pa.table(
+            {
+                "id": [row["id"] for row in half],
+                "text": [row["text"] for row in half],
+                "kind": pa.array([f"{name} {row['kind']}" for row in half]).dictionary_encode(),
+            }
+        )
+        for name, half in (("a", rows[:half_way]), ("b", rows[half_way:]))
+    ]
+    path = tmp_path / "categories.arrow"
+    with pa.ipc.new_stream(path, of_group[0].schema) as sink:
+        for table in of_group:
+            sink.write_table(table)
+    monkeypatch.setattr(fetch, "_TABLE_BYTES", 1)  # each batch a run of its own
+
+    found = [json.loads(line) for line in choose(path, contenders=1.0).splitlines()]
+    kind_of = {row["id"]: f"{'ab'[i >= half_way]} {row['kind']}" for i, row in enumerate(rows)}
+    assert len(found) == 25
+    assert all(row["kind"] == kind_of[row["id"]] for row in found)
+    assert {row["kind"][0] for row in found} == {"a", "b"}

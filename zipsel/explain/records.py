@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from zipsel.errors import ShardError, UsageError
-from zipsel.gather import text_of_row
 from zipsel.readers import ReadOptions, fetch, tables
 from zipsel.readers.whole import iter_shard
 from zipsel.rows import RowError, RowParser, TextSpec
 from zipsel.shards import Shard, open_shard
+from zipsel.spool import text_of_row
 
 
 def parse_record(name: str) -> tuple[str, int]:

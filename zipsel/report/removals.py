@@ -6,17 +6,15 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from zipsel.profile import Profile
 from zipsel.report.figures import Facet
 from zipsel.report.shown import SHOWN_CHARACTERS, Removal, RemovedRecord
-from zipsel.rows import RowParser, TextSpec
+from zipsel.rows import TextSpec
 from zipsel.scorers.faceted import FacetedScorer
 from zipsel.selecting import Selection
 from zipsel.settings import SelectSettings
 from zipsel.shards import Shard
-from zipsel.writers import Chosen
 
 _N_EXAMPLES = 10
 
@@ -48,7 +46,7 @@ def iter_leaks(
 ) -> Iterator[LeakedRow]:
     """Yield the candidates left out as leaks, in the order in which they were offered."""
     positions = np.array(sorted(selection.leaks), np.int64)
-    for position, text in zip(positions.tolist(), _texts(selection, positions, spec), strict=True):
+    for position, text in zip(positions.tolist(), selection.texts_of(positions, spec), strict=True):
         leak = selection.leaks[position]
         yield LeakedRow(
             shard=shards[int(selection.candidates.shard[position])].path,
@@ -102,7 +100,7 @@ def list_removals(
 
 def _copies(selection: Selection, shards: Sequence[Shard], spec: TextSpec) -> list[RemovedRecord]:
     positions = np.array(sorted(selection.copies)[:_N_EXAMPLES], np.int64)
-    texts = _texts(selection, positions, spec)
+    texts = selection.texts_of(positions, spec)
     records = selection.candidates
 
     def place(position: int) -> str:
@@ -118,14 +116,6 @@ def _copies(selection: Selection, shards: Sequence[Shard], spec: TextSpec) -> li
         )
         for position, text in zip(positions.tolist(), texts, strict=True)
     ]
-
-
-def _texts(selection: Selection, positions: NDArray[np.int64], spec: TextSpec) -> list[str]:
-    """Texts of candidates, from the spool."""
-    nothing = np.zeros(0)
-    rows = Chosen(positions, nothing, nothing.astype(np.int64), selection.spooled)
-    parser = RowParser(spec)
-    return [parser.parse(line)[0] for line in rows.read_lines(slice(None))]
 
 
 def cover_facets(selection: Selection, profile: Profile, select: SelectSettings) -> list[Facet]:

@@ -8,16 +8,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from zipsel.gather import text_of_row
 from zipsel.profile import Profile
 from zipsel.rejects import iter_rejects
 from zipsel.report.shown import SHOWN_CHARACTERS, RejectExample, ShownRecord
 from zipsel.report.strips import make_strips
-from zipsel.rows import RowParser, TextSpec
+from zipsel.rows import TextSpec
 from zipsel.scores import Part
 from zipsel.selecting import Selection
 from zipsel.shards import Shard
-from zipsel.writers import Chosen
 
 _N_SHOWN = 10
 _N_REJECTS_SHOWN = 3
@@ -76,7 +74,7 @@ def _show(
     """Records at positions of the candidates."""
     records = selection.candidates.take(positions)
     taken = {int(position): i for i, position in enumerate(selection.taken.tolist())}
-    texts = texts_of(selection, positions, spec)
+    texts = selection.texts_of(positions, spec)
     strips = make_strips(profile, texts)
     first_after = int(selection.taken[-1]) + 1 if len(selection.taken) else 0
     return [
@@ -93,20 +91,6 @@ def _show(
         )
         for i, position in enumerate(positions.tolist())
     ]
-
-
-def texts_of(selection: Selection, positions: NDArray[np.int64], spec: TextSpec) -> list[str]:
-    """Texts of candidates, from the spool."""
-    texts: list[str] = [""] * len(positions)
-    parser = RowParser(spec)
-    for spool in selection.spooled:
-        for i in np.flatnonzero(np.isin(positions, spool.ranks)).tolist():
-            one = Chosen(positions[i : i + 1], np.zeros(1), np.zeros(1, np.int64), [spool])
-            if spool.is_table:
-                texts[i] = text_of_row(one.read_table(slice(None)), 0, spec)
-            else:
-                texts[i] = parser.parse(one.read_lines(slice(None))[0])[0]
-    return texts
 
 
 def show_rejects(parts: Sequence[Part], counts: Mapping[str, int]) -> list[RejectExample]:
