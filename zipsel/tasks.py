@@ -20,9 +20,9 @@ from zipsel.readers.lines import STRETCH_BYTES, LineChunk, read_chunk
 from zipsel.readers.streams import iter_pieces, until_damage
 from zipsel.readers.text import TextChunk, cut_shard, iter_rows
 from zipsel.rows import RowParser, TextSpec
-from zipsel.scorers import Scorer
+from zipsel.scorers import Scorer, Scores
 from zipsel.scorers.faceted import Cascade
-from zipsel.scores import PartBuilder, PartSummary, part_path, read_scores
+from zipsel.scores import PartBuilder, PartSummary, part_path, read_scores, read_summary
 from zipsel.shards import Shard, check_unchanged, open_raw
 
 
@@ -178,9 +178,15 @@ class _PartWriter:
         is_stream = task.shard.format == "jsonl" and not task.shard.seekable
         keeps_lines = task.job.keep_lines and is_stream
         self._builder = PartBuilder(dict(scorer.columns), keeps_lines)
-        screened = task.job.screen is not None
-        self._known = read_scores(self._path, scorer.columns) if screened else None
+        self._known = self._read_known(task.job.screen)
         self._n_rows = 0
+
+    def _read_known(self, screen: float | None) -> Scores | None:
+        """What a part with a higher screen knows; one with none would say too much."""
+        summary = read_summary(self._path) if screen is not None else None
+        if summary is None or summary.screen is None or screen is None or summary.screen <= screen:
+            return None
+        return read_scores(self._path, self._scorer.columns)
 
     def add(self, batches: Iterable[RowBatch]) -> None:
         """Score rows; what an earlier run with a higher screen found out is taken over."""

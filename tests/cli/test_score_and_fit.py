@@ -5,6 +5,7 @@ import re
 
 import pyarrow.parquet as pq
 import pytest
+from made_up import make_records, write_jsonl
 
 
 def test_scores_are_row_aligned_with_the_shards(tmp_path, zipsel, pool, target):
@@ -103,3 +104,13 @@ def test_versions_are_shown(zipsel):
 
 def test_an_unknown_command_is_a_usage_error(zipsel):
     assert b"selct" in zipsel("selct", code=2).stderr
+
+
+def test_a_forced_select_after_a_score_chooses_the_same(zipsel, target, tmp_path):
+    write_jsonl(tmp_path / "many" / "a.jsonl", make_records(600))
+    arguments = ("many", "--target", target, "--work-dir", "work")
+    budget = ("--top-k", 5, "--add-field", "score")
+    zipsel("select", *arguments, "--output", "a.jsonl", *budget)
+    zipsel("score", *arguments)  # finishes what the cascade passed over
+    zipsel("select", *arguments, "--output", "b.jsonl", *budget, "--force")
+    assert (tmp_path / "a.jsonl").read_bytes() == (tmp_path / "b.jsonl").read_bytes()
