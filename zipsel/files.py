@@ -1,8 +1,9 @@
 """Output files that appear whole or not at all, alone or together, here or behind a URL.
 
-A file is written beside its name and renamed. One that goes to a URL is written into ``TMPDIR``,
-sent while nobody sees it, and shown when the others get their names: between the first and the
-last of them a reader sees some new files, some old, and no manifest.
+A file is written beside its name and renamed. One that goes to a URL is written into an outbox
+(of the work directory, where there is one, or of ``TMPDIR``), sent while nobody sees it, and shown
+when the others get their names: between the first and the last of them a reader sees some new
+files, some old, and no manifest.
 """
 
 from __future__ import annotations
@@ -22,14 +23,19 @@ from zipsel.uploads import Upload, open_upload
 #: Marks the temporary siblings of unfinished files, so that a later run can clear them away.
 TEMPORARY_MARK = ".zipsel-tmp-"
 
-#: Begins the names of directories in ``TMPDIR`` that hold files on their way to a URL.
+#: Begins the names of directories that hold files on their way to a URL.
 _OUTBOX = "zipsel-upload-"
 
 
 class Staging:
-    """Files on their way to their names: all are whole before the first appears."""
+    """Files on their way to their names: all are whole before the first appears.
 
-    def __init__(self) -> None:
+    Args:
+        around: Directory for the outbox of files that go to a URL; None for ``TMPDIR``.
+    """
+
+    def __init__(self, around: str | None = None) -> None:
+        self._around = around or tempfile.gettempdir()
         self._renames: list[tuple[str, str]] = []
         self._uploads: dict[str, Upload] = {}
         self._outbox: str | None = None
@@ -63,8 +69,9 @@ class Staging:
 
     def _open_outbox(self) -> str:
         if self._outbox is None:
-            _sweep_outboxes()
-            self._outbox = tempfile.mkdtemp(prefix=f"{_OUTBOX}{os.getpid()}-")
+            _sweep_outboxes(self._around)
+            prefix = f"{_OUTBOX}{os.getpid()}-"
+            self._outbox = tempfile.mkdtemp(prefix=prefix, dir=os.path.abspath(self._around))
         return self._outbox
 
     def prepare(self) -> None:
@@ -115,13 +122,16 @@ class Staging:
 
 
 @contextmanager
-def staged_files() -> Iterator[Staging]:
+def staged_files(around: str | None = None) -> Iterator[Staging]:
     """Stage several files; whoever does so commits them, and what is not committed goes.
+
+    Args:
+        around: As for ``Staging``.
 
     Raises:
         OutputError: If anything cannot be written.
     """
-    staging = Staging()
+    staging = Staging(around)
     try:
         yield staging
     except BrokenPipeError:
@@ -171,9 +181,8 @@ def sweep_temporaries(directory: str, prefix: str = ".") -> None:
                 os.unlink(os.path.join(directory, name))
 
 
-def _sweep_outboxes() -> None:
-    """Remove what runs of this machine that were killed left in ``TMPDIR``."""
-    directory = tempfile.gettempdir()
+def _sweep_outboxes(directory: str) -> None:
+    """Remove what runs of this machine left when they were killed."""
     with suppress(OSError):
         for name in os.listdir(directory):
             pid = name.removeprefix(_OUTBOX).partition("-")[0]

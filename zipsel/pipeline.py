@@ -134,7 +134,7 @@ def run_select(
             format_name,
             select.add_field,
         )
-        with staged_files() as staging:
+        with staged_files(work_dir.path) as staging:
             with run.stage("write"):
                 if output.is_stdout:
                     writer.write_lines(run.stdout, slice(0, len(passes.selection.taken)))

@@ -139,7 +139,7 @@ def _write(run: Run, output: ScoreOutput, pool: Sequence[Shard], parts: Sequence
     if output.path == STDIN:
         _write_lines(run, pool, parts, output.add_field)
     elif output.path is not None:
-        with staged_files() as staging:
+        with staged_files(run.settings.work_dir) as staging:
             for path, of_shard in _iter_files(output, pool, parts):
                 if output.format == "dolma":
                     from zipsel.integrations.dolma import write_attributes

@@ -202,12 +202,13 @@ def test_stopped_in_mid_upload_a_run_is_repeated_to_the_same_bytes(
     assert process.returncode == (130 if end == signal.SIGINT else -end), errors.decode()
     if end == signal.SIGINT:
         assert uploads_under_way(direct) == []
-        assert not list(tmp_path.glob("zipsel-upload-*"))
+        assert not list(tmp_path.rglob("zipsel-upload-*"))
     if (end, n_before) == (signal.SIGKILL, 3):
         assert uploads_under_way(direct) != []
         assert objects_below(direct, "bucket/out") == {}
     select(bucket, target, "s3://bucket/out", tmp_path / "work")
     assert_whole(direct, "bucket/out", expected)
+    assert not list(tmp_path.rglob("zipsel-upload-*"))
 
 
 def test_a_run_leaves_other_peoples_uploads_alone(bucket, target, tmp_path, direct):
