@@ -3,7 +3,7 @@
 Chunk i of a stream holds the lines that *begin* in its i-th ``CHUNK_BYTES``. The rule needs no
 index and gives the same chunks whether a worker seeks into a plain file or a stream is cut as it
 comes, so sidecar parts match however they were made. Whoever reads a chunk at once may take it in
-stretches, which stay in the processor's cache. A line longer than the row limit is never held:
+stretches, which need little memory. A line longer than the row limit is never held:
 its head is kept, the rest is dropped up to the next newline.
 """
 
@@ -14,12 +14,13 @@ from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from zipsel.readers import SNIPPET_BYTES
-from zipsel.records import BATCH_BYTES, CHUNK_BYTES
+from zipsel.records import CHUNK_BYTES
 
 _READ_BYTES = 1 << 18
 
-#: Where a chunk is taken in stretches: with the next piece it would be more than a batch.
-STRETCH_BYTES = BATCH_BYTES - _READ_BYTES
+#: Where a chunk is taken in stretches, about: memory stays small, and decompression, whose window
+#: scoring drives out of the cache, is taken up again seldom.
+STRETCH_BYTES = 4 << 20
 
 BOM = b"\xef\xbb\xbf"
 
