@@ -1,4 +1,4 @@
-"""Bins for alignments of any scorer, without knowing their range.
+"""Bins for alignments of any scorer, without knowing their range, and for lengths.
 
 The edges are those of the number format: sign, exponent and 7 bits of mantissa of a float32. A bin
 is 1 % wide anywhere, and the bin of a value never decreases as values grow.
@@ -12,6 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 N_BINS = 1 << 16
+
+#: Bins of lengths in a doubling: each is about 19 % wide.
+BINS_PER_DOUBLING = 4
+N_LENGTH_BINS = 40 * BINS_PER_DOUBLING
 
 
 def bins_of(values: NDArray[np.float64]) -> NDArray[np.uint32]:
@@ -63,3 +67,9 @@ def pack(values: NDArray[np.float64], n_bytes: NDArray[np.int64]) -> bytes:
     packed["n_records"] = np.bincount(of_record, minlength=len(bins))
     packed["n_bytes"] = np.bincount(of_record, n_bytes, minlength=len(bins))
     return packed.tobytes()
+
+
+def length_bins(n_bytes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Texts in each logarithmic length bin, int64 ``(N_LENGTH_BINS,)``; 0 bytes count as 1."""
+    bins = np.floor(np.log2(np.maximum(n_bytes, 1)) * BINS_PER_DOUBLING).astype(np.int64)
+    return np.bincount(np.minimum(bins, N_LENGTH_BINS - 1), minlength=N_LENGTH_BINS)

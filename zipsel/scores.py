@@ -22,7 +22,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from zipsel.bins import pack
+from zipsel.bins import N_LENGTH_BINS, length_bins, pack
 from zipsel.files import temporary_sibling
 from zipsel.readers import RowBatch
 from zipsel.records import TextBatch
@@ -51,6 +51,7 @@ class PartSummary(msgspec.Struct, frozen=True):
         has_lines: Whether the part holds the line of every finished row.
         histogram: Of the alignments of finished rows, as ``bins.pack`` makes it; whoever has
             merged it may drop it.
+        lengths: Bin of ``bins.length_bins`` → accepted texts; to be dropped likewise.
     """
 
     index: int
@@ -64,6 +65,7 @@ class PartSummary(msgspec.Struct, frozen=True):
     damage: str | None = None
     has_lines: bool = False
     histogram: bytes = b""
+    lengths: dict[int, int] = {}
 
     @property
     def n_rejected(self) -> int:
@@ -144,6 +146,7 @@ class PartBuilder:
     _rejects: dict[str, int] = field(default_factory=dict)
     _groups: dict[str, tuple[int, int]] = field(default_factory=dict)
     _finished: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
+    _lengths: np.ndarray = field(default_factory=lambda: np.zeros(N_LENGTH_BINS, np.int64))
 
     def add(self, rows: RowBatch, scores: Scores) -> None:
         """Append a batch of rows and the scores of its accepted texts."""
@@ -172,6 +175,7 @@ class PartBuilder:
         self._n_rows += rows.n_rows
         self._n_bytes += int(n_bytes.sum())
         self._n_screened += int(screened.sum())
+        self._lengths += length_bins(n_bytes)
         self._finished.append((scores["alignment"][~screened], n_bytes[~screened]))
 
     def _add_nothing(self) -> None:
@@ -235,6 +239,7 @@ class PartBuilder:
             final=final,
             damage=damage,
             has_lines=self.keeps_lines,
+            lengths={i: int(self._lengths[i]) for i in np.flatnonzero(self._lengths).tolist()},
             histogram=pack(*map(np.concatenate, zip(*self._finished, strict=True))),
         )
         columns = {name: pa.chunked_array(arrays) for name, arrays in self._columns.items()}
@@ -268,8 +273,8 @@ def read_scores(path: str, columns: dict[str, str]) -> Scores | None:
 
 def read_lines(path: str, positions: np.ndarray) -> list[bytes]:
     """Lines that a part holds, by their positions in it."""
-    lines: list[bytes] = _read(path, ["line"])["line"].take(pa.array(positions)).to_pylist()
-    return lines
+    lines = _read(path, ["line"])["line"].combine_chunks()
+    return [lines[position].as_py() for position in positions.tolist()]
 
 
 def score_table(part: Part) -> pa.Table:
@@ -283,5 +288,9 @@ def score_table(part: Part) -> pa.Table:
 
 def column_values(table: pa.Table, name: str, missing: Any) -> np.ndarray:
     """A column as numpy, ``missing`` where it is null."""
-    values: np.ndarray = table[name].fill_null(missing).to_numpy()
+    column = table[name]
+    values: np.ndarray = column.to_numpy()
+    if column.null_count:  # then whole numbers come as float64, which is exact up to 2^53
+        values = np.where(np.isnan(values), missing, values)
+        values = values.astype(column.type.to_pandas_dtype())
     return values

@@ -6,9 +6,11 @@ import heapq
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 from msgspec.structs import replace
+from numpy.typing import NDArray
 
-from zipsel.bins import Histogram
+from zipsel.bins import N_LENGTH_BINS, Histogram
 from zipsel.engines import Engine
 from zipsel.errors import BadShards, ShardError
 from zipsel.readers.lines import n_chunks
@@ -35,12 +37,14 @@ class PoolScores:
         bad_shards: Files that were skipped, or damaged and salvaged.
         n_reused: Parts that were there already.
         histogram: Alignments of the parts that were scored with the run's own screen.
+        lengths: Accepted texts in each bin of ``bins.length_bins``.
     """
 
     parts: list[Part]
     bad_shards: list[ShardError] = field(default_factory=list)
     n_reused: int = 0
-    histogram: Histogram | None = None
+    histogram: Histogram = field(default_factory=Histogram)
+    lengths: NDArray[np.int64] = field(default_factory=lambda: np.zeros(N_LENGTH_BINS, np.int64))
 
     @property
     def n_rows(self) -> int:
@@ -107,7 +111,7 @@ def score_pool(
     for part in parts:
         if part.summary.damage:
             bad[part.shard.path] = ShardError(part.shard.path, part.summary.damage)
-    return PoolScores(parts, list(bad.values()), plan.n_reused, plan.histogram)
+    return PoolScores(parts, list(bad.values()), plan.n_reused, plan.histogram, plan.lengths)
 
 
 def _largest_task(sizes: Sequence[int], n_workers: int) -> int:
@@ -130,6 +134,7 @@ class _Plan:
         self.summaries: dict[int, dict[int, PartSummary]] = {s.index: {} for s in shards}
         self.n_reused = 0
         self.histogram = Histogram()
+        self.lengths = np.zeros(N_LENGTH_BINS, np.int64)
         # Compressed shards are one task each, unless so few or so large that workers would idle:
         # then this process cuts them and hands out their chunks.
         self.feed_over_bytes = 0
@@ -137,18 +142,24 @@ class _Plan:
             self.feed_over_bytes = _largest_task([shard.n_bytes for shard in shards], n_workers)
 
     def take(self, shard: Shard, summary: PartSummary) -> None:
-        """Remember a part; of its histogram, only the sum with all others."""
+        """Remember a part; of what it counted, only the sum with all others."""
+        self._count(summary, 1)
+        kept = replace(summary, histogram=b"", lengths={})
+        self.summaries[shard.index][summary.index] = kept
+
+    def _count(self, summary: PartSummary, times: int) -> None:
         if summary.screen == self.job.screen:
-            self.histogram.add_packed(summary.histogram)
-        self.summaries[shard.index][summary.index] = replace(summary, histogram=b"")
+            self.histogram.add_packed(summary.histogram, times)
+        for length_bin, n_texts in summary.lengths.items():
+            self.lengths[length_bin] += times * n_texts
 
     def uncount(self, shards: Sequence[Shard]) -> None:
-        """Take shards that turned out to be bad from the histogram again."""
+        """Take shards that turned out to be bad from the sums again."""
         for shard in shards:
             for index in self.summaries[shard.index]:
                 summary = read_summary(part_path(self.job.folder, shard, index))
-                if summary is not None and summary.screen == self.job.screen:
-                    self.histogram.add_packed(summary.histogram, times=-1)
+                if summary is not None:
+                    self._count(summary, -1)
 
     def stored_bytes(self, task: ScoreTask) -> int:
         """Roughly how much of the stored pool a task was, for progress."""

@@ -16,7 +16,6 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from zipsel.errors import OutputError
-from zipsel.readers.columns import decode_binary
 from zipsel.rows import RowError, RowParser, TextSpec, decode_object, take_text
 
 
@@ -73,6 +72,8 @@ class Spooled:
 
 def text_of_row(table: pa.Table, i: int, spec: TextSpec) -> str:
     """The text of a table's row, of which pass one knows that it has one."""
+    from zipsel.readers.columns import decode_binary  # loads pyarrow.compute
+
     names = {path.split(".")[0] for path in spec.paths}
     row = {name: table[name][i].as_py() for name in table.column_names if name in names}
     return take_text(decode_binary(row, spec), spec)

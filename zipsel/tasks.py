@@ -13,7 +13,7 @@ from itertools import groupby
 from operator import attrgetter
 
 from zipsel.profile import load_cached
-from zipsel.readers import ReadOptions, RowBatch, tables
+from zipsel.readers import ReadOptions, RowBatch
 from zipsel.readers.csv_chunks import CsvChunk
 from zipsel.readers.groups import GroupChunk
 from zipsel.readers.lines import STRETCH_BYTES, LineChunk, read_chunk
@@ -151,6 +151,8 @@ def _iter_stretches(task: ScoreTask, damage: list[str]) -> Iterator[TextChunk]:
 
 
 def _score_groups(task: ScoreTask, chunk: GroupChunk, scorer: Scorer) -> PartSummary:
+    from zipsel.readers import tables  # loads pyarrow.compute
+
     check_unchanged(task.shard)
     damage: list[str] = []
     rows = tables.iter_rows(

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from zipsel.bins import length_bins
 from zipsel.report import charts
 from zipsel.report.figures import Curve, Histogram
 from zipsel.report.files import iter_report_files
@@ -16,7 +17,7 @@ from zipsel.report.html import loss_rows, render_report, strip_markup
 from zipsel.report.markdown import render_markdown
 from zipsel.report.model import Counts, Provenance, Report, ShardCounts
 from zipsel.report.shown import RejectExample, Removal, RemovedRecord, Saving, ShownRecord, Strip
-from zipsel.report.statistics import alignment_histogram, length_bins, length_histogram
+from zipsel.report.statistics import alignment_histogram, length_histogram
 from zipsel.report.strips import character_starts, heat_digits
 from zipsel.report.visible import code, plain, visible
 

@@ -14,7 +14,6 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from zipsel.errors import ShardError
-from zipsel.readers import csv_columns, tables
 from zipsel.readers.streams import iter_pieces, until_damage
 from zipsel.shards import Shard, open_raw
 
@@ -36,6 +35,8 @@ def iter_lines(
         ShardError: If the shard cannot be read so far.
     """
     if shard.is_delimited:
+        from zipsel.readers import csv_columns  # loads pyarrow.compute
+
         yield from csv_columns.iter_objects(shard, offsets, long_windows=long_windows)
         return
     with open_raw(shard) as file:
@@ -86,6 +87,8 @@ def iter_tables(shard: Shard, rows: NDArray[np.int64]) -> Iterator[pa.Table]:
 
 
 def _iter_taken(shard: Shard, rows: NDArray[np.int64]) -> Iterator[pa.RecordBatch]:
+    from zipsel.readers import tables  # loads pyarrow.compute
+
     first_row = 0
     for n_rows, read in tables.iter_groups(shard):
         low, high = np.searchsorted(rows, [first_row, first_row + n_rows])

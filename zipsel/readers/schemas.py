@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from zipsel.errors import ShardError
-from zipsel.readers.tables import read_schema
 from zipsel.shards import Shard
 
 
@@ -17,6 +16,8 @@ def schema_errors(shards: Sequence[Shard]) -> list[ShardError]:
     A column may be absent, or of a narrower type; that is widened. Unreadable footers are for
     the reader to report.
     """
+    from zipsel.readers.tables import read_schema  # loads pyarrow.compute
+
     merged, errors = pa.schema([]), []
     seen: dict[str, tuple[Shard, pa.DataType]] = {}
     for shard in shards:

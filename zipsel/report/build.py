@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from zipsel.bins import length_bins
 from zipsel.profile import Profile
 from zipsel.ranking import Ranking
 from zipsel.report.figures import Curve, GroupShare
@@ -17,10 +18,8 @@ from zipsel.report.removals import cover_facets, list_removals
 from zipsel.report.show import show_records, show_rejects
 from zipsel.report.statistics import (
     alignment_histogram,
-    length_bins,
     length_histogram,
     length_quantiles,
-    pool_length_bins,
     pool_quantiles,
     quantiles,
 )
@@ -53,7 +52,7 @@ def build_report(
     """Put a report together."""
     chosen = selection.chosen
     counts = count(scores, shards, ranking, selection)
-    pool_lengths = pool_length_bins(scores.parts)
+    pool_lengths = scores.lengths
     shown = show_records(selection, shards, ranking.group_names, spec, profile)
     cascade = None
     if share is not None:

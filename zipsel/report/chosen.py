@@ -45,9 +45,9 @@ def chosen_table(
 
 def write_chosen(file: IO[bytes], table: pa.Table) -> None:
     """Write the table into an open file."""
-    from pyarrow import feather
-
-    feather.write_feather(table, file, compression="zstd")
+    options = pa.ipc.IpcWriteOptions(compression="zstd")
+    with pa.ipc.new_file(file, table.schema, options=options) as sink:
+        sink.write_table(table)
 
 
 def read_chosen(path: str | Path) -> pa.Table:

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
-from zipsel.bins import N_BINS, bin_floor, bins_of
+from zipsel.bins import BINS_PER_DOUBLING, N_BINS, bin_floor, bins_of, length_bins
 from zipsel.report.figures import Histogram
-from zipsel.scores import Part, read_columns
 
 _N_SHOWN_BINS = 48
 
 #: Share of the pool that the bins before the last hold, at least.
 _UNCUT_SHARE = 0.995
-#: Length bins in a doubling: each is about 19 % wide.
-_BINS_PER_DOUBLING = 4
-_N_LENGTH_BINS = 40 * _BINS_PER_DOUBLING
 
 _PERCENTILES = (1, 10, 25, 50, 75, 90, 99)
 
@@ -72,33 +66,18 @@ def quantiles(values: NDArray[np.float64]) -> dict[str, float]:
     return {f"p{p}": round(v, 6) for p, v in zip(_PERCENTILES, found, strict=True)}
 
 
-def length_bins(n_bytes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Texts in each logarithmic length bin, int64 ``(_N_LENGTH_BINS,)``; 0 bytes count as 1."""
-    bins = np.floor(np.log2(np.maximum(n_bytes, 1)) * _BINS_PER_DOUBLING).astype(np.int64)
-    return np.bincount(np.minimum(bins, _N_LENGTH_BINS - 1), minlength=_N_LENGTH_BINS)
-
-
-def pool_length_bins(parts: Sequence[Part]) -> NDArray[np.int64]:
-    """``length_bins`` of a pool's accepted texts, from its sidecar."""
-    bins = np.zeros(_N_LENGTH_BINS, np.int64)
-    for part in parts:
-        n_bytes = read_columns(part, ["n_bytes"])["n_bytes"].drop_null()
-        bins += length_bins(n_bytes.to_numpy().astype(np.int64))
-    return bins
-
-
 def length_histogram(pool_bins: NDArray[np.int64], subset: NDArray[np.int64]) -> Histogram:
     """Lengths of texts in bytes, over logarithmic bins from the shortest to the longest.
 
     Args:
-        pool_bins: As ``pool_length_bins`` gives them.
+        pool_bins: Of the pool, as ``length_bins`` counts.
         subset: Lengths of the chosen texts.
     """
     used = np.flatnonzero(pool_bins)
     if len(used) == 0:
         return Histogram(edges=[1.0, 2.0], pool=[0], subset=[0])
     inside = slice(int(used[0]), int(used[-1]) + 1)
-    edges = 2 ** (np.arange(inside.start, inside.stop + 1) / _BINS_PER_DOUBLING)
+    edges = 2 ** (np.arange(inside.start, inside.stop + 1) / BINS_PER_DOUBLING)
     return Histogram(
         edges=[round(edge, 2) for edge in edges.tolist()],
         pool=pool_bins[inside].tolist(),
@@ -113,5 +92,5 @@ def length_quantiles(bins: NDArray[np.int64]) -> dict[str, float]:
         return {}
     cumulative = np.cumsum(bins)
     found = [int(np.searchsorted(cumulative, total * p / 100)) for p in _PERCENTILES]
-    middles = 2 ** ((np.array(found) + 0.5) / _BINS_PER_DOUBLING)
+    middles = 2 ** ((np.array(found) + 0.5) / BINS_PER_DOUBLING)
     return {f"p{p}": round(v) for p, v in zip(_PERCENTILES, middles.tolist(), strict=True)}
