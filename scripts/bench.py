@@ -17,11 +17,21 @@ import tempfile
 import time
 from pathlib import Path
 
+from bench_lib import growth, limits, peers
 from bench_lib.material import prepare
 from bench_lib.processes import REPOSITORY, Failed
-from bench_lib.sections import SECTIONS, Bench
+from bench_lib.session import Bench
 from bench_lib.table import Row, Table
 
+SECTIONS = {
+    "kernels": limits.measure_kernels,
+    "limits": limits.measure_limits,
+    "memory": limits.measure_memory,
+    "growth": growth.measure_growth,
+    "stages": growth.measure_stages,
+    "models": peers.measure_models,
+    "peers": peers.measure_peers,
+}
 RESULTS = REPOSITORY / "scripts" / "results" / "bench.json"
 
 

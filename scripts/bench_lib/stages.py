@@ -17,7 +17,8 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ from bench_lib.kernels import Row, fit, read_texts, zstd_pair
 from zipsel.cascade import _LEAST_SHARE
 from zipsel.readers import ReadOptions
 from zipsel.readers.jsonl import iter_rows
-from zipsel.readers.lines import LineChunk, cut_lines
+from zipsel.readers.lines import STRETCH_BYTES, LineChunk, cut_lines
 from zipsel.readers.streams import iter_pieces
 from zipsel.rows import RowParser, TextSpec
 from zipsel.scorers.ngram import bucket_words, words_at_every_byte
@@ -59,11 +60,12 @@ def main() -> None:
             for _ in iter_pieces(file, shard, ""):
                 pass
 
-    def decompress() -> list[LineChunk]:
+    def stretches() -> Iterator[LineChunk]:
         with open(shard, "rb") as file:
-            return list(cut_lines(iter_pieces(file, shard, "zst"), options.max_row_bytes))
+            pieces = iter_pieces(file, shard, "zst")
+            yield from cut_lines(pieces, options.max_row_bytes, stretch_bytes=STRETCH_BYTES)
 
-    chunks = decompress()
+    chunks = list(stretches())
     plain = b"".join(chunk.data for chunk in chunks)
     rows = [batch for chunk in chunks for batch in iter_rows(chunk, parser, options)]
     batches = [batch.texts for batch in rows]
@@ -100,7 +102,7 @@ def main() -> None:
     figures = {
         "read": (seconds(read), seconds(Path(shard).read_bytes)),
         "decompress": (
-            seconds(decompress),
+            seconds(lambda: deque(stretches(), maxlen=0)),
             seconds(
                 lambda: zstandard.ZstdDecompressor().decompress(stored, max_output_size=len(plain))
             ),
