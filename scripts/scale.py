@@ -27,13 +27,14 @@ from bench_lib.material import Material, prepare
 from bench_lib.processes import zipsel as command_of
 
 import zipsel.ranking
+from zipsel.part_builder import PartBuilder
 from zipsel.profile import Profile
 from zipsel.ranking import Candidates, Ranking
 from zipsel.readers import ReadOptions, RowBatch
 from zipsel.records import TextBatch
 from zipsel.rows import TextSpec
 from zipsel.scorers.fused import FusedScorer
-from zipsel.scores import PartBuilder, part_path
+from zipsel.scores import part_path
 from zipsel.scoring import score_pool
 from zipsel.selection.budgets import Budget
 from zipsel.selection.choose import Chooser

@@ -23,13 +23,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zipsel.errors import UsageError
-from zipsel.fitting import read_targets
 from zipsel.judge import bits_per_byte, join_records, ppm_bits
 from zipsel.records import TextBatch
 from zipsel.report.figures import Curve
-from zipsel.rows import RowParser, TextSpec
+from zipsel.row_parser import RowParser
+from zipsel.rows import TextSpec
 from zipsel.selection.budgets import Budget
 from zipsel.settings import ScoreSettings, SelectSettings
+from zipsel.targets import read_targets
 
 N_FOLDS = 3
 LARGEST_BYTES = 8 << 20

@@ -12,9 +12,10 @@ from typing import IO
 
 from zipsel.engines import open_engine
 from zipsel.errors import UsageError
+from zipsel.finding import refuse_stdin_among
 from zipsel.progress import Log
 from zipsel.settings import ScoreOutput, ScoreSettings, SelectSettings
-from zipsel.shards import STDIN, refuse_stdin_among
+from zipsel.shards import STDIN
 
 
 def select(

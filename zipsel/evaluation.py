@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zipsel.errors import BadShards, ShardError, UsageError
-from zipsel.fitting import read_target
+from zipsel.finding import find_shards
 from zipsel.judge import (
     bits_per_byte,
     cut_to_equal_bytes,
@@ -33,7 +33,8 @@ from zipsel.readers import ReadOptions
 from zipsel.readers.whole import iter_shard
 from zipsel.report.summary import human_bytes
 from zipsel.rows import TextSpec
-from zipsel.shards import Shard, find_shards
+from zipsel.shards import Shard
+from zipsel.targets import read_target
 from zipsel.verdicts import Evaluation, Judge, Judged, JudgedRandom
 
 #: The judge reads about 1 MB a second and needs up to 16 bytes of memory for each.

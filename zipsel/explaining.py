@@ -14,7 +14,6 @@ from zipsel.explain.explanation import explain_texts
 from zipsel.explain.model import Explanation
 from zipsel.explain.records import iter_found, parse_record, read_record
 from zipsel.files import write_atomically
-from zipsel.fitting import read_target
 from zipsel.profile import Profile
 from zipsel.readers import ReadOptions
 from zipsel.report.runs import FinishedRun, open_run
@@ -23,6 +22,7 @@ from zipsel.report.strips import ngram_length, strip_of
 from zipsel.rows import TextSpec, check_text
 from zipsel.scorers.conditional import ConditionalScorer
 from zipsel.shards import STDIN
+from zipsel.targets import read_target
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ from zipsel.engines import Engine
 from zipsel.errors import BadShards, OutputError, ShardError
 from zipsel.ranking import Candidates
 from zipsel.readers import ReadOptions, fetch
-from zipsel.rows import RowError, RowParser, TextSpec
+from zipsel.row_parser import RowParser
+from zipsel.rows import RowError, TextSpec
 from zipsel.scores import Part, read_lines
 from zipsel.selection.inspect import Inspection
 from zipsel.shards import Shard, check_unchanged

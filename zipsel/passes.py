@@ -15,7 +15,6 @@ from functools import partial
 from zipsel.cascade import contender_share, screen_of
 from zipsel.engines import Engine
 from zipsel.errors import BadShards, ShardError
-from zipsel.fitting import save_excluded
 from zipsel.profile import Profile
 from zipsel.ranking import Ranking
 from zipsel.rejects import check_rejects
@@ -29,6 +28,7 @@ from zipsel.selection.leaks import LeakSources
 from zipsel.settings import ScoreSettings, SelectSettings, digest_of
 from zipsel.shards import Shard
 from zipsel.stores import Store, score_and_keep
+from zipsel.targets import save_excluded
 from zipsel.tasks import Job, ScoreTask, score_chunks
 from zipsel.workdir import WorkDir
 

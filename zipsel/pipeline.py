@@ -11,7 +11,8 @@ import msgspec
 from zipsel.choice_rules import check_choice
 from zipsel.engines import Engine
 from zipsel.files import Staging, staged_files
-from zipsel.fitting import fit_profile, input_paths, open_profile, profile_key, read_targets
+from zipsel.finding import find_shards
+from zipsel.fitting import fit_profile, open_profile, profile_key
 from zipsel.formats import resolve_format
 from zipsel.held_out import HeldOut
 from zipsel.outputs import Output, refuse_overwriting
@@ -33,9 +34,10 @@ from zipsel.report.removals import iter_leaks
 from zipsel.run import Run
 from zipsel.scores import SIDECAR_VERSION
 from zipsel.settings import ScoreSettings, SelectSettings, digest_of
-from zipsel.shards import Shard, find_shards
+from zipsel.shards import Shard
 from zipsel.storage import is_remote
 from zipsel.stores import Store
+from zipsel.targets import input_paths, read_targets
 from zipsel.uploads import check_writable
 from zipsel.workdir import WorkDir
 from zipsel.writers import SubsetWriter

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field, replace
 from typing import IO
 
 from zipsel.errors import BadShards, ShardError
+from zipsel.finding import find_shards
 from zipsel.progress import Log
 from zipsel.readers.check import find_damage
 from zipsel.settings import ScoreSettings
-from zipsel.shards import Shard, find_shards
+from zipsel.shards import Shard
 
 
 @dataclass

@@ -18,7 +18,8 @@ from zipsel.readers.lines import n_chunks, read_chunk
 from zipsel.readers.streams import iter_pieces
 from zipsel.readers.text import TextChunk, cut_shard, iter_rows
 from zipsel.records import TextBatch
-from zipsel.rows import RowParser, TextSpec
+from zipsel.row_parser import RowParser
+from zipsel.rows import TextSpec
 from zipsel.shards import Shard, open_raw
 
 DEFAULT_SAMPLE_BYTES = 8 << 20

@@ -7,16 +7,15 @@ file that was rewritten in any way that the file system notices gets another one
 
 from __future__ import annotations
 
-import glob
 import os
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import BinaryIO
 
 from zipsel import dataset_dirs, storage
-from zipsel.errors import ShardError, UsageError
+from zipsel.errors import ShardError
 
 #: Bytes at each end of a file that go into its fingerprint.
 _FINGERPRINT_END_BYTES = 1 << 16
@@ -24,7 +23,8 @@ _FINGERPRINT_END_BYTES = 1 << 16
 STDIN = "-"
 
 _COMPRESSIONS = {".gz": "gz", ".zst": "zst"}
-_FORMATS = {
+#: Suffix → format.
+FORMATS = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".json": "jsonl",
@@ -51,14 +51,10 @@ _MAGIC = {
     b"\xff\xff\xff\xff": "Arrow",
     b"FEA1": "Feather version 1",
 }
-_FOREIGN_COMPRESSIONS = frozenset({".bz2", ".xz", ".lz4", ".br", ".zip", ".snappy", ".lzma"})
+#: Suffixes of compressed files that are not read.
+FOREIGN_COMPRESSIONS = frozenset({".bz2", ".xz", ".lz4", ".br", ".zip", ".snappy", ".lzma"})
 _COMPRESSION_NAMES = {"gz": "gzip", "zst": "zstd"}
 _TABLE_NAMES = {"parquet": "Parquet", "arrow": "Arrow"}
-#: Files that tools, this one among them, write beside shards and that hold no records.
-_NOT_SHARDS = frozenset(
-    {"manifest.json", "report.json", "rejects.jsonl", "leaks.jsonl", "chosen.feather",
-     *dataset_dirs.SIDE_FILES}
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -103,34 +99,8 @@ def split_suffix(path: str) -> tuple[str | None, str]:
     compression = _COMPRESSIONS.get(suffix, "")
     if compression:
         suffix = os.path.splitext(stem)[1]
-    known = _FORMATS.get(suffix)
+    known = FORMATS.get(suffix)
     return (None if compression and known in TABLE_FORMATS else known), compression
-
-
-def find_shards(
-    patterns: Sequence[str], formats: Iterable[str] = POOL_FORMATS
-) -> tuple[list[Shard], list[ShardError]]:
-    """Find the files that patterns name, in the order given, directories sorted by path.
-
-    A file named twice is read once. Every bad file is reported, not the first alone.
-
-    Returns:
-        The shards, and an error for each name under which no readable file stands.
-    """
-    shards: list[Shard] = []
-    errors: list[ShardError] = []
-    seen: set[str] = set()
-    for pattern in patterns:
-        for path in _expand(pattern, frozenset(formats), errors):
-            real = os.path.realpath(path)
-            if real in seen:
-                continue
-            seen.add(real)
-            try:
-                shards.append(open_shard(path, len(shards), formats))
-            except ShardError as error:
-                errors.append(error)
-    return shards, errors
 
 
 def open_shard(path: str, index: int, formats: Iterable[str] = POOL_FORMATS) -> Shard:
@@ -142,7 +112,7 @@ def open_shard(path: str, index: int, formats: Iterable[str] = POOL_FORMATS) -> 
     _check_name(path)
     kind, compression = split_suffix(path)
     if kind is None or kind not in formats:
-        raise ShardError(path, f"the suffix is none of {_suffixes(formats)}")
+        raise ShardError(path, f"the suffix is none of {suffixes_of(formats)}")
     if kind == "arrow":
         dataset_dirs.refuse_indexed(path)
     if storage.is_remote(path):
@@ -224,84 +194,11 @@ def _is_skippable_frame(head: bytes) -> bool:
     return len(head) >= 4 and head[1:4] == b"\x2a\x4d\x18" and head[0] & 0xF0 == 0x50
 
 
-def _suffixes(formats: Iterable[str]) -> str:
+def suffixes_of(formats: Iterable[str]) -> str:
+    """The suffixes of some formats, for a message."""
     wanted = set(formats)
-    names = [suffix for suffix, kind in _FORMATS.items() if kind in wanted]
+    names = [suffix for suffix, kind in FORMATS.items() if kind in wanted]
     return ", ".join(names) + " (all but tables also with .gz or .zst)"
-
-
-def _expand(pattern: str, formats: frozenset[str], errors: list[ShardError]) -> list[str]:
-    """The files behind one argument; what is wrong with it is appended to ``errors``."""
-    if storage.is_remote(pattern):
-        try:
-            return storage.expand(pattern, lambda name: _is_shard_name(name, formats))
-        except ShardError as error:
-            errors.append(error)
-            return []
-    if os.path.isdir(pattern):
-        n_errors = len(errors)
-        paths = sorted(_walk(pattern, formats, errors))
-        if not paths and len(errors) == n_errors:
-            errors.append(ShardError(pattern, f"no file below it ends in {_suffixes(formats)}"))
-        return paths
-    if os.path.lexists(pattern):
-        return [pattern]
-    found = glob.glob(pattern, recursive=True)
-    paths = sorted(path for path in found if not os.path.isdir(path))
-    if not paths:
-        errors.append(ShardError(pattern, "no such file, and no file matches it as a pattern"))
-    return paths
-
-
-def _walk(directory: str, formats: frozenset[str], errors: list[ShardError]) -> Iterator[str]:
-    """Shards below a directory; hidden and underscored names and known by-products are not."""
-    visited: set[str] = set()
-
-    def note(error: OSError) -> None:
-        errors.append(ShardError(str(error.filename), (error.strerror or str(error)).lower()))
-
-    for parent, directories, names in os.walk(directory, onerror=note, followlinks=True):
-        real = os.path.realpath(parent)
-        if real in visited:  # a symbolic link back up
-            directories.clear()
-            continue
-        visited.add(real)
-        if "arrow" in formats:
-            errors.extend(dataset_dirs.missing_files(parent, names))
-        directories[:] = sorted(name for name in directories if name[0] not in "._")
-        for name in names:
-            if _is_shard_name(name, formats):
-                yield os.path.join(parent, name)
-
-
-def _is_shard_name(name: str, formats: frozenset[str]) -> bool:
-    return (
-        name[:1] not in "._"
-        and name not in _NOT_SHARDS
-        and not dataset_dirs.is_cache(name)
-        and _looks_like_shard(name, formats)
-    )
-
-
-def _looks_like_shard(name: str, formats: frozenset[str]) -> bool:
-    """Whether a file in a directory is meant: also one in a compression that is not read.
-
-    It is refused later, by name; passing it over would lose its rows in silence.
-    """
-    stem, suffix = os.path.splitext(name.lower())
-    if suffix in _FOREIGN_COMPRESSIONS:
-        return os.path.splitext(stem)[1] in _FORMATS
-    return split_suffix(name)[0] in formats
-
-
-def refuse_stdin_among(patterns: Sequence[str]) -> None:
-    """Raise unless ``-`` stands alone.
-
-    Raises:
-        UsageError: If ``-`` stands beside other names.
-    """
-    if STDIN in patterns and len(patterns) > 1:
-        raise UsageError("- (standard input) cannot be combined with other files")
 
 
 def open_raw(shard: Shard) -> BinaryIO:

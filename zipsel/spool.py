@@ -16,7 +16,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from zipsel.errors import OutputError
-from zipsel.rows import RowError, RowParser, TextSpec, decode_object, take_text
+from zipsel.row_parser import RowParser, decode_object
+from zipsel.rows import RowError, TextSpec, take_text
 
 
 @dataclass

@@ -18,15 +18,16 @@ import numpy as np
 from msgspec import structs
 
 from zipsel.engines.local import LocalEngine
-from zipsel.fitting import make_profile, read_targets
+from zipsel.fitting import make_profile
 from zipsel.profile import Profile
 from zipsel.readers.jsonl import iter_rows
 from zipsel.readers.lines import LineChunk, iter_whole_lines
 from zipsel.rejects import N_SHOWN, Reject, too_many_rejects
-from zipsel.rows import RowParser
+from zipsel.row_parser import RowParser
 from zipsel.sample import sample_chunks
 from zipsel.settings import ScoreSettings
 from zipsel.shards import STDIN
+from zipsel.targets import read_targets
 from zipsel.tasks import Job
 from zipsel.workdir import WorkDir
 from zipsel.writers import with_field

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from operator import attrgetter
 
+from zipsel.part_builder import PartBuilder
 from zipsel.profile import load_cached
 from zipsel.readers import ReadOptions, RowBatch
 from zipsel.readers.csv_chunks import CsvChunk
@@ -19,10 +20,11 @@ from zipsel.readers.groups import GroupChunk
 from zipsel.readers.lines import STRETCH_BYTES, LineChunk, read_chunk
 from zipsel.readers.streams import iter_pieces, until_damage
 from zipsel.readers.text import TextChunk, cut_shard, iter_rows
-from zipsel.rows import RowParser, TextSpec
+from zipsel.row_parser import RowParser
+from zipsel.rows import TextSpec
 from zipsel.scorers import Scorer, Scores
 from zipsel.scorers.faceted import Cascade
-from zipsel.scores import PartBuilder, PartSummary, part_path, read_scores, read_summary
+from zipsel.scores import PartSummary, part_path, read_scores, read_summary
 from zipsel.shards import Shard, check_unchanged, open_raw
 
 

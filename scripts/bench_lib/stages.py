@@ -27,13 +27,14 @@ from msgspec import json as fast_json
 
 from bench_lib.kernels import Row, fit, read_texts, zstd_pair
 from zipsel.cascade import _LEAST_SHARE
+from zipsel.part_builder import PartBuilder
 from zipsel.readers import ReadOptions
 from zipsel.readers.jsonl import iter_rows
 from zipsel.readers.lines import STRETCH_BYTES, LineChunk, cut_lines
 from zipsel.readers.streams import iter_pieces
-from zipsel.rows import RowParser, TextSpec
+from zipsel.row_parser import RowParser
+from zipsel.rows import TextSpec
 from zipsel.scorers.ngram import bucket_words, words_at_every_byte
-from zipsel.scores import PartBuilder
 
 N_REPEATS = 5
 BLOCK_BYTES = 1 << 17

@@ -20,7 +20,8 @@ from zipsel.readers import parquet as parquet_reader
 from zipsel.readers.jsonl import iter_rows
 from zipsel.readers.lines import cut_lines, iter_whole_lines
 from zipsel.readers.streams import iter_pieces
-from zipsel.rows import RowError, RowParser, TextSpec, parse_template, take_text
+from zipsel.row_parser import RowParser
+from zipsel.rows import RowError, TextSpec, parse_template, take_text
 from zipsel.shards import open_shard
 
 _OPTIONS = ReadOptions(max_row_bytes=1024, group_field="kind")

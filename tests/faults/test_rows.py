@@ -15,7 +15,8 @@ from faults.faulty import make_records, write_lines, write_records
 from zipsel.readers import ReadOptions
 from zipsel.readers.jsonl import iter_rows
 from zipsel.readers.lines import cut_lines, iter_whole_lines
-from zipsel.rows import RowParser, TextSpec
+from zipsel.row_parser import RowParser
+from zipsel.rows import TextSpec
 
 KINDS = ["jsonl", "gz", "zst"]
 

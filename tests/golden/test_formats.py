@@ -13,13 +13,13 @@ from made_up import make_records
 from pyarrow import feather
 
 from zipsel.engines.local import LocalEngine
+from zipsel.finding import find_shards
 from zipsel.pipeline import run_fit, run_select
 from zipsel.progress import Log
 from zipsel.run import Run
 from zipsel.scoring import score_pool
 from zipsel.selection.budgets import Budget
 from zipsel.settings import ScoreSettings, SelectSettings
-from zipsel.shards import find_shards
 from zipsel.tasks import Job
 
 N_SHARDS = 3

@@ -8,11 +8,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from zipsel.bins import Histogram, bin_floor, bins_of
+from zipsel.part_builder import PartBuilder
 from zipsel.ranking import Candidates, Ranking
 from zipsel.readers import RowBatch
 from zipsel.records import TextBatch
 from zipsel.rows import Reason
-from zipsel.scores import PartBuilder, place_parts
+from zipsel.scores import place_parts
 from zipsel.selection.budgets import Budget, Meter
 from zipsel.shards import Shard
 

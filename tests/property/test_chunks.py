@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from zipsel.readers import ReadOptions
 from zipsel.readers.jsonl import iter_rows
 from zipsel.readers.lines import cut_lines, n_chunks, read_chunk
-from zipsel.rows import Reason, RowError, RowParser, TextSpec
+from zipsel.row_parser import RowParser
+from zipsel.rows import Reason, RowError, TextSpec
 
 MAX_ROW_BYTES = 300
 BOM = b"\xef\xbb\xbf"

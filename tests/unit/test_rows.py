@@ -5,7 +5,8 @@ import json
 import pytest
 
 from zipsel.errors import UsageError
-from zipsel.rows import Reason, RowError, RowParser, TextSpec, group_name, take_text
+from zipsel.row_parser import RowParser
+from zipsel.rows import Reason, RowError, TextSpec, group_name, take_text
 
 FIELD = TextSpec()
 CHAT = TextSpec("chat", "")

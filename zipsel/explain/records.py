@@ -9,7 +9,8 @@ import numpy as np
 from zipsel.errors import ShardError, UsageError
 from zipsel.readers import ReadOptions, fetch, tables
 from zipsel.readers.whole import iter_shard
-from zipsel.rows import RowError, RowParser, TextSpec
+from zipsel.row_parser import RowParser
+from zipsel.rows import RowError, TextSpec
 from zipsel.shards import Shard, open_shard
 from zipsel.spool import text_of_row
 

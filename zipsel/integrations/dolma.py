@@ -16,7 +16,8 @@ import numpy as np
 
 from zipsel.errors import OutputError, ShardError, UsageError
 from zipsel.readers import ReadOptions, fetch
-from zipsel.rows import RowError, RowParser, TextSpec, decode_object
+from zipsel.row_parser import RowParser, decode_object
+from zipsel.rows import RowError, TextSpec
 from zipsel.scores import Part, column_values, read_columns
 from zipsel.shards import Shard
 from zipsel.writers import open_compressed

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from zipsel.readers import SNIPPET_BYTES, Lines, ReadOptions, RowBatch
 from zipsel.readers.lines import BOM, LineChunk
 from zipsel.records import BATCH_BYTES, TextBatch
-from zipsel.rows import MAX_DEPTH, Reason, RowError, RowParser, is_too_deep
+from zipsel.row_parser import MAX_DEPTH, RowParser, is_too_deep
+from zipsel.rows import Reason, RowError
 
 
 def iter_rows(chunk: LineChunk, parser: RowParser, options: ReadOptions) -> Iterator[RowBatch]:

@@ -8,7 +8,8 @@ from zipsel.readers import ReadOptions, RowBatch, csv_chunks, csv_rows, jsonl
 from zipsel.readers.csv_chunks import CsvChunk
 from zipsel.readers.lines import LineChunk, cut_lines
 from zipsel.records import CHUNK_BYTES
-from zipsel.rows import RowParser, TextSpec
+from zipsel.row_parser import RowParser
+from zipsel.rows import TextSpec
 from zipsel.shards import Shard
 
 TextChunk = LineChunk | CsvChunk

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from zipsel.readers import ReadOptions, RowBatch
 from zipsel.readers.streams import iter_pieces
 from zipsel.readers.text import cut_shard, iter_rows
-from zipsel.rows import RowParser, TextSpec
+from zipsel.row_parser import RowParser
+from zipsel.rows import TextSpec
 from zipsel.shards import Shard, open_raw
 
 
