@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
-from zipsel.cli.options import SectionCommand
+from zipsel.cli.parameters import SectionCommand
 
 _EPILOG = """\b
 Example:

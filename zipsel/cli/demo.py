@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from zipsel.cli.options import SectionCommand, command_line, make_log, option, run_options
+from zipsel.cli.options import command_line, make_log, run_options
+from zipsel.cli.parameters import SectionCommand, option
 
 _EPILOG = """\b
 Example:

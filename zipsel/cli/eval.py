@@ -9,16 +9,14 @@ from typing import Any
 import click
 
 from zipsel.cli.options import (
-    SectionCommand,
-    SizeType,
     make_log,
     message_options,
-    option,
     seed_option,
     text_options,
     text_spec,
     workers_option,
 )
+from zipsel.cli.parameters import SectionCommand, SizeType, option
 
 _EPILOG = """\b
 Example:

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from zipsel.cli.options import SectionCommand, option, text_options, text_spec
+from zipsel.cli.options import text_options, text_spec
+from zipsel.cli.parameters import SectionCommand, option
 
 _EPILOG = """\b
 Example:

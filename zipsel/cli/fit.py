@@ -7,9 +7,7 @@ from typing import Any
 import click
 
 from zipsel.cli.options import (
-    SectionCommand,
     make_log,
-    option,
     pool_argument,
     read_options,
     run_options,
@@ -18,6 +16,7 @@ from zipsel.cli.options import (
     target_options,
     text_options,
 )
+from zipsel.cli.parameters import SectionCommand, option
 
 _EPILOG = """\b
 Example:

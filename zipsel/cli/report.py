@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from zipsel.cli.options import SectionCommand, option
+from zipsel.cli.parameters import SectionCommand, option
 from zipsel.errors import UsageError
 
 _EPILOG = """\b

@@ -10,10 +10,8 @@ from typing import Any
 import click
 
 from zipsel.cli.options import (
-    SectionCommand,
     group_option,
     make_log,
-    option,
     pool_argument,
     read_options,
     run_options,
@@ -22,6 +20,7 @@ from zipsel.cli.options import (
     target_options,
     text_options,
 )
+from zipsel.cli.parameters import SectionCommand, option
 from zipsel.errors import UsageError
 from zipsel.settings import ScoreOutput
 from zipsel.shares import Share, share_of_launcher

@@ -10,21 +10,18 @@ from typing import Any
 import click
 
 from zipsel.cli.options import (
-    SectionCommand,
-    SizeType,
     command_line,
     group_option,
     make_log,
-    option,
     pool_argument,
     read_options,
     run_options,
     score_settings,
     scorer_options,
-    stack,
     target_options,
     text_options,
 )
+from zipsel.cli.parameters import SectionCommand, SizeType, option, stack
 from zipsel.errors import UsageError
 from zipsel.formats import FORMATS
 from zipsel.selection.budgets import Budget, BudgetKind
