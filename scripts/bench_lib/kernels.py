@@ -88,7 +88,7 @@ def zstd_pair(scorer: ConditionalScorer, batches: Sequence[TextBatch]) -> Callab
     """Both zstd calls on every text, without so much as a look at the sizes."""
     compressors = scorer._compressors
     buffers = []
-    for batch in batches:
+    for batch in filter(len, batches):  # zstandard refuses to compress nothing
         segments = np.empty((len(batch), 2), np.uint64)
         segments[:, 0], segments[:, 1] = batch.offsets[:-1], batch.n_bytes
         buffers.append(zstandard.BufferWithSegments(batch.buffer.data, segments.tobytes()))

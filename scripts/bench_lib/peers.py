@@ -102,6 +102,7 @@ def measure_models(bench: Bench) -> None:
     material = bench.material
     ours = bench.time({"own": bench.select(1)})["own"].median
     n_records = material.sizes[0]
+    material.clean()
     peak = peak_bytes(bench.select(1), material.folder) / MB
     rate = n_records / ours
     bench.table.add(
