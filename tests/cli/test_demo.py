@@ -13,8 +13,10 @@ def test_the_demo_finds_documented_functions(tmp_path, zipsel):
     report = json.loads((tmp_path / "here" / "subset" / "report.json").read_bytes())
     in_pool = {group["name"]: group["n_pool"] for group in report["groups"]}
 
-    assert len(documented) > 0.55 * len(rows) > 50
-    assert in_pool["documented functions"] < 0.3 * sum(in_pool.values())
+    # How much of it there is, is another matter in every Python's standard library.
+    share_of_pool = in_pool["documented functions"] / sum(in_pool.values())
+    assert len(rows) > 50
+    assert len(documented) / len(rows) > 1.5 * share_of_pool
     assert len(in_pool) >= 4
     assert done.stdout == b""
     shown = done.stderr.decode()

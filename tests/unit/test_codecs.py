@@ -7,7 +7,7 @@ import random
 import pytest
 import zstandard
 
-from zipsel.codecs import CODECS, check_codec, gzip_size, size_function
+from zipsel.codecs import CODECS, check_codec, gzip_size, pair_size_function, size_function
 from zipsel.errors import UsageError
 
 TEXTS = [
@@ -24,6 +24,16 @@ TEXTS = [
 def test_a_small_window_gives_the_size_of_a_large_one(level):
     for text in TEXTS:
         assert gzip_size(text, level) == len(gzip.compress(text, level)), len(text)
+
+
+@pytest.mark.parametrize("level", range(1, 10))
+def test_a_text_that_is_read_once_gives_the_sizes_of_one_that_is_read_again(level):
+    sizes = pair_size_function("gzip", level)
+    others = [TEXTS[i] for i in (1, 2, 5, 7, 12)]  # below, at and above what deflate looks ahead
+    for text in TEXTS:
+        alone, together = sizes(text, others)
+        assert alone == len(gzip.compress(text, level))
+        assert together == [len(gzip.compress(text + other, level)) for other in others]
 
 
 def test_window_edges_give_the_size_of_a_large_one():

@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from zipsel.codecs import SizeFunction, check_codec, size_function
+from zipsel.codecs import PairSizeFunction, check_codec, pair_size_function, size_function
 from zipsel.errors import UsageError
 from zipsel.records import TextBatch
 from zipsel.scorers import CHUNK_BYTES, Scores, State
@@ -76,12 +76,13 @@ class NcdScorer:
         return cls(tuple(target.iter_encoded()), codec, level)
 
     @cached_property
-    def _size(self) -> SizeFunction:
-        return size_function(self.codec, self.level)
+    def _sizes(self) -> PairSizeFunction:
+        return pair_size_function(self.codec, self.level)
 
     @cached_property
     def _c_targets(self) -> list[int]:
-        return [self._size(y) for y in self.target]
+        size = size_function(self.codec, self.level)
+        return [size(y) for y in self.target]
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what is derived."""
@@ -89,13 +90,11 @@ class NcdScorer:
 
     def score(self, batch: TextBatch) -> Scores:
         """Alignment, and each text's own compressed size."""
-        size, c_targets = self._size, self._c_targets
+        sizes_of, c_targets = self._sizes, self._c_targets
         alignments, sizes = np.empty(len(batch)), np.empty(len(batch), np.int32)
         for i, x in enumerate(batch.iter_encoded()):
-            c_x = size(x)
-            distances = [
-                ncd(c_x, c_y, size(x + y)) for y, c_y in zip(self.target, c_targets, strict=True)
-            ]
+            c_x, c_pairs = sizes_of(x, self.target)
+            distances = [ncd(c_x, c_y, c_xy) for c_y, c_xy in zip(c_targets, c_pairs, strict=True)]
             alignments[i] = 1 - math.fsum(distances) / len(distances)
             sizes[i] = c_x
         return {"alignment": alignments, "c_x": sizes}
