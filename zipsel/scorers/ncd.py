@@ -18,6 +18,7 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zipsel.codecs import PairSizeFunction, check_codec, pair_size_function, size_function
 from zipsel.errors import UsageError
@@ -27,18 +28,19 @@ from zipsel.scorers import CHUNK_BYTES, Scores, State
 DEFAULT_CODEC = "gzip"
 
 
-def ncd(c_x: int, c_y: int, c_xy: int) -> float:
-    """Normalized compression distance from compressed sizes in bytes.
+def ncd(c_x: int, c_y: NDArray[np.int64], c_xy: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Normalized compression distances of a text from others, by compressed sizes in bytes.
 
     0 is near-identical; may slightly exceed 1 and is never clamped.
     Cilibrasi & Vitányi 2005, eq. 6; ZIP-FIT (arXiv 2410.18194), algorithm 1.
 
-    Raises:
-        ValueError: If any size is not positive.
+    Args:
+        c_x: Size of the text.
+        c_y: Sizes of the others, int64 ``(n,)``.
+        c_xy: Sizes of the text followed by each of them, int64 ``(n,)``.
     """
-    if min(c_x, c_y, c_xy) <= 0:
-        raise ValueError(f"sizes {c_x}, {c_y}, {c_xy} are not all positive")
-    return (c_xy - min(c_x, c_y)) / max(c_x, c_y)
+    distances: NDArray[np.float64] = (c_xy - np.minimum(c_x, c_y)) / np.maximum(c_x, c_y)
+    return distances
 
 
 @dataclass(frozen=True)
@@ -80,9 +82,9 @@ class NcdScorer:
         return pair_size_function(self.codec, self.level)
 
     @cached_property
-    def _c_targets(self) -> list[int]:
+    def _c_targets(self) -> NDArray[np.int64]:
         size = size_function(self.codec, self.level)
-        return [size(y) for y in self.target]
+        return np.array([size(y) for y in self.target])
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what is derived."""
@@ -94,7 +96,7 @@ class NcdScorer:
         alignments, sizes = np.empty(len(batch)), np.empty(len(batch), np.int32)
         for i, x in enumerate(batch.iter_encoded()):
             c_x, c_pairs = sizes_of(x, self.target)
-            distances = [ncd(c_x, c_y, c_xy) for c_y, c_xy in zip(c_targets, c_pairs, strict=True)]
+            distances = ncd(c_x, c_targets, np.array(c_pairs)).tolist()
             alignments[i] = 1 - math.fsum(distances) / len(distances)
             sizes[i] = c_x
         return {"alignment": alignments, "c_x": sizes}
