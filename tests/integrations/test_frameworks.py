@@ -82,7 +82,7 @@ def test_ray_data(scorer, expected, monkeypatch):
     monkeypatch.setitem(os.environ, "RAY_USAGE_STATS_ENABLED", "0")
     ray = pytest.importorskip("ray", reason="ray is not installed")
     data = pytest.importorskip("ray.data", reason="ray is not installed")
-    ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False)
+    ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False)
     try:
         dataset = data.from_arrow(pa.table({"id": range(40), "text": TEXTS}))
         scored = dataset.map_batches(scorer.score_batch, batch_format="pyarrow", batch_size=16)
