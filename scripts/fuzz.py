@@ -1,4 +1,4 @@
-"""Fuzz the JSONL and Parquet readers and the template language for ten minutes (make fuzz).
+"""Fuzz the readers and the template language for ten minutes (make fuzz).
 
 With atheris (a wheel for this Python and platform is looked for, nothing is built) coverage guides
 the inputs; without it, random mutations of a small corpus do. Each target runs in a process of its

@@ -7,6 +7,8 @@ import io
 import json
 import os
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +17,14 @@ import pyarrow.parquet as pq
 import zstandard
 
 from zipsel.errors import ShardError, UsageError
-from zipsel.readers import ReadOptions, RowBatch
-from zipsel.readers import parquet as parquet_reader
+from zipsel.readers import ReadOptions, RowBatch, tables, text
 from zipsel.readers.jsonl import iter_rows
 from zipsel.readers.lines import cut_lines, iter_whole_lines
 from zipsel.readers.streams import iter_pieces
+from zipsel.records import CHUNK_BYTES
 from zipsel.row_parser import RowParser
 from zipsel.rows import RowError, TextSpec, parse_template, take_text
-from zipsel.shards import open_shard
+from zipsel.shards import Shard, open_shard
 
 _OPTIONS = ReadOptions(max_row_bytes=1024, group_field="kind")
 _FIELD = TextSpec()
@@ -91,18 +93,60 @@ def streams(data: bytes) -> None:
 
 
 def parquet(data: bytes) -> None:
-    """A file is read or refused."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "fuzz.parquet")
-        Path(path).write_bytes(data)
+    """A Parquet file is read or refused."""
+    _read_table(data, ".parquet")
+
+
+def arrow(data: bytes) -> None:
+    """An Arrow stream or file is read or refused."""
+    _read_table(data, ".arrow")
+
+
+def _read_table(data: bytes, suffix: str) -> None:
+    with _written(data, suffix) as path:
+        for spec in (_FIELD, TextSpec("template", "{meta.a} {kind}")):
+            try:
+                for rows in tables.iter_shard(open_shard(path, 0), spec, _OPTIONS):
+                    _check_batch(rows)
+            except ShardError:
+                continue
+
+
+def csv(data: bytes) -> None:
+    """Any bytes, in any pieces and chunks: the same account of all rows, or the same refusal."""
+    step = 1 + (len(data) * 7) % 97
+    pieces = [data[i : i + step] for i in range(0, len(data), step)]
+    with _written(data, ".csv") as path:
         try:
             shard = open_shard(path, 0)
-            for chunk in parquet_reader.plan_chunks(parquet_reader.open_parquet(shard)):
-                for spec in (_FIELD, TextSpec("template", "{meta.a} {kind}")):
-                    for rows in parquet_reader.iter_rows(shard, chunk, spec, _OPTIONS):
-                        _check_batch(rows)
         except ShardError:
-            pass
+            return
+        assert _account_csv(shard, [data], CHUNK_BYTES) == _account_csv(shard, pieces, step)
+
+
+def _account_csv(shard: Shard, pieces: list[bytes], chunk_bytes: int) -> object:
+    parser = RowParser(_FIELD, _OPTIONS.group_field)
+    account: list[tuple[object, ...]] = []
+    try:
+        for chunk in text.cut_shard(shard, iter(pieces), _FIELD, _OPTIONS, chunk_bytes=chunk_bytes):
+            for rows in text.iter_rows(chunk, parser, _OPTIONS):
+                _check_batch(rows)
+                texts = dict(zip(rows.accepted.tolist(), rows.texts.iter_texts(), strict=True))
+                account += [
+                    (int(offset), texts.get(i), rows.rejects.get(i))
+                    for i, offset in enumerate(rows.offsets)
+                ]
+    except ShardError as error:
+        return str(error)
+    return account
+
+
+@contextmanager
+def _written(data: bytes, suffix: str) -> Iterator[str]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, f"fuzz{suffix}")
+        Path(path).write_bytes(data)
+        yield path
 
 
 def template(data: bytes) -> None:
@@ -116,14 +160,21 @@ def template(data: bytes) -> None:
     row: object = {"a": {"b": "x", "__class__": "y"}, "c": 1.5, "d": None, "e": [1]}
     for one in (row, _outcome(lambda text: json.loads(text), b"{}" if not line else b"[]")):
         try:
-            text = take_text(one, spec)
+            taken = take_text(one, spec)
         except RowError:
             continue
-        assert isinstance(text, str)
-        assert "<class" not in text or "<class" in spec.value
+        assert isinstance(taken, str)
+        assert "<class" not in taken or "<class" in spec.value
 
 
-TARGETS = {"jsonl": jsonl, "streams": streams, "parquet": parquet, "template": template}
+TARGETS = {
+    "jsonl": jsonl,
+    "streams": streams,
+    "parquet": parquet,
+    "arrow": arrow,
+    "csv": csv,
+    "template": template,
+}
 
 
 def corpus_of(name: str) -> list[bytes]:
@@ -141,6 +192,15 @@ def corpus_of(name: str) -> list[bytes]:
             gzip.compress(lines) + b"\0" * 9 + gzip.compress(b"x"),
             zstandard.compress(lines) + skippable + zstandard.compress(b"x"),
         ]
+    if name == "csv":
+        rows = b'text,kind\n"a, ""b""",x\n"two\nlines",y\r\n,\nshort\n\xff,z\ncaf\xc3\xa9,\n'
+        return [
+            rows,
+            b"\xef\xbb\xbf" + rows,
+            rows * 4,
+            b'text\n"never closed',
+            b'"te""xt",text\n1,2\n',
+        ]
     if name == "template":
         return [b"{a.b} {{c}} {c}", b"{a}{d}{e}\n[]", b"{a.__class__}", b"{}{", "é{c}".encode()]
     table = pa.table(
@@ -151,9 +211,18 @@ def corpus_of(name: str) -> list[bytes]:
             "n": np.arange(5),
         }
     )
+    if name == "arrow":
+        return [_ipc(table, pa.ipc.new_stream), _ipc(table, pa.ipc.new_file)]
     files = []
     for compression in ("none", "zstd"):
         sink = io.BytesIO()
         pq.write_table(table, sink, compression=compression, row_group_size=2)
         files.append(sink.getvalue())
     return files
+
+
+def _ipc(table: pa.Table, open_writer: Callable[..., pa.ipc.RecordBatchStreamWriter]) -> bytes:
+    sink = io.BytesIO()
+    with open_writer(sink, table.schema) as writer:
+        writer.write_table(table, max_chunksize=2)
+    return sink.getvalue()

@@ -4,6 +4,7 @@ import io
 import json
 import os
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -219,3 +220,26 @@ def test_columns_that_csv_does_not_have(run, tmp_path):
     options = ["--template", "{id}: {a b}", "--target-text-field", "text"]
     assert run(path, options=options).counts["n_chosen"] == 1
     assert os.listdir(tmp_path / "out")
+
+
+def test_what_arrow_hides_is_not_tripped_over(run, tmp_path):
+    """A null may keep bytes that are no UTF-8, and a column's name need not be any."""
+    records = RECORDS[:20]
+    offsets, data = [0], b""
+    for i, record in enumerate(records):
+        data += b"\xff\xfe" if i == 3 else record["text"].encode()
+        offsets.append(len(data))
+    valid = np.packbits([i != 3 for i in range(len(records))], bitorder="little")
+    buffers = [pa.py_buffer(valid), pa.py_buffer(np.array(offsets, np.int32)), pa.py_buffer(data)]
+    text = pa.Array.from_buffers(pa.string(), len(records), buffers)
+    table = pa.table({"text": text, "id": range(len(records))})
+    with pa.ipc.new_stream(tmp_path / "hidden.arrow", table.schema) as sink:
+        sink.write_table(table)
+    done = run(tmp_path / "hidden.arrow", options=["--max-rejects", "1"])
+    assert done.code == 0
+    assert done.report["counts"]["rejects"] == {"null": 1}
+
+    stream = STREAM.replace(b"text", b"te\xffx")
+    assert stream != STREAM
+    done = run(write(tmp_path / "name.arrow", stream))
+    assert (done.code, "a column's name is no UTF-8" in done.message) == (1, True)

@@ -6,6 +6,7 @@ streams end was cut off, and a file without its footer is walked along as the st
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -82,9 +83,31 @@ def read_index(shard: Shard, *, salvage: bool = False) -> Index:
         ShardError: If it has no schema, or is damaged and not to be salvaged.
     """
     index = _walk(shard)
+    try:
+        _read_names([index.schema.field(i) for i in range(len(index.schema))])
+    except UnicodeDecodeError:
+        raise ShardError(shard.path, "a column's name is no UTF-8") from None
     if index.damage and not salvage:
         raise ShardError(shard.path, index.damage)
     return index
+
+
+def _read_names(fields: Sequence[pa.Field]) -> list[str]:
+    """Names of columns and of what is nested in them.
+
+    Raises:
+        UnicodeDecodeError: If one is no UTF-8, of which Arrow does not care.
+    """
+    names = [field.name for field in fields]
+    for field in fields:
+        kind = field.type
+        if pa.types.is_struct(kind):
+            names += _read_names([kind.field(i) for i in range(kind.num_fields)])
+        elif pa.types.is_map(kind):
+            names += _read_names([kind.key_field, kind.item_field])
+        elif hasattr(kind, "value_field"):
+            names += _read_names([kind.value_field])
+    return names
 
 
 @lru_cache(maxsize=16)

@@ -127,12 +127,16 @@ def _take_binary(
 
 
 def _check_utf8(binary: pa.LargeBinaryArray) -> tuple[pa.LargeStringArray, np.ndarray]:
-    """The texts, empty where they are no UTF-8, and where that is: writers break the promise."""
+    """The texts, empty where they are null or no UTF-8, and where the latter is.
+
+    Empty, not null: Arrow keeps a null's bytes, and kernels for strings trip over them.
+    """
+    if binary.null_count:
+        binary = pc.fill_null(binary, pa.scalar(b"", pa.large_binary()))
     try:
         return binary.cast(pa.large_string()), np.zeros(len(binary), bool)
     except pa.ArrowInvalid:
         broken = np.array([not _is_utf8(value.as_py()) for value in binary])
-        # Empty, not null: Arrow keeps a null's bytes, and kernels for strings trip over them.
         whole = pc.if_else(pa.array(broken), pa.scalar(b"", pa.large_binary()), binary)
         return whole.cast(pa.large_string()), broken
 

@@ -65,7 +65,10 @@ def _read_rows(
         offsets=offsets,
         texts=found.texts,
         accepted=split[found.accepted],
-        rejects={i: (reason, rows[i][:SNIPPET_BYTES]) for i, reason in sorted(refused.items())},
+        rejects={
+            i: (reason, rows[i].rstrip(b"\r\n")[:SNIPPET_BYTES])
+            for i, reason in sorted(refused.items())
+        },
         groups=found.groups,
     )
 
