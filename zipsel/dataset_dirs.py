@@ -15,7 +15,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from zipsel import storage
+from zipsel import places
 from zipsel.errors import ShardError
 
 _STATE = "state.json"
@@ -47,8 +47,7 @@ def refuse_indexed(path: str) -> None:
     Raises:
         ShardError: With the remedy.
     """
-    remote = storage.is_remote(path)
-    state = _read_state(path.rpartition("/")[0] if remote else os.path.dirname(path))
+    state = _read_state(places.directory_of(path))
     if any(state.get(key) for key in _INDICES):
         raise ShardError(
             path,
@@ -80,14 +79,8 @@ def missing_files(directory: str, names: Sequence[str]) -> list[ShardError]:
 
 def _read_state(directory: str) -> dict[str, Any]:
     """What a directory's ``state.json`` holds; nothing where there is none, or another's."""
-    path = f"{directory}/{_STATE}" if directory else _STATE
     try:
-        if storage.is_remote(path):
-            with storage.open_remote(path, storage.describe(path).n_bytes) as file:
-                state = json.load(file)
-        else:
-            with open(path, "rb") as file:
-                state = json.load(file)
-    except (OSError, ShardError, ValueError, RecursionError):
+        state = json.loads(places.read_bytes(f"{directory}/{_STATE}"))
+    except (OSError, ValueError, RecursionError):
         return {}
     return state if isinstance(state, dict) else {}

@@ -8,7 +8,7 @@ selection wants to know of a text (its digest, its leaks) comes back in memory.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -90,8 +90,7 @@ def gather(
     Raises:
         BadShards: If shards cannot be read or have changed since they were scored.
     """
-    plain = _iter_tasks(shards, block, first_rank, spec, options, inspection, spool_prefix)
-    tasks = map(_HeldLines(parts).give, plain)
+    tasks = _iter_tasks(shards, block, first_rank, spec, options, inspection, spool_prefix, parts)
     spooled: list[Spooled] = []
     errors: list[ShardError] = []
     for _, result in engine.run(fetch_rows, tasks):
@@ -114,7 +113,11 @@ def _iter_tasks(
     options: ReadOptions,
     inspection: Inspection,
     spool_prefix: str,
+    parts: Sequence[Part],
 ) -> Iterator[GatherTask]:
+    parts_of: dict[int, list[Part]] = {}
+    for part in parts:
+        parts_of.setdefault(part.shard.index, []).append(part)
     by_place = np.lexsort((block.row, block.shard))
     shard_of = block.shard[by_place]
     n_tasks = 0
@@ -135,31 +138,21 @@ def _iter_tasks(
                 options,
                 inspection,
                 f"{spool_prefix}-{n_tasks:06d}",
+                _parts_with_lines(parts_of.get(index, []), block.row[piece]),
             )
             n_tasks += 1
 
 
-class _HeldLines:
-    """Tells which tasks find their lines in the sidecar.
-
-    Args:
-        parts: The sidecar.
-    """
-
-    def __init__(self, parts: Sequence[Part]) -> None:
-        self._parts: dict[int, list[Part]] = {}
-        for part in parts:
-            self._parts.setdefault(part.shard.index, []).append(part)
-
-    def give(self, task: GatherTask) -> GatherTask:
-        """The task with the parts that hold its rows, if they hold the lines of all of them."""
-        parts = self._parts.get(task.shard.index, [])
-        first_rows = [part.first_row for part in parts]
-        places = np.unique(np.searchsorted(first_rows, task.rows, side="right") - 1)
-        wanted = [parts[i] for i in places.tolist()] if parts else []
-        if not wanted or not all(part.summary.has_lines for part in wanted):
-            return task
-        return replace(task, parts=tuple((part.path, part.first_row) for part in wanted))
+def _parts_with_lines(
+    parts: Sequence[Part], rows: NDArray[np.int64]
+) -> tuple[tuple[str, int], ...]:
+    """Path and first row of a shard's parts that hold rows; none if one lacks their lines."""
+    first_rows = [part.first_row for part in parts]
+    places = np.unique(np.searchsorted(first_rows, rows, side="right") - 1)
+    wanted = [parts[i] for i in places.tolist()] if parts else []
+    if not all(part.summary.has_lines for part in wanted):
+        return ()
+    return tuple((part.path, part.first_row) for part in wanted)
 
 
 def fetch_rows(task: GatherTask) -> Spooled:

@@ -19,7 +19,7 @@ from zipsel.report.figures import Curve
 from zipsel.rows import TextSpec
 from zipsel.settings import ScoreSettings, SelectSettings
 from zipsel.shards import Shard
-from zipsel.spool import Chosen
+from zipsel.spool import Chosen, read_texts
 from zipsel.verdicts import Judge
 
 #: Sizes at which the curve is measured, as shares of the subset.
@@ -108,4 +108,4 @@ class HeldOut:
 def _best_texts(chosen: Chosen, spec: TextSpec, limit_bytes: int) -> list[bytes]:
     """The first texts of a choice, as many as fill ``limit_bytes``."""
     n_texts = int(np.searchsorted(np.cumsum(chosen.n_bytes + 1), limit_bytes)) + 1
-    return [text.encode() for text in chosen.read_texts(slice(0, n_texts), spec)]
+    return [text.encode() for text in read_texts(chosen.spooled, chosen.ranks[:n_texts], spec)]

@@ -17,7 +17,7 @@ from zipsel.readers import ReadOptions
 from zipsel.readers.lines import n_chunks, read_chunk
 from zipsel.readers.streams import iter_pieces
 from zipsel.readers.text import TextChunk, cut_shard, iter_rows
-from zipsel.records import TextBatch
+from zipsel.records import TextBatch, join_batches
 from zipsel.row_parser import RowParser
 from zipsel.rows import TextSpec
 from zipsel.shards import Shard, open_raw
@@ -56,22 +56,20 @@ def sample_pool(
     order = list(shards)
     Random(seed).shuffle(order)
     share = max(_RUN_BYTES, sample_bytes // max(1, min(len(order), _MAX_SHARDS)))
-    drawn: list[tuple[int, list[bytes]]] = []
+    drawn: dict[int, list[TextBatch]] = {}
     n_bytes = 0
     for shard in order:
         if n_bytes >= sample_bytes:
             break
-        texts: list[bytes] = []
+        batches = drawn.setdefault(shard.index, [])
         try:
-            for batch in _draw(shard, spec, options, min(share, sample_bytes - n_bytes), seed):
-                texts.extend(batch.iter_encoded())
+            batches.extend(_draw(shard, spec, options, min(share, sample_bytes - n_bytes), seed))
         except ShardError as error:
             if on_error is None:
                 raise
             on_error(error)
-        n_bytes += sum(map(len, texts))
-        drawn.append((shard.index, texts))
-    return TextBatch.from_encoded([text for _, texts in sorted(drawn) for text in texts])
+        n_bytes += sum(int(batch.offsets[-1]) for batch in batches)
+    return join_batches([batch for index in sorted(drawn) for batch in drawn[index]])
 
 
 def sample_chunks(
@@ -81,11 +79,9 @@ def sample_chunks(
 ) -> TextBatch:
     """The texts of a stream's first chunks, which are its sample."""
     parser = RowParser(spec)
-    texts: list[bytes] = []
-    for chunk in chunks:
-        for rows in iter_rows(chunk, parser, options):
-            texts.extend(rows.texts.iter_encoded())
-    return TextBatch.from_encoded(texts)
+    return join_batches(
+        [rows.texts for chunk in chunks for rows in iter_rows(chunk, parser, options)]
+    )
 
 
 def _draw(

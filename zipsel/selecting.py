@@ -28,7 +28,7 @@ from zipsel.selection.quotas import Quotas, Shortfall
 from zipsel.selection.strategies import GumbelPriority, Strata, StrataPriority, cut_strata
 from zipsel.settings import ScoreSettings, SelectSettings
 from zipsel.shards import Shard
-from zipsel.spool import Chosen, Spooled
+from zipsel.spool import Chosen, Spooled, read_texts
 
 #: Candidates fetched beyond the budget, for those that turn out to be duplicates or leaks.
 _SPARE_SHARE = 0.1
@@ -71,10 +71,7 @@ class Selection:
     def texts_of(self, positions: NDArray[np.int64], spec: TextSpec) -> list[str]:
         """Texts of candidates, which may be named twice, from the spool."""
         distinct, slots = np.unique(positions, return_inverse=True)
-        nothing = np.zeros(len(distinct), np.int64)
-        texts = Chosen(distinct, nothing.astype(np.float64), nothing, self.spooled).read_texts(
-            slice(None), spec
-        )
+        texts = read_texts(self.spooled, distinct, spec)
         return [texts[slot] for slot in slots.tolist()]
 
     def in_order(self, order: str) -> Chosen:
@@ -164,7 +161,9 @@ class Selector:
             if cover is None:
                 positions = chooser.take_in_order(consider, len(block))
             else:
-                texts = self._texts(found, n_before, len(block))
+                texts = read_texts(
+                    found, np.arange(n_before, n_before + len(block)), self.settings.text
+                )
                 enough = chooser.enough_at(until)
                 positions = cover.take_from(texts, consider, block.alignment, enough)
             taken.append(positions + n_before)
@@ -268,14 +267,6 @@ class Selector:
             return wanted + _SPARE_RECORDS, None
         per_unit = BYTES_PER_TOKEN if budget.kind == "max_tokens" else 1
         return self.ranking.total_records + 1, wanted * per_unit + _SPARE_BYTES
-
-    def _texts(self, spooled: Sequence[Spooled], first: int, n_candidates: int) -> list[str]:
-        texts = [""] * n_candidates
-        for spool in spooled:
-            of_spool = spool.iter_texts(self.settings.text)
-            for rank, text in zip(spool.ranks.tolist(), of_spool, strict=True):
-                texts[rank - first] = text
-        return texts
 
 
 def _group_names(block: Candidates, groups: Sequence[str]) -> list[str]:

@@ -80,6 +80,26 @@ def text_of_row(table: pa.Table, i: int, spec: TextSpec) -> str:
     return take_text(decode_binary(row, spec), spec)
 
 
+def iter_spooled(
+    spooled: Sequence[Spooled], ranks: NDArray[np.int64]
+) -> Iterator[tuple[Spooled, NDArray[np.int64]]]:
+    """Yield, of each file, the rows that have some distinct ranks, and their slots among these."""
+    for spool in spooled:
+        _, place, slot = np.intersect1d(spool.ranks, ranks, assume_unique=True, return_indices=True)
+        if len(place):
+            by_place = np.argsort(place)
+            yield spool.take(place[by_place]), slot[by_place]
+
+
+def read_texts(spooled: Sequence[Spooled], ranks: NDArray[np.int64], spec: TextSpec) -> list[str]:
+    """Texts of the rows that have some distinct ranks, in the order of these."""
+    texts = [""] * len(ranks)
+    for spool, slot in iter_spooled(spooled, ranks):
+        for i, text in zip(slot.tolist(), spool.iter_texts(spec), strict=True):
+            texts[i] = text
+    return texts
+
+
 @dataclass(frozen=True)
 class Chosen:
     """The chosen rows in the order of writing.
@@ -102,22 +122,7 @@ class Chosen:
         return Chosen(self.ranks[part], self.alignment[part], self.n_bytes[part], spooled)
 
     def _iter_spooled(self, part: slice) -> Iterator[tuple[Spooled, NDArray[np.int64]]]:
-        """Yield the rows of a part that stand in one file, and their slots in the part."""
-        for spool in self.spooled:
-            _, place, slot = np.intersect1d(
-                spool.ranks, self.ranks[part], assume_unique=True, return_indices=True
-            )
-            if len(place):
-                by_place = np.argsort(place)
-                yield spool.take(place[by_place]), slot[by_place]
-
-    def read_texts(self, part: slice, spec: TextSpec) -> list[str]:
-        """Texts of a part of the choice."""
-        texts = [""] * len(self.ranks[part])
-        for spool, slot in self._iter_spooled(part):
-            for i, text in zip(slot.tolist(), spool.iter_texts(spec), strict=True):
-                texts[i] = text
-        return texts
+        return iter_spooled(self.spooled, self.ranks[part])
 
     def read_lines(self, part: slice) -> list[bytes]:
         """JSON lines of a part of the choice, without newlines."""

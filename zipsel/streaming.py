@@ -21,7 +21,7 @@ from zipsel.engines.local import LocalEngine
 from zipsel.fitting import make_profile
 from zipsel.profile import Profile
 from zipsel.readers.jsonl import iter_rows
-from zipsel.readers.lines import LineChunk, iter_whole_lines
+from zipsel.readers.lines import BOM, LineChunk, iter_whole_lines
 from zipsel.rejects import N_SHOWN, Reject, too_many_rejects
 from zipsel.row_parser import RowParser
 from zipsel.sample import sample_chunks
@@ -120,7 +120,7 @@ def _line_at(chunk: LineChunk, offset: int) -> bytes:
             position -= n_bytes
     end = chunk.data.find(b"\n", position)
     line = chunk.data[position : end if end >= 0 else len(chunk.data)]
-    return line.removeprefix(b"\xef\xbb\xbf") if offset == 0 else line
+    return line.removeprefix(BOM) if offset == 0 else line
 
 
 def _best_of(result: StreamResult, best: int) -> StreamResult:

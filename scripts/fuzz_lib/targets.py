@@ -18,7 +18,6 @@ import zstandard
 
 from zipsel.errors import ShardError, UsageError
 from zipsel.readers import ReadOptions, RowBatch, tables, text
-from zipsel.readers.jsonl import iter_rows
 from zipsel.readers.lines import cut_lines, iter_whole_lines
 from zipsel.readers.streams import iter_pieces
 from zipsel.records import CHUNK_BYTES
@@ -43,7 +42,7 @@ def _account(chunks: object) -> list[tuple[object, ...]]:
     parser = RowParser(_FIELD, _OPTIONS.group_field)
     account: list[tuple[object, ...]] = []
     for chunk in chunks:  # type: ignore[attr-defined]
-        for rows in iter_rows(chunk, parser, _OPTIONS):
+        for rows in text.iter_rows(chunk, parser, _OPTIONS):
             _check_batch(rows)
             texts = dict(zip(rows.accepted.tolist(), rows.texts.iter_texts(), strict=True))
             account += [
@@ -125,20 +124,11 @@ def csv(data: bytes) -> None:
 
 
 def _account_csv(shard: Shard, pieces: list[bytes], chunk_bytes: int) -> object:
-    parser = RowParser(_FIELD, _OPTIONS.group_field)
-    account: list[tuple[object, ...]] = []
+    chunks = text.cut_shard(shard, iter(pieces), _FIELD, _OPTIONS, chunk_bytes=chunk_bytes)
     try:
-        for chunk in text.cut_shard(shard, iter(pieces), _FIELD, _OPTIONS, chunk_bytes=chunk_bytes):
-            for rows in text.iter_rows(chunk, parser, _OPTIONS):
-                _check_batch(rows)
-                texts = dict(zip(rows.accepted.tolist(), rows.texts.iter_texts(), strict=True))
-                account += [
-                    (int(offset), texts.get(i), rows.rejects.get(i))
-                    for i, offset in enumerate(rows.offsets)
-                ]
+        return _account(chunks)
     except ShardError as error:
         return str(error)
-    return account
 
 
 @contextmanager

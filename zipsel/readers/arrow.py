@@ -27,7 +27,7 @@ from zipsel.readers.arrow_index import (
     open_source,
     read_index,
 )
-from zipsel.readers.columns import check_columns, damaged_rows, read_batch
+from zipsel.readers.columns import check_columns, damaged_rows, pick_columns, read_batch
 from zipsel.readers.groups import GroupChunk
 from zipsel.records import CHUNK_BYTES, TextBatch
 from zipsel.rows import TextSpec
@@ -165,9 +165,7 @@ def iter_rows(
     if not chunk.groups:
         return
     file = _Batches(shard)
-    check_columns(file.schema.names, shard.path, spec)
-    wanted = {path.split(".")[0] for path in [*spec.paths, options.group_field or ""]}
-    columns = [name for name in file.schema.names if name in wanted]
+    columns = pick_columns(file.schema.names, shard.path, spec, options)
     for group in chunk.groups:
         try:
             if damage is not None:

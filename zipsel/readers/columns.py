@@ -51,6 +51,19 @@ def check_columns(names: Sequence[str], path: str, spec: TextSpec) -> None:
         raise ShardError(path, f"has {names.count(double[0])} columns named {double[0]!r}")
 
 
+def pick_columns(
+    names: Sequence[str], path: str, spec: TextSpec, options: ReadOptions
+) -> list[str]:
+    """The columns that texts and groups are made of, as they stand in the file.
+
+    Raises:
+        ShardError: As ``check_columns``.
+    """
+    check_columns(names, path, spec)
+    wanted = {path.split(".")[0] for path in [*spec.paths, options.group_field or ""]}
+    return [name for name in names if name in wanted]
+
+
 def damaged_rows(n_rows: int) -> RowBatch:
     """Rows that cannot be read, in a file that is being salvaged."""
     return RowBatch(

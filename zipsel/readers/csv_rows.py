@@ -16,11 +16,10 @@ from dataclasses import dataclass
 
 from zipsel.errors import ShardError
 from zipsel.readers import SNIPPET_BYTES
+from zipsel.readers.lines import BOM
 from zipsel.rows import Reason
 
 DELIMITERS = {"csv": b",", "tsv": b"\t"}
-
-_BOM = b"\xef\xbb\xbf"
 
 #: pyarrow.csv counts the bytes of a block in 32 bits.
 _MAX_ROW_BYTES = 1 << 30
@@ -121,11 +120,11 @@ class RowStream:
         self._limit = min(max_row_bytes, _MAX_ROW_BYTES)
         self._damage = damage
         self._held = next(self._pieces, b"")
-        while len(self._held) < len(_BOM) and (piece := next(self._pieces, b"")):
+        while len(self._held) < len(BOM) and (piece := next(self._pieces, b"")):
             self._held += piece
         self._start = 0
-        if self._held.startswith(_BOM):
-            self._held, self._start = self._held[len(_BOM) :], len(_BOM)
+        if self._held.startswith(BOM):
+            self._held, self._start = self._held[len(BOM) :], len(BOM)
         self._n_rows = 0
         self._rows = self._iter_rows()
         self.header = self._read_header()

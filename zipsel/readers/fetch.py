@@ -14,10 +14,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from zipsel.errors import ShardError
+from zipsel.readers.lines import BOM
 from zipsel.readers.streams import iter_pieces, until_damage
 from zipsel.shards import Shard, open_raw
-
-_BOM = b"\xef\xbb\xbf"
 
 _TABLE_BYTES = 64 << 20
 
@@ -74,7 +73,7 @@ def _cut_lines(pieces: Iterator[bytes], offsets: list[int]) -> Iterator[bytes]:
 
 def _clean(line: bytes, offset: int) -> bytes:
     line = line.removesuffix(b"\n")
-    return line.removeprefix(_BOM) if offset == 0 else line
+    return line.removeprefix(BOM) if offset == 0 else line
 
 
 def iter_tables(shard: Shard, rows: NDArray[np.int64]) -> Iterator[pa.Table]:

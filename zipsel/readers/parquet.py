@@ -23,7 +23,7 @@ from zipsel.readers.bounds import (
     row_group_problem,
     safe_batch_rows,
 )
-from zipsel.readers.columns import check_columns, damaged_rows, read_batch
+from zipsel.readers.columns import damaged_rows, pick_columns, read_batch
 from zipsel.readers.groups import GroupChunk
 from zipsel.records import CHUNK_BYTES, TextBatch
 from zipsel.rows import TextSpec
@@ -92,9 +92,7 @@ def iter_rows(
     if chunk.first_group == chunk.end_group:
         return
     file = open_parquet(shard)
-    check_columns(file.schema_arrow.names, shard.path, spec)
-    wanted = {path.split(".")[0] for path in [*spec.paths, options.group_field or ""]}
-    columns = [name for name in file.schema_arrow.names if name in wanted]
+    columns = pick_columns(file.schema_arrow.names, shard.path, spec, options)
     for group in range(chunk.first_group, chunk.end_group):
         if damage is not None and (problem := _group_problem(file, shard, group)):
             damage.append(problem)
