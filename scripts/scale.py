@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 from bench_lib.material import Material, prepare
+from bench_lib.processes import high_water_bytes
 from bench_lib.processes import zipsel as command_of
 
 import zipsel.ranking
@@ -180,9 +181,8 @@ def _choose(block: Candidates, n_chosen: int) -> None:
 
 
 def _peak_mb() -> float:
-    """Peak resident memory since this program began; `getrusage` would count its parent's, too."""
-    status = Path("/proc/self/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+    """Peak since this program began; `getrusage` would count that of its parent, too."""
+    return high_water_bytes() / 2**20
 
 
 def run_driver(n_records: int) -> Figures:

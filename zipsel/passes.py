@@ -124,17 +124,7 @@ class Passes:
         self.screen = screen_of(self.profile, share)
         job = score_job(settings, self.work_dir, self.profile_path, self.profile, self.screen)
         job = replace(job, keep_lines=share <= _KEPT_SHARE)
-        stored_bytes = sum(shard.n_bytes for shard in self.shards)
-        with run.stage("score"), run.log.progress("scoring", stored_bytes) as progress:
-            self.scores = score_pool(
-                self.engine,
-                job,
-                self.shards,
-                skip_bad=settings.on_bad_file != "stop",
-                force=run.force,
-                advance=progress.advance,
-                score=scoring_of(settings, job, self.shards),
-            )
+        self.scores = score_shards(run, self.engine, job, self.shards)
         self.run.force = False  # a second round of this run need not score again
         self.scores.bad_shards.extend(self.missing)
         check_rejects(self.scores, settings)
@@ -181,7 +171,33 @@ class Passes:
         return LeakSources(self.profile_path, exclude_path, select.leak_rule)
 
 
-def scoring_of(
+def score_shards(
+    run: Run,
+    engine: Engine,
+    job: Job,
+    shards: Sequence[Shard],
+    wanted: Callable[[ScoreTask], bool] = lambda _: True,
+) -> PoolScores:
+    """Score shards as a stage of a run, with its progress.
+
+    Raises:
+        BadShards: As ``score_pool``.
+    """
+    settings, stored_bytes = run.settings, sum(shard.n_bytes for shard in shards)
+    with run.stage("score"), run.log.progress("scoring", stored_bytes) as progress:
+        return score_pool(
+            engine,
+            job,
+            shards,
+            skip_bad=settings.on_bad_file != "stop",
+            force=run.force,
+            advance=progress.advance,
+            score=_scoring_of(settings, job, shards),
+            wanted=wanted,
+        )
+
+
+def _scoring_of(
     settings: ScoreSettings, job: Job, shards: Sequence[Shard]
 ) -> Callable[[ScoreTask], list[PartSummary]]:
     """What is done with each task; what other machines have scored is brought here first."""

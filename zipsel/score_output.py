@@ -14,19 +14,19 @@ from zipsel.engines import Engine
 from zipsel.errors import UsageError
 from zipsel.files import staged_files
 from zipsel.fitting import open_profile, profile_key
-from zipsel.passes import score_job, scoring_of
+from zipsel.passes import score_job, score_shards
 from zipsel.readers import fetch
 from zipsel.rejects import check_rejects, encode_rejects
 from zipsel.report.summary import human_bytes
 from zipsel.run import Run
 from zipsel.scores import Part, column_values, read_columns, score_table
-from zipsel.scoring import PoolScores, score_pool
+from zipsel.scoring import PoolScores
 from zipsel.settings import ScoreOutput
 from zipsel.shards import STDIN, Shard
 from zipsel.shares import Deal, deal
 from zipsel.storage import is_remote
 from zipsel.stores import Store
-from zipsel.tasks import Job, ScoreTask
+from zipsel.tasks import ScoreTask
 from zipsel.uploads import check_writable
 from zipsel.workdir import WorkDir
 from zipsel.writers import with_field
@@ -66,8 +66,10 @@ def run_score(run: Run, engine: Engine, output: ScoreOutput) -> PoolScores:
         with work_dir.alone(key):
             profile_path, profile = open_profile(settings, key, target, pool, work_dir)
         job = score_job(settings, work_dir, profile_path, profile, None)
-        scores = _score(run, engine, job, shards, dealt)
-        if dealt is None:
+        scores = score_shards(run, engine, job, shards, partial(_is_dealt, dealt))
+        if dealt is not None:
+            scores.parts = [p for p in scores.parts if dealt.has(p.shard, p.summary.index)]
+        else:
             scores.bad_shards.extend(missing)
             check_rejects(scores, settings)
         with run.stage("write"):
@@ -113,26 +115,6 @@ def _say_lumps(run: Run, dealt: Deal) -> None:
                 "cut only if it is uncompressed and no --output is asked for",
                 shard=shard.path,
             )
-
-
-def _score(
-    run: Run, engine: Engine, job: Job, shards: Sequence[Shard], dealt: Deal | None
-) -> PoolScores:
-    stored_bytes = sum(shard.n_bytes for shard in shards)
-    with run.stage("score"), run.log.progress("scoring", stored_bytes) as progress:
-        scores = score_pool(
-            engine,
-            job,
-            shards,
-            skip_bad=run.settings.on_bad_file != "stop",
-            force=run.force,
-            advance=progress.advance,
-            score=scoring_of(run.settings, job, shards),
-            wanted=partial(_is_dealt, dealt),
-        )
-    if dealt is not None:
-        scores.parts = [p for p in scores.parts if dealt.has(p.shard, p.summary.index)]
-    return scores
 
 
 def _write(run: Run, output: ScoreOutput, pool: Sequence[Shard], parts: Sequence[Part]) -> None:
