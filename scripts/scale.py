@@ -23,27 +23,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import zipsel.ranking
 from bench_lib.material import Material, prepare
 from bench_lib.processes import high_water_bytes
 from bench_lib.processes import zipsel as command_of
 
-import zipsel.ranking
-from zipsel.part_builder import PartBuilder
-from zipsel.profile import Profile
-from zipsel.ranking import Candidates, Ranking
-from zipsel.readers import ReadOptions, RowBatch
-from zipsel.records import TextBatch
-from zipsel.rows import TextSpec
+from zipsel.pool.shards import Shard
+from zipsel.readers.rows import ReadOptions, RowBatch, TextSpec
 from zipsel.scorers.fused import FusedScorer
-from zipsel.scores import part_path
-from zipsel.scoring import score_pool
+from zipsel.scorers.profile import Profile
+from zipsel.scoring.plan import score_pool
+from zipsel.scoring.sidecar import part_path
+from zipsel.scoring.sidecar_writer import PartBuilder
+from zipsel.scoring.task import Job
 from zipsel.selection.budgets import Budget
-from zipsel.selection.choose import Chooser
 from zipsel.selection.duplicates import Duplicates
-from zipsel.selection.inspect import Features
+from zipsel.selection.inspection import Features
 from zipsel.selection.quotas import Quotas
-from zipsel.shards import Shard
-from zipsel.tasks import Job
+from zipsel.selection.ranking import Candidates, Ranking
+from zipsel.selection.selector import Chooser
+from zipsel.texts import TextBatch
 
 RECORDS_PER_PART = 13_000
 N_DISTINCT_PARTS = 16

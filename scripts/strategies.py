@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 from quality_lib.data import REPOSITORY, Pool, data_folder, load_pool, load_target, target_path
 
-from zipsel.judge import bits_per_byte, draw_random_subsets, join_records, ppm_bits
+from zipsel.evaluation.ppm import bits_per_byte, draw_random_subsets, join_records, ppm_bits
 
 BUDGETS_BYTES = (400_000, 1_000_000, 4_000_000)
 #: Name of a task → the benchmarks that its target is made of.

@@ -12,7 +12,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from zipsel.api import Scorer, SelectResult, select
+    from zipsel.api.scorer import Scorer
+    from zipsel.api.select import SelectResult, select
 
 __all__ = ["Scorer", "SelectResult", "select"]
 

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from zipsel.terminal import printable
+from zipsel.console.safe_text import printable
 
 
 class ZipselError(Exception):

@@ -19,11 +19,11 @@ import msgspec
 import numpy as np
 import zstandard
 
-from zipsel.codecs import size_function
-from zipsel.records import BATCH_BYTES, TextBatch
-from zipsel.sample import DEFAULT_SAMPLE_BYTES
+from zipsel.scorers.codecs import size_function
 from zipsel.scorers.conditional import ConditionalScorer
+from zipsel.scorers.fit import DEFAULT_SAMPLE_BYTES
 from zipsel.scorers.fused import FusedScorer
+from zipsel.texts import BATCH_BYTES, TextBatch
 
 N_REPEATS = 3
 

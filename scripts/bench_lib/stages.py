@@ -26,15 +26,14 @@ import zstandard
 from msgspec import json as fast_json
 
 from bench_lib.kernels import Row, fit, read_texts, zstd_pair
-from zipsel.cascade import _LEAST_SHARE
-from zipsel.part_builder import PartBuilder
-from zipsel.readers import ReadOptions
+from zipsel.readers.decompress import iter_pieces
+from zipsel.readers.json_rows import RowParser
 from zipsel.readers.jsonl import iter_rows
 from zipsel.readers.lines import STRETCH_BYTES, LineChunk, cut_lines
-from zipsel.readers.streams import iter_pieces
-from zipsel.row_parser import RowParser
-from zipsel.rows import TextSpec
+from zipsel.readers.rows import ReadOptions, TextSpec
 from zipsel.scorers.ngram import bucket_words, words_at_every_byte
+from zipsel.scoring.sidecar_writer import PartBuilder
+from zipsel.selection.passes import _LEAST_SHARE
 
 N_REPEATS = 5
 BLOCK_BYTES = 1 << 17

@@ -17,13 +17,14 @@ import pyarrow.parquet as pq
 import zstandard
 
 from zipsel.errors import ShardError, UsageError
-from zipsel.readers import ReadOptions, RowBatch, tables, text
+from zipsel.pool.shards import Shard, open_shard
+from zipsel.readers import tables, text
+from zipsel.readers.decompress import iter_pieces
+from zipsel.readers.json_rows import RowParser
 from zipsel.readers.lines import cut_lines, iter_whole_lines
-from zipsel.readers.streams import iter_pieces
-from zipsel.records import CHUNK_BYTES
-from zipsel.row_parser import RowParser
-from zipsel.rows import RowError, TextSpec, parse_template, take_text
-from zipsel.shards import Shard, open_shard
+from zipsel.readers.row_text import take_text
+from zipsel.readers.rows import ReadOptions, RowBatch, RowError, TextSpec, parse_template
+from zipsel.texts import CHUNK_BYTES
 
 _OPTIONS = ReadOptions(max_row_bytes=1024, group_field="kind")
 _FIELD = TextSpec()

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from quality_lib.data import Task, load_target
 from quality_lib.peers import PEERS, Bench, Scores
 from quality_lib.zipsel_runs import ZIPSEL_OPTIONS, score_with_zipsel
-from zipsel.judge import (
+from zipsel.evaluation.ppm import (
     bits_per_byte,
     bootstrap_interval,
     cut_to_equal_bytes,

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quality_lib.grid import Cell
-from zipsel.judge import bits_per_byte, bootstrap_interval
+from zipsel.evaluation.ppm import bits_per_byte, bootstrap_interval
 
 DEFAULT = "fused"
 # Heading → selectors, in the order of the columns.

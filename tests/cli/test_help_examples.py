@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from zipsel.cli.commands import cli
+from zipsel.cli.group import cli
 
 #: What an example may take for granted, made by the examples before it and by ``folder``.
 _ORDER = ("select", "fit", "score", "report", "explain", "completion", "demo")

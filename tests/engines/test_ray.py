@@ -12,13 +12,14 @@ from engines import ray_tasks
 from made_up import make_records, write_jsonl
 
 import zipsel as package
+from zipsel.commands.select import run_select
+from zipsel.console.messages import Log
 from zipsel.engines import open_engine
 from zipsel.errors import UsageError, WorkerDied
-from zipsel.pipeline import run_select
-from zipsel.progress import Log
-from zipsel.run import Run
+from zipsel.scoring.run import Run
+from zipsel.scoring.settings import ScoreSettings
 from zipsel.selection.budgets import Budget
-from zipsel.settings import ScoreSettings, SelectSettings
+from zipsel.selection.settings import SelectSettings
 
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "0"

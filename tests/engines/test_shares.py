@@ -11,16 +11,16 @@ import pyarrow.parquet as pq
 import pytest
 from made_up import make_records, write_jsonl
 
+from zipsel.commands.score import run_score
+from zipsel.console.messages import Log
 from zipsel.engines.local import LocalEngine
 from zipsel.errors import UsageError
-from zipsel.progress import Log
-from zipsel.run import Run
-from zipsel.score_output import run_score
+from zipsel.pool.shards import Shard
 from zipsel.scorers.fused import FusedScorer
 from zipsel.scorers.ngram import NgramScorer
-from zipsel.settings import ScoreOutput, ScoreSettings
-from zipsel.shards import Shard
-from zipsel.shares import Share, deal, share_of_launcher
+from zipsel.scoring.ranks import Share, deal, share_of_launcher
+from zipsel.scoring.run import Run
+from zipsel.scoring.settings import ScoreOutput, ScoreSettings
 
 EXAMPLES = Path(__file__).parents[2] / "configs" / "cluster"
 

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from faults.faulty import Outcome, assert_nothing_stands
-from zipsel.cli.commands import cli
+from zipsel.cli.group import cli
 from zipsel.errors import ZipselError
 
 

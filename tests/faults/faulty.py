@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
 
-from zipsel.files import TEMPORARY_MARK
+from zipsel.storage.staging import TEMPORARY_MARK
 
 SUFFIXES = {"jsonl": ".jsonl", "gz": ".jsonl.gz", "zst": ".jsonl.zst", "parquet": ".parquet"}
 

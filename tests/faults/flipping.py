@@ -7,10 +7,9 @@ import sys
 from pathlib import Path
 
 from zipsel.errors import ShardError
-from zipsel.readers import ReadOptions
+from zipsel.pool.shards import open_shard
 from zipsel.readers import parquet as reader
-from zipsel.rows import TextSpec
-from zipsel.shards import open_shard
+from zipsel.readers.rows import ReadOptions, TextSpec
 
 
 def read_flipped(data, offset, path):

@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 
 from faults.counting import die_at, let_workers_die_at
-from zipsel.cli.commands import cli
+from zipsel.cli.group import cli
 
 
 def python_path():
@@ -54,7 +54,13 @@ def run_until(server, arguments, victim, point, counter):
 
 def serve():
     """Answer requests until there are no more."""
-    for name in ("cli.select", "commands", "pipeline", "gather", "tasks", "report.html"):
+    for name in (
+        "cli.select",
+        "commands.select",
+        "selection.gather",
+        "scoring.task",
+        "report.html",
+    ):
         import_module(f"zipsel.{name}")
     for request in sys.stdin:
         pid = os.fork()

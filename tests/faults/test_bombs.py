@@ -9,8 +9,8 @@ import pytest
 
 from faults import flipping
 from faults.faulty import compress, make_records, write_records
+from zipsel.pool.shards import open_shard
 from zipsel.readers.parquet import open_parquet, plan_chunks
-from zipsel.shards import open_shard
 
 #: Half a GiB, far below what any of the bombs decodes to. 4 KiB of zstd, which are decoded at once,
 #: hold up to 128 MiB, and take three times that on their way.

@@ -191,17 +191,17 @@ def test_arrow_rows_without_a_text_are_refused_one_by_one(run, tmp_path):
 
 @pytest.mark.parametrize("name", ["pool.csv", "pool.arrow"])
 def test_a_file_that_changes_between_the_passes_is_told_of(run, tmp_path, name, monkeypatch):
-    from zipsel import selecting
+    from zipsel.selection import selector
 
     data = HEADER + lines(20) if name.endswith("csv") else STREAM
     path = write(tmp_path / name, data)
-    gather = selecting.gather
+    gather = selector.gather
 
     def change_and_gather(*arguments, **options):
         write(path, data[:-20])
         return gather(*arguments, **options)
 
-    monkeypatch.setattr(selecting, "gather", change_and_gather)
+    monkeypatch.setattr(selector, "gather", change_and_gather)
     done = run(path)
     assert done.code == 1
     assert "changed while it was being read" in done.message

@@ -9,9 +9,9 @@ import sys
 import pytest
 
 from faults.faulty import assert_nothing_stands, make_records, write_records
-from zipsel.outputs import Output
-from zipsel.ranking import Ranking
-from zipsel.writers import SubsetWriter
+from zipsel.output.place import Output
+from zipsel.output.subset import SubsetWriter
+from zipsel.selection.ranking import Ranking
 
 KINDS = ["jsonl", "gz", "zst", "parquet"]
 
@@ -116,7 +116,7 @@ def test_an_output_that_fails_leaves_the_one_before_as_it_was(run, tmp_path, poo
     monkeypatch.setattr(Output, "finish", fail)
     arguments = ["select", str(pool), "--target", str(tmp_path / "target.jsonl"), "--quiet",
                  "--output", str(tmp_path / "out"), "--top-k", "9"]  # fmt: skip
-    from zipsel.cli.commands import cli
+    from zipsel.cli.group import cli
     from zipsel.errors import OutputError
 
     with pytest.raises(OutputError, match="No space left on device"):

@@ -11,7 +11,7 @@ import pytest
 import zstandard
 
 from faults.faulty import compress, make_records, write_lines, write_records
-from zipsel.finding import find_shards
+from zipsel.pool.finding import find_shards
 
 MEGABYTES_OF_LINES = b"".join(b'{"text": "line %d of a long shard"}\n' % i for i in range(60_000))
 

@@ -297,7 +297,7 @@ def test_of_two_runs_the_second_waits_or_leaves(tmp_path, target):
 def test_standard_output_carries_data_only_whatever_is_printed(tmp_path, target, kind, workers):
     pool = make_pool(tmp_path / "pool", kind)
     program = """
-import os, zipsel.commands as commands
+import os, zipsel.commands.start as commands
 from faults.engine_tasks import prepare_noisy_worker
 from zipsel.cli import main
 from zipsel.engines import local

@@ -12,11 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faults.faulty import make_records, write_lines, write_records
-from zipsel.readers import ReadOptions
+from zipsel.readers.json_rows import RowParser
 from zipsel.readers.jsonl import iter_rows
 from zipsel.readers.lines import cut_lines, iter_whole_lines
-from zipsel.row_parser import RowParser
-from zipsel.rows import TextSpec
+from zipsel.readers.rows import ReadOptions, TextSpec
 
 KINDS = ["jsonl", "gz", "zst"]
 

@@ -26,9 +26,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zipsel.errors import UsageError
-from zipsel.records import TextBatch
 from zipsel.scorers import word_ngrams
 from zipsel.scorers.dsir import REFERENCE_MIN_TOKENS, DsirScorer
+from zipsel.texts import TextBatch
 
 MODULES = (argparse, collections, inspect, pickle, subprocess, tempfile, threading, unittest.mock)
 TOPICS = [text for _, text in sorted(pydoc_data.topics.topics.items())]

@@ -12,15 +12,17 @@ import zstandard
 from made_up import make_records
 from pyarrow import feather
 
+from zipsel.commands.fit import run_fit
+from zipsel.commands.select import run_select
+from zipsel.console.messages import Log
 from zipsel.engines.local import LocalEngine
-from zipsel.finding import find_shards
-from zipsel.pipeline import run_fit, run_select
-from zipsel.progress import Log
-from zipsel.run import Run
-from zipsel.scoring import score_pool
+from zipsel.pool.finding import find_shards
+from zipsel.scoring.plan import score_pool
+from zipsel.scoring.run import Run
+from zipsel.scoring.settings import ScoreSettings
+from zipsel.scoring.task import Job
 from zipsel.selection.budgets import Budget
-from zipsel.settings import ScoreSettings, SelectSettings
-from zipsel.tasks import Job
+from zipsel.selection.settings import SelectSettings
 
 N_SHARDS = 3
 

@@ -12,11 +12,11 @@ from golden.oracles import (
     standardize,
 )
 
-from zipsel.records import TextBatch
 from zipsel.scorers.conditional import ConditionalScorer
 from zipsel.scorers.fused import FusedScorer
 from zipsel.scorers.ncd import NcdScorer
 from zipsel.scorers.ngram import NgramParameters, NgramScorer
+from zipsel.texts import TextBatch
 
 
 @pytest.fixture(scope="module")

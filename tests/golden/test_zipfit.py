@@ -8,9 +8,9 @@ import warnings
 
 import pytest
 
-from zipsel.codecs import size_function
-from zipsel.records import TextBatch
+from zipsel.scorers.codecs import size_function
 from zipsel.scorers.ncd import NcdScorer
+from zipsel.texts import TextBatch
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of the libraries that the peer imports

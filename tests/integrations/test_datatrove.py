@@ -18,7 +18,7 @@ def test_keeps_what_is_close(tmp_path):
     from datatrove.pipeline.readers import JsonlReader
     from datatrove.pipeline.writers import JsonlWriter
 
-    from zipsel.integrations.datatrove import AlignmentFilter
+    from zipsel.api.datatrove import AlignmentFilter
 
     records = make_records(40)
     examples = [record["text"] for record in make_records(16, seed=1) if record["kind"] == "code"]

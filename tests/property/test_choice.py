@@ -7,15 +7,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from zipsel.bins import Histogram, bin_floor, bins_of
-from zipsel.part_builder import PartBuilder
-from zipsel.ranking import Candidates, Ranking
-from zipsel.readers import RowBatch
-from zipsel.records import TextBatch
-from zipsel.rows import Reason
-from zipsel.scores import place_parts
+from zipsel.pool.shards import Shard
+from zipsel.readers.rows import Reason, RowBatch
+from zipsel.scoring.histogram import Histogram, bin_floor, bins_of
+from zipsel.scoring.sidecar import place_parts
+from zipsel.scoring.sidecar_writer import PartBuilder
 from zipsel.selection.budgets import Budget, Meter
-from zipsel.shards import Shard
+from zipsel.selection.ranking import Candidates, Ranking
+from zipsel.texts import TextBatch
 
 alignments = st.one_of(
     st.floats(-10, 10),

@@ -8,11 +8,10 @@ import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from zipsel.readers import ReadOptions
+from zipsel.readers.json_rows import RowParser
 from zipsel.readers.jsonl import iter_rows
 from zipsel.readers.lines import cut_lines, n_chunks, read_chunk
-from zipsel.row_parser import RowParser
-from zipsel.rows import Reason, RowError, TextSpec
+from zipsel.readers.rows import ReadOptions, Reason, RowError, TextSpec
 
 MAX_ROW_BYTES = 300
 BOM = b"\xef\xbb\xbf"

@@ -7,11 +7,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from zipsel.readers import ReadOptions
 from zipsel.readers.csv_chunks import cut_rows
 from zipsel.readers.csv_columns import iter_rows, split_fields
 from zipsel.readers.csv_rows import RowStream
-from zipsel.rows import Reason, TextSpec
+from zipsel.readers.rows import ReadOptions, Reason, TextSpec
 
 LIMIT = 300
 SPEC = TextSpec("field", "text")

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from zipsel.profile import Profile
-from zipsel.records import TextBatch
 from zipsel.scorers.conditional import ConditionalScorer
 from zipsel.scorers.fused import FusedScorer
 from zipsel.scorers.ncd import NcdScorer
 from zipsel.scorers.ngram import NgramParameters, NgramScorer, bucket_words, count_ngrams
+from zipsel.scorers.profile import Profile
+from zipsel.texts import TextBatch
 
 TARGET = [b"def add(a, b):\n    return a + b\n", b"for x in range(10):\n    print(x)\n", b"x"]
 POOL = [b"the party shall indemnify", b"return a + b", b"", b"zz", "ümlaut".encode(), b"q" * 99]

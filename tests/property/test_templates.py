@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zipsel.errors import UsageError
-from zipsel.row_parser import RowParser
-from zipsel.rows import Reason, RowError, TextSpec, parse_template, take_text
+from zipsel.readers.json_rows import RowParser
+from zipsel.readers.row_text import take_text
+from zipsel.readers.rows import Reason, RowError, TextSpec, parse_template
 
 names = st.text(string.ascii_letters + "_é ", min_size=1, max_size=6)
 paths = st.lists(names, min_size=1, max_size=3).map(".".join)

@@ -11,8 +11,8 @@ import pytest
 import zstandard
 from made_up import make_records, write_jsonl
 
-from zipsel import storage, uploads
-from zipsel.cli.commands import cli
+from zipsel.cli.group import cli
+from zipsel.storage import remote, uploads
 
 #: The least that this server, asked for small parts, takes.
 PART_BYTES = 4096
@@ -148,7 +148,7 @@ def proxy(server, s3fs, monkeypatch):
     }.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(s3fs.S3FileSystem, "retries", 1)
-    monkeypatch.setattr(storage, "_wait", lambda _seconds: None)
+    monkeypatch.setattr(remote, "_wait", lambda _seconds: None)
     monkeypatch.setattr(uploads, "_PART_BYTES", PART_BYTES)
     s3fs.S3FileSystem.clear_instance_cache()
     yield proxy

@@ -11,7 +11,7 @@ from made_up import make_records, write_jsonl
 
 import zipsel as package
 from zipsel.errors import OutputError, ProfileError, StorageError, UsageError
-from zipsel.files import staged_files
+from zipsel.storage.staging import staged_files
 
 pytestmark = pytest.mark.filterwarnings("default")
 

@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 from made_up import write_jsonl
 
-from zipsel.pipeline import run_select
-from zipsel.progress import Log
-from zipsel.readers import ReadOptions
-from zipsel.run import Run
+from zipsel.commands.select import run_select
+from zipsel.console.messages import Log
+from zipsel.readers.rows import ReadOptions
+from zipsel.scorers.fit import ScorerSettings
+from zipsel.scoring.run import Run
+from zipsel.scoring.settings import ScoreSettings
 from zipsel.selection.budgets import Budget
-from zipsel.settings import ScorerSettings, ScoreSettings, SelectSettings
+from zipsel.selection.settings import SelectSettings
 
 TOPICS = ("cooking", "sailing", "chess", "opera")
 COMMON = "the of and to in is that for with as it was on are by this".split()

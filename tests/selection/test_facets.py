@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from selection.conftest import make_topic_records
-from zipsel.facets import split_target
-from zipsel.records import TextBatch
+from zipsel.scorers.facets import split_target
+from zipsel.texts import TextBatch
 
 
 def prose():

@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zipsel.bins import N_BINS, bins_of
-from zipsel.records import TextBatch
 from zipsel.scorers.ngram import NgramScorer
+from zipsel.scoring.histogram import N_BINS, bins_of
 from zipsel.selection.budgets import Budget
 from zipsel.selection.diverse import GreedyCover, cut_windows
 from zipsel.selection.strategies import (
@@ -22,6 +21,7 @@ from zipsel.selection.strategies import (
     share_evenly,
     uniform_noise,
 )
+from zipsel.texts import TextBatch
 
 
 def ccs_budgets(sizes, budget):

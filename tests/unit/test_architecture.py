@@ -14,27 +14,22 @@ PACKAGE = Path(__file__).parents[2] / "zipsel"
 #: From the ground up. What stands on a floor is never imported by what stands below it, directly
 #: or through others. Modules that are not named here stand wherever their imports put them.
 FLOORS = [
+    "texts",
+    "console",
     "errors",
-    "records",
-    "rows",
-    "shards",
-    "readers",
-    "sample",
+    "storage",
+    "pool",
+    "engines",
     "scorers",
-    "profile",
-    "scores",
-    "tasks",
+    "readers",
+    "explain",
     "scoring",
-    "ranking",
     "selection",
-    "settings",
-    "gather",
-    "writers",
-    "outputs",
-    "selecting",
-    "report.build",
-    "pipeline",
+    "output",
+    "evaluation",
+    "report",
     "commands",
+    "api",
     "cli",
 ]
 
@@ -43,7 +38,7 @@ RESERVED = {
     "click": ("cli",),
     "multiprocessing": ("engines",),
     "concurrent": ("engines",),
-    "ray": ("engines", "integrations"),
+    "ray": ("engines",),
 }
 
 

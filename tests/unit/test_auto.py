@@ -5,10 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from zipsel.auto import N_FOLDS, find_budget, settle
 from zipsel.errors import UsageError
+from zipsel.evaluation.auto_budget import N_FOLDS, find_budget, settle
+from zipsel.scoring.settings import ScoreSettings
 from zipsel.selection.budgets import Budget
-from zipsel.settings import ScoreSettings, SelectSettings
+from zipsel.selection.settings import SelectSettings
 
 pytest.importorskip("pyppmd", reason="the judge needs the extra eval")
 

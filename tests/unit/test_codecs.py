@@ -7,8 +7,8 @@ import random
 import pytest
 import zstandard
 
-from zipsel.codecs import CODECS, check_codec, gzip_size, pair_size_function, size_function
 from zipsel.errors import UsageError
+from zipsel.scorers.codecs import CODECS, check_codec, gzip_size, pair_size_function, size_function
 
 TEXTS = [
     *(b"".join(random.Random(n).choices([b"to ", b"be ", b"or "], k=n)) for n in (0, 1, 80, 11000)),

@@ -5,11 +5,11 @@ import sys
 import pytest
 from made_up import make_records, write_jsonl
 
+from zipsel.console.messages import Log
 from zipsel.errors import ShardError, UsageError
-from zipsel.evaluation import EvalSettings, evaluate, iter_texts
-from zipsel.finding import find_shards
-from zipsel.judge import draw_random_subsets
-from zipsel.progress import Log
+from zipsel.evaluation.ppm import draw_random_subsets
+from zipsel.evaluation.subsets import EvalSettings, evaluate, iter_texts
+from zipsel.pool.finding import find_shards
 
 pytest.importorskip("pyppmd", reason="the judge needs the extra eval")
 

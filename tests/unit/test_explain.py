@@ -12,18 +12,18 @@ from zipsel.explain.explanation import explain_texts, share_out
 from zipsel.explain.factorize import (
     MIN_MATCH,
     DictionaryIndex,
+    ExampleFinder,
     estimate_savings,
     factorize,
     match_length,
 )
-from zipsel.explain.sources import ExampleFinder
-from zipsel.profile import Profile
-from zipsel.records import TextBatch
 from zipsel.scorers.conditional import ConditionalScorer
 from zipsel.scorers.faceted import FacetedScorer
 from zipsel.scorers.fused import FusedScorer
 from zipsel.scorers.ncd import NcdScorer
 from zipsel.scorers.ngram import NgramScorer
+from zipsel.scorers.profile import Profile
+from zipsel.texts import TextBatch
 
 TARGET = [
     "def area(radius):\n    return math.pi * radius ** 2\n",

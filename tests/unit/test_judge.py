@@ -7,8 +7,8 @@ import sys
 import numpy as np
 import pytest
 
-from zipsel import judge
 from zipsel.errors import UsageError
+from zipsel.evaluation import ppm
 
 pyppmd = pytest.importorskip("pyppmd")
 
@@ -24,12 +24,12 @@ LAW = "the party shall hereby indemnify agreement of any breach liability under"
 
 @pytest.fixture
 def code_subset():
-    return judge.join_records(make_sentences(CODE, 200, seed=1))
+    return ppm.join_records(make_sentences(CODE, 200, seed=1))
 
 
 @pytest.fixture
 def law_subset():
-    return judge.join_records(make_sentences(LAW, 200, seed=2))
+    return ppm.join_records(make_sentences(LAW, 200, seed=2))
 
 
 @pytest.fixture
@@ -40,9 +40,9 @@ def code_examples():
 def test_examples_like_the_subset_cost_less(code_subset, law_subset, code_examples):
     n_bytes = np.array(list(map(len, code_examples)))
 
-    near = judge.bits_per_byte(judge.ppm_bits(code_subset, code_examples), n_bytes)
-    far = judge.bits_per_byte(judge.ppm_bits(law_subset, code_examples), n_bytes)
-    unread = judge.bits_per_byte(judge.ppm_bits(b"", code_examples), n_bytes)
+    near = ppm.bits_per_byte(ppm.ppm_bits(code_subset, code_examples), n_bytes)
+    far = ppm.bits_per_byte(ppm.ppm_bits(law_subset, code_examples), n_bytes)
+    unread = ppm.bits_per_byte(ppm.ppm_bits(b"", code_examples), n_bytes)
 
     assert near < 1.5
     assert near < 0.5 * far
@@ -50,18 +50,18 @@ def test_examples_like_the_subset_cost_less(code_subset, law_subset, code_exampl
 
 
 def test_reading_more_of_the_same_kind_does_not_raise_the_cost(code_examples):
-    few = judge.join_records(make_sentences(CODE, 50, seed=1))
-    many = judge.join_records(make_sentences(CODE, 400, seed=1))
+    few = ppm.join_records(make_sentences(CODE, 50, seed=1))
+    many = ppm.join_records(make_sentences(CODE, 400, seed=1))
 
-    assert judge.ppm_bits(many, code_examples).sum() < judge.ppm_bits(few, code_examples).sum()
+    assert ppm.ppm_bits(many, code_examples).sum() < ppm.ppm_bits(few, code_examples).sum()
 
 
 def test_a_copied_example_costs_almost_nothing(code_subset, code_examples):
     leaked = code_subset + code_examples[4] + b"\n"
 
-    assert judge.ppm_bits(leaked, code_examples)[4] < 0.3 * 8 * len(code_examples[4])
-    assert judge.find_contained_examples(leaked, code_examples) == [4]
-    assert judge.find_contained_examples(code_subset, [*code_examples, b"", b" \n"]) == []
+    assert ppm.ppm_bits(leaked, code_examples)[4] < 0.3 * 8 * len(code_examples[4])
+    assert ppm.find_contained_examples(leaked, code_examples) == [4]
+    assert ppm.find_contained_examples(code_subset, [*code_examples, b"", b" \n"]) == []
 
 
 def test_bits_are_those_of_compressing_the_concatenation(code_subset, code_examples):
@@ -70,21 +70,21 @@ def test_bits_are_those_of_compressing_the_concatenation(code_subset, code_examp
 
     expected = [8 * (compress(code_subset + e) - compress(code_subset)) for e in code_examples]
 
-    assert judge.ppm_bits(code_subset, code_examples).tolist() == expected
+    assert ppm.ppm_bits(code_subset, code_examples).tolist() == expected
 
 
 @pytest.mark.parametrize("n_workers", [2, 4, 100])
 def test_workers_do_not_change_the_bits(code_subset, code_examples, n_workers):
-    alone = judge.ppm_bits(code_subset, code_examples)
+    alone = ppm.ppm_bits(code_subset, code_examples)
 
-    assert (judge.ppm_bits(code_subset, code_examples, n_workers=n_workers) == alone).all()
+    assert (ppm.ppm_bits(code_subset, code_examples, n_workers=n_workers) == alone).all()
 
 
 def test_without_fork_the_bits_are_the_same(code_subset, code_examples, monkeypatch):
-    forked = judge.ppm_bits(code_subset, code_examples)
+    forked = ppm.ppm_bits(code_subset, code_examples)
     monkeypatch.delattr(os, "fork")
 
-    assert (judge.ppm_bits(code_subset, code_examples) == forked).all()
+    assert (ppm.ppm_bits(code_subset, code_examples) == forked).all()
 
 
 def test_the_beginning_of_a_large_subset_is_not_forgotten():
@@ -92,31 +92,31 @@ def test_the_beginning_of_a_large_subset_is_not_forgotten():
     noise = generator.randbytes(2_000_000)
     first = generator.randbytes(200)
 
-    assert judge.ppm_bits(first + noise, [first])[0] < 8 * 60
+    assert ppm.ppm_bits(first + noise, [first])[0] < 8 * 60
 
 
 def test_no_examples_give_no_bits(code_subset):
-    assert judge.ppm_bits(code_subset, []).shape == (0,)
+    assert ppm.ppm_bits(code_subset, []).shape == (0,)
 
 
 def test_a_child_that_dies_is_an_error(code_subset, code_examples, monkeypatch):
-    monkeypatch.setattr(judge, "_measure_tail", lambda encoder, example: os._exit(1))
+    monkeypatch.setattr(ppm, "_measure_tail", lambda encoder, example: os._exit(1))
 
     with pytest.raises(MemoryError, match="fewer workers"):
-        judge.ppm_bits(code_subset, code_examples)
+        ppm.ppm_bits(code_subset, code_examples)
 
 
 def test_a_missing_package_names_the_extra(code_subset, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyppmd", None)
 
     with pytest.raises(UsageError, match=r"zipsel\[eval\]"):
-        judge.ppm_bits(code_subset, [b"text"])
+        ppm.ppm_bits(code_subset, [b"text"])
 
 
 def test_bits_per_byte_weighs_examples_by_their_bytes():
-    assert judge.bits_per_byte(np.array([8.0, 80.0]), np.array([1, 43])) == 2.0
+    assert ppm.bits_per_byte(np.array([8.0, 80.0]), np.array([1, 43])) == 2.0
     with pytest.raises(ValueError, match="no bytes"):
-        judge.bits_per_byte(np.array([]), np.array([], dtype=np.int64))
+        ppm.bits_per_byte(np.array([]), np.array([], dtype=np.int64))
 
 
 def test_bootstrap_interval_holds_the_mean_and_narrows_with_examples():
@@ -124,14 +124,14 @@ def test_bootstrap_interval_holds_the_mean_and_narrows_with_examples():
     n_bytes = generator.integers(100, 900, size=400)
     bits = n_bytes * generator.normal(2.0, 0.3, size=400)
 
-    low, high = judge.bootstrap_interval(bits, n_bytes)
-    few_low, few_high = judge.bootstrap_interval(bits[:25], n_bytes[:25])
+    low, high = ppm.bootstrap_interval(bits, n_bytes)
+    few_low, few_high = ppm.bootstrap_interval(bits[:25], n_bytes[:25])
 
-    assert low < judge.bits_per_byte(bits, n_bytes) < high
+    assert low < ppm.bits_per_byte(bits, n_bytes) < high
     assert high - low < 0.5 * (few_high - few_low)
-    assert judge.bootstrap_interval(bits, n_bytes, level=0.5)[0] > low
-    assert judge.bootstrap_interval(bits, n_bytes, seed=0) == (low, high)
-    assert judge.bootstrap_interval(bits, n_bytes, seed=1) != (low, high)
+    assert ppm.bootstrap_interval(bits, n_bytes, level=0.5)[0] > low
+    assert ppm.bootstrap_interval(bits, n_bytes, seed=0) == (low, high)
+    assert ppm.bootstrap_interval(bits, n_bytes, seed=1) != (low, high)
 
 
 def test_paired_differences_give_a_narrower_interval():
@@ -140,50 +140,50 @@ def test_paired_differences_give_a_narrower_interval():
     better = n_bytes * generator.normal(2.0, 0.3, size=100)
     worse = better + n_bytes * generator.normal(0.05, 0.01, size=100)
 
-    low, high = judge.bootstrap_interval(worse - better, n_bytes)
+    low, high = ppm.bootstrap_interval(worse - better, n_bytes)
 
     assert 0.04 < low < 0.05 < high < 0.06
 
 
 def test_bootstrap_of_one_example_is_that_example():
-    assert judge.bootstrap_interval(np.array([30.0]), np.array([10])) == (3.0, 3.0)
+    assert ppm.bootstrap_interval(np.array([30.0]), np.array([10])) == (3.0, 3.0)
 
 
 def test_subsets_are_cut_at_the_smallest_between_characters():
-    cut = judge.cut_to_equal_bytes([b"abcdefgh", b"abc", "aé€€".encode()])
+    cut = ppm.cut_to_equal_bytes([b"abcdefgh", b"abc", "aé€€".encode()])
     assert cut == [b"abc", b"abc", "aé".encode()]
 
-    assert judge.cut_to_equal_bytes([b"abcdef", "€€".encode()], 2) == [b"ab", b""]
-    assert judge.cut_to_equal_bytes([b"abc", b"abcd"], 100) == [b"abc", b"abc"]
-    assert judge.cut_to_equal_bytes([]) == []
+    assert ppm.cut_to_equal_bytes([b"abcdef", "€€".encode()], 2) == [b"ab", b""]
+    assert ppm.cut_to_equal_bytes([b"abc", b"abcd"], 100) == [b"abc", b"abc"]
+    assert ppm.cut_to_equal_bytes([]) == []
 
 
 def test_random_subsets_have_the_bytes_asked_and_keep_pool_order():
     texts = [b"%04d" % i * 5 for i in range(500)]
 
-    first, second = judge.draw_random_subsets(iter(texts), 2100, n_subsets=2, seed=3)
+    first, second = ppm.draw_random_subsets(iter(texts), 2100, n_subsets=2, seed=3)
 
     assert len(first) == len(second) == 2100
     assert first != second
     records = first.split(b"\n")[:100]
     assert records == sorted(set(records))
     assert set(records) <= set(texts)
-    assert judge.draw_random_subsets(texts, 2100, seed=3) != [
-        *judge.draw_random_subsets(texts, 2100, seed=4)
+    assert ppm.draw_random_subsets(texts, 2100, seed=3) != [
+        *ppm.draw_random_subsets(texts, 2100, seed=4)
     ]
 
 
 def test_random_subsets_are_the_same_for_the_same_seed():
     texts = make_sentences(LAW, 300, seed=4)
 
-    assert judge.draw_random_subsets(texts, 999, seed=3) == judge.draw_random_subsets(
+    assert ppm.draw_random_subsets(texts, 999, seed=3) == ppm.draw_random_subsets(
         iter(texts), 999, seed=3
     )
 
 
 def test_random_subsets_take_every_record_alike():
     texts = [b"%02d" % i for i in range(20)]
-    subsets = judge.draw_random_subsets(texts, 15, n_subsets=2000, seed=0)
+    subsets = ppm.draw_random_subsets(texts, 15, n_subsets=2000, seed=0)
 
     taken = np.array([[text in subset for text in texts] for subset in subsets])
 
@@ -192,4 +192,4 @@ def test_random_subsets_take_every_record_alike():
 
 
 def test_a_random_subset_larger_than_the_pool_is_the_pool():
-    assert judge.draw_random_subsets([b"a", b"b"], 100) == [b"a\nb\n"]
+    assert ppm.draw_random_subsets([b"a", b"b"], 100) == [b"a\nb\n"]

@@ -8,14 +8,16 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
+from zipsel.commands.fit import run_fit
+from zipsel.commands.select import run_select
+from zipsel.console.messages import Log
 from zipsel.engines.local import LocalEngine
-from zipsel.pipeline import run_fit, run_select
-from zipsel.progress import Log
 from zipsel.readers import fetch
-from zipsel.run import Run
 from zipsel.scorers.fused import FusedScorer
+from zipsel.scoring.run import Run
+from zipsel.scoring.settings import ScoreSettings
 from zipsel.selection.budgets import Budget
-from zipsel.settings import ScoreSettings, SelectSettings
+from zipsel.selection.settings import SelectSettings
 
 
 @pytest.fixture

@@ -5,12 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zipsel.report.overlap import (
-    common_at_depth,
-    jaccard_at_depth,
-    rank_biased_overlap,
-    spearman,
-)
+from zipsel.report.overlap import common_at_depth, jaccard_at_depth, rank_biased_overlap, spearman
 
 rankings = st.integers(1, 30).flatmap(lambda n: st.permutations(range(n)))
 

@@ -8,18 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zipsel.bins import length_bins
+from zipsel.console.safe_text import plain
+from zipsel.evaluation.verdicts import Curve
 from zipsel.report import charts
-from zipsel.report.figures import Curve, Histogram
-from zipsel.report.files import iter_report_files
 from zipsel.report.findings import findings
-from zipsel.report.html import loss_rows, render_report, strip_markup
+from zipsel.report.html import render_report, strip_markup
 from zipsel.report.markdown import render_markdown
-from zipsel.report.model import Counts, Provenance, Report, ShardCounts
+from zipsel.report.model import Counts, Histogram, Provenance, Report, ShardCounts
+from zipsel.report.runs import iter_report_files
 from zipsel.report.shown import RejectExample, Removal, RemovedRecord, Saving, ShownRecord, Strip
 from zipsel.report.statistics import alignment_histogram, length_histogram
 from zipsel.report.strips import character_starts, heat_digits
-from zipsel.report.visible import code, plain, visible
+from zipsel.report.tables import loss_rows
+from zipsel.report.visible import code, visible
+from zipsel.scoring.histogram import length_bins
 
 HOSTILE = (
     "<script>alert(1)</script> \u202egnirts\u202c \x1b[31m \x00 | `tick` 👩\u200d🚀 \u2028 @all"
@@ -303,7 +305,7 @@ def test_length_histogram_counts_every_text(lengths):
 
 @given(st.lists(st.floats(-5, 50), min_size=1, max_size=80))
 def test_alignment_histogram_counts_every_record_and_subset_lies_in_pool(values):
-    from zipsel.ranking import N_BINS, bins_of
+    from zipsel.scoring.histogram import N_BINS, bins_of
 
     values = np.sort(np.array(values))[::-1]
     pool = np.bincount(bins_of(values), minlength=N_BINS)

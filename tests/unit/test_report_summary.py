@@ -6,9 +6,8 @@ import pytest
 from rich.console import Console
 from unit.test_report_page import HOSTILE, make_record, make_report
 
-from zipsel.report.figures import GroupShare
-from zipsel.report.model import Counts
-from zipsel.report.summary import print_records, print_summary
+from zipsel.report.model import Counts, GroupShare
+from zipsel.report.print_run import print_records, print_summary
 
 GROUP = GroupShare(name=HOSTILE * 3, n_pool=5, n_pool_bytes=5, n_chosen=2, n_chosen_bytes=2)
 

@@ -5,8 +5,9 @@ import json
 import pytest
 
 from zipsel.errors import UsageError
-from zipsel.row_parser import RowParser
-from zipsel.rows import Reason, RowError, TextSpec, group_name, take_text
+from zipsel.readers.json_rows import RowParser
+from zipsel.readers.row_text import group_name, take_text
+from zipsel.readers.rows import Reason, RowError, TextSpec
 
 FIELD = TextSpec()
 CHAT = TextSpec("chat", "")

@@ -1,6 +1,6 @@
 """The Python interface; ``zipsel.Scorer`` and ``zipsel.select`` are these."""
 
 from zipsel.api.scorer import Scorer
-from zipsel.api.selecting import SelectResult, select
+from zipsel.api.select import SelectResult, select
 
 __all__ = ["Scorer", "SelectResult", "select"]

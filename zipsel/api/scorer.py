@@ -16,12 +16,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from zipsel.errors import UsageError
-from zipsel.profile import Profile
-from zipsel.readers import ReadOptions
 from zipsel.readers.columns import read_batch
-from zipsel.records import TextBatch
-from zipsel.rows import TextSpec
-from zipsel.settings import ScorerSettings
+from zipsel.readers.rows import ReadOptions, TextSpec
+from zipsel.scorers.fit import ScorerSettings
+from zipsel.scorers.profile import Profile
+from zipsel.texts import TextBatch
 
 Table = TypeVar("Table", pa.RecordBatch, pa.Table)
 
@@ -67,7 +66,7 @@ class Scorer:
         Raises:
             UsageError: If there is no target, a sample is needed, or codec or level do not fit.
         """
-        from zipsel.fitting import fit_scorer
+        from zipsel.scorers.fit import fit_scorer
 
         settings = ScorerSettings(scorer=scorer, codec=codec, level=level)
         examples, sample = TextBatch.from_texts(target), TextBatch.from_texts(pool_sample)

@@ -12,9 +12,9 @@ import sys
 from contextlib import suppress
 from typing import NoReturn
 
+from zipsel.console.safe_text import printable_lines
+from zipsel.engines.startup import leave_pandas_out
 from zipsel.errors import Interrupted, PipeClosed, ZipselError
-from zipsel.startup import leave_pandas_out
-from zipsel.terminal import printable_lines
 
 _EXIT_PIPE = 141
 _EXIT_INTERRUPT = 130
@@ -51,7 +51,7 @@ def main() -> NoReturn:
 def _run() -> int:
     import click
 
-    from zipsel.cli.commands import cli
+    from zipsel.cli.group import cli
 
     try:
         result = cli.main(prog_name="zipsel", standalone_mode=False)

@@ -32,7 +32,7 @@ def command(**options: Any) -> None:
     The pool is its source code, its documentation and its texts in other languages; the target
     is some of its functions with docstrings. Nothing is downloaded.
     """
-    from zipsel.demo import run_demo
+    from zipsel.commands.demo import run_demo
     from zipsel.engines.local import usable_cpus
 
     run_demo(

@@ -62,8 +62,8 @@ def command(**options: Any) -> None:
     the smallest. Needs pyppmd: pip install 'zipsel[eval]'.
     """
     from zipsel.engines.local import usable_cpus
-    from zipsel.evaluation import EvalSettings, evaluate
-    from zipsel.rows import TextSpec
+    from zipsel.evaluation.subsets import EvalSettings, evaluate
+    from zipsel.readers.rows import TextSpec
 
     text = text_spec(options["text_field"], options["template"], options["chat"], "") or TextSpec()
     target_text = text_spec(
@@ -85,6 +85,6 @@ def command(**options: Any) -> None:
     if options["as_json"]:
         stdout.write(evaluation.to_json().decode())
         return
-    from zipsel.report.show_evaluation import print_evaluation
+    from zipsel.report.print_run import print_evaluation
 
     print_evaluation(evaluation, stdout)

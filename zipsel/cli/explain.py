@@ -42,8 +42,8 @@ def command(**options: Any) -> None:
     conditional part: which stretches stand in the target, what each saves, and in which example.
     The numbers add up to the components in the score sidecar. With - the text is standard input.
     """
-    from zipsel.explaining import ExplainSettings, explain
-    from zipsel.rows import TextSpec
+    from zipsel.commands.explain import ExplainSettings, explain
+    from zipsel.readers.rows import TextSpec
 
     text = text_spec(options["text_field"], options["template"], options["chat"], "") or TextSpec()
     target_text = text_spec(

@@ -8,15 +8,13 @@ from typing import Any
 
 import click
 
-from zipsel.cli.config import load_config
-from zipsel.cli.parameters import Function, SizeType, option, stack
+from zipsel.cli.parameters import Function, SizeType, load_config, option, stack
+from zipsel.console.messages import Log
 from zipsel.errors import UsageError
-from zipsel.places import work_places
-from zipsel.progress import Log
-from zipsel.readers import DEFAULT_MAX_ROW_BYTES, ReadOptions
-from zipsel.rows import TextSpec
-from zipsel.sample import DEFAULT_SAMPLE_BYTES
-from zipsel.settings import ScorerSettings, ScoreSettings
+from zipsel.readers.rows import DEFAULT_MAX_ROW_BYTES, ReadOptions, TextSpec
+from zipsel.scorers.fit import DEFAULT_SAMPLE_BYTES, ScorerSettings
+from zipsel.scoring.settings import ScoreSettings
+from zipsel.storage.workdir import work_places
 
 _TEXT = "Text of a row"
 _SCORER = "Scorer"

@@ -31,10 +31,10 @@ def command(runs: tuple[str, ...], html: str | None, as_json: bool) -> None:
         raise UsageError(f"name one run to remake its report or two to compare, not {len(runs)}")
     if len(runs) == 1 and (html or as_json):
         raise UsageError("--html and --json are for comparing two runs; name a second DIR")
-    from zipsel import reporting
+    from zipsel.commands import compare
 
     if len(runs) == 1:
-        paths = reporting.remake_report(runs[0])
+        paths = compare.remake_report(runs[0])
         sys.stderr.write("".join(f"{path}\n" for path in paths))
     else:
-        reporting.compare(runs[0], runs[1], html, as_json, sys.stdout)
+        compare.compare(runs[0], runs[1], html, as_json, sys.stdout)

@@ -22,8 +22,8 @@ from zipsel.cli.options import (
 )
 from zipsel.cli.parameters import SectionCommand, option
 from zipsel.errors import UsageError
-from zipsel.settings import ScoreOutput
-from zipsel.shares import Share, share_of_launcher
+from zipsel.scoring.ranks import Share, share_of_launcher
+from zipsel.scoring.settings import ScoreOutput
 
 _EPILOG = """\b
 Example:
@@ -82,9 +82,9 @@ def command(**options: Any) -> None:
     settings = score_settings(options, output.path or "-")
     stdout = sys.stdout.buffer
     with redirect_stdout(sys.stderr):
-        from zipsel import commands
+        from zipsel.commands import start
 
-        commands.score(settings, output, make_log(options), stdout, force=options["force"])
+        start.score(settings, output, make_log(options), stdout, force=options["force"])
 
 
 def _score_output(options: dict[str, Any]) -> ScoreOutput:

@@ -23,13 +23,13 @@ from zipsel.cli.options import (
 )
 from zipsel.cli.parameters import SectionCommand, SizeType, option, stack
 from zipsel.errors import UsageError
-from zipsel.formats import FORMATS
+from zipsel.pool.formats import OUTPUT_FORMATS
 from zipsel.selection.budgets import Budget, BudgetKind
 from zipsel.selection.duplicates import DEFAULT_NEAR_THRESHOLD
 from zipsel.selection.leaks import DEFAULT_NGRAM, DEFAULT_OVERLAP, LeakRule
 from zipsel.selection.quotas import parse_shares
+from zipsel.selection.settings import DEFAULT_SHARD_BYTES, SelectSettings
 from zipsel.selection.strategies import STRATEGIES
-from zipsel.settings import DEFAULT_SHARD_BYTES, SelectSettings
 
 _BUDGET = "Budget (exactly one)"
 _OUTPUT = "Output"
@@ -74,7 +74,9 @@ _output_options = stack(
         help="Best first, or as in the pool.",
     ),
     option(_OUTPUT, "--add-field", metavar="NAME", help="Add the alignment to each row."),
-    option(_OUTPUT, "--format", type=click.Choice(FORMATS), help="Of a directory. [as the pool]"),
+    option(
+        _OUTPUT, "--format", type=click.Choice(OUTPUT_FORMATS), help="Of a directory. [as the pool]"
+    ),
     option(
         _OUTPUT,
         "--shard-size",
@@ -229,9 +231,9 @@ def command(**options: Any) -> int:
     stdout = sys.stdout.buffer
     log = make_log(options)
     with redirect_stdout(sys.stderr):
-        from zipsel import commands
+        from zipsel.commands import start
 
-        n_chosen = commands.select(
+        n_chosen = start.select(
             settings,
             select,
             log,

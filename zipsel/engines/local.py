@@ -23,8 +23,8 @@ from typing import Any
 
 from zipsel.engines import Result, Task
 from zipsel.engines.events import Events
+from zipsel.engines.startup import leave_pandas_out
 from zipsel.errors import worker_died
-from zipsel.startup import leave_pandas_out
 
 #: Tasks given out beyond one for each worker, so that none waits for its next.
 _TASKS_AHEAD = 1
@@ -32,7 +32,7 @@ _TASKS_AHEAD = 1
 #: Seconds without a result after which the workers are looked at.
 _WATCH_SECONDS = 5.0
 
-_PRELOADED = ("__main__", "zipsel.gather", "zipsel.tasks")
+_PRELOADED = ("__main__", "zipsel.selection.gather", "zipsel.scoring.task")
 
 
 def usable_cpus() -> int:

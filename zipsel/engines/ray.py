@@ -23,7 +23,7 @@ from typing import Any, Self
 from zipsel import __version__
 from zipsel.engines import Result, Task
 from zipsel.errors import UsageError, WorkerDied
-from zipsel.storage import is_remote
+from zipsel.storage.remote import is_remote
 
 #: Tasks under way for each slot: one runs, the next is there when it ends.
 _PER_SLOT = 2

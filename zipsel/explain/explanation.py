@@ -22,15 +22,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zipsel.errors import UsageError
-from zipsel.explain.factorize import DictionaryIndex, Factor, estimate_savings, factorize
+from zipsel.explain.factorize import (
+    DictionaryIndex,
+    ExampleFinder,
+    Factor,
+    estimate_savings,
+    factorize,
+)
 from zipsel.explain.model import Explanation, Source, Span
-from zipsel.explain.sources import ExampleFinder
-from zipsel.profile import Profile
-from zipsel.records import TextBatch
 from zipsel.scorers.conditional import ConditionalScorer
 from zipsel.scorers.faceted import FacetedScorer
 from zipsel.scorers.fused import FusedScorer
 from zipsel.scorers.ngram import NgramScorer
+from zipsel.scorers.profile import Profile
+from zipsel.texts import TextBatch
 
 EXPLAINED_BYTES = 1 << 16
 

@@ -18,7 +18,7 @@ from typing import Any
 import pyarrow as pa
 
 from zipsel.errors import ShardError
-from zipsel.readers import ReadOptions, RowBatch
+from zipsel.pool.shards import Shard
 from zipsel.readers.arrow_index import (
     ERRORS,
     Group,
@@ -28,10 +28,8 @@ from zipsel.readers.arrow_index import (
     read_index,
 )
 from zipsel.readers.columns import check_columns, damaged_rows, pick_columns, read_batch
-from zipsel.readers.groups import GroupChunk
-from zipsel.records import CHUNK_BYTES, TextBatch
-from zipsel.rows import TextSpec
-from zipsel.shards import Shard
+from zipsel.readers.rows import GroupChunk, ReadOptions, RowBatch, TextSpec
+from zipsel.texts import CHUNK_BYTES, TextBatch
 
 
 @dataclass(frozen=True)

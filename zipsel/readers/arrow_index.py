@@ -13,10 +13,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from zipsel import storage
 from zipsel.errors import ShardError
-from zipsel.records import BATCH_BYTES
-from zipsel.shards import Shard
+from zipsel.pool.shards import Shard
+from zipsel.storage import remote
+from zipsel.texts import BATCH_BYTES
 
 _FILE_MAGIC = b"ARROW1"
 #: The magic is padded to 8 bytes; what follows is a stream.
@@ -194,8 +194,8 @@ def open_source(shard: Shard) -> Any:
         ShardError: If they cannot be opened.
     """
     try:
-        if storage.is_remote(shard.path):
-            return pa.PythonFile(storage.open_remote(shard.path, shard.n_bytes), mode="r")
+        if remote.is_remote(shard.path):
+            return pa.PythonFile(remote.open_remote(shard.path, shard.n_bytes), mode="r")
         return pa.memory_map(shard.path)
     except ERRORS as error:
         raise ShardError(shard.path, f"cannot be read: {first_line(error)}") from None

@@ -6,11 +6,10 @@ from collections import deque
 from collections.abc import Sequence
 
 from zipsel.errors import ShardError
-from zipsel.readers import ReadOptions
-from zipsel.readers.streams import iter_pieces
+from zipsel.pool.shards import Shard, open_raw
+from zipsel.readers.decompress import iter_pieces
+from zipsel.readers.rows import ReadOptions, TextSpec
 from zipsel.readers.text import cut_shard
-from zipsel.rows import TextSpec
-from zipsel.shards import Shard, open_raw
 
 #: Compressed bytes that are read through for no other purpose than to find damage: a second or
 #: two. Damage in larger pools is found, all of it at once, when they are scored.

@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from zipsel.errors import ShardError
-from zipsel.readers import SNIPPET_BYTES, ReadOptions, RowBatch
-from zipsel.records import SLACK_BYTES, TextBatch
-from zipsel.rows import Reason, RowError, TextSpec, get_path, group_name, take_text
+from zipsel.readers.row_text import get_path, group_name, take_text
+from zipsel.readers.rows import SNIPPET_BYTES, ReadOptions, Reason, RowBatch, RowError, TextSpec
+from zipsel.texts import SLACK_BYTES, TextBatch
 
 
 def read_batch(batch: pa.RecordBatch, spec: TextSpec, options: ReadOptions) -> RowBatch:

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from zipsel.errors import ShardError
 from zipsel.readers.csv_rows import RawRow, RowStream
-from zipsel.records import CHUNK_BYTES
-from zipsel.rows import Reason, TextSpec
+from zipsel.readers.rows import Reason, TextSpec
+from zipsel.texts import CHUNK_BYTES
 
 
 @dataclass(frozen=True)

@@ -17,14 +17,13 @@ from numpy.typing import NDArray
 from pyarrow import csv
 
 from zipsel.errors import ShardError
-from zipsel.readers import SNIPPET_BYTES, ReadOptions, RowBatch
+from zipsel.pool.shards import Shard, open_raw
 from zipsel.readers.columns import read_batch
 from zipsel.readers.csv_chunks import CsvChunk
 from zipsel.readers.csv_rows import RowStream, row_pattern
-from zipsel.readers.streams import iter_pieces, until_damage
-from zipsel.records import BATCH_BYTES
-from zipsel.rows import Reason, RowError, TextSpec
-from zipsel.shards import Shard, open_raw
+from zipsel.readers.decompress import iter_pieces, until_damage
+from zipsel.readers.rows import SNIPPET_BYTES, ReadOptions, Reason, RowBatch, RowError, TextSpec
+from zipsel.texts import BATCH_BYTES
 
 #: Read at once where single rows are fetched.
 _READ_BYTES = 1 << 16

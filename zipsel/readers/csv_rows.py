@@ -15,9 +15,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from zipsel.errors import ShardError
-from zipsel.readers import SNIPPET_BYTES
 from zipsel.readers.lines import BOM
-from zipsel.rows import Reason
+from zipsel.readers.rows import SNIPPET_BYTES, Reason
 
 DELIMITERS = {"csv": b",", "tsv": b"\t"}
 

@@ -7,11 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from zipsel.readers import SNIPPET_BYTES, Lines, ReadOptions, RowBatch
+from zipsel.readers.json_rows import MAX_DEPTH, RowParser, is_too_deep
 from zipsel.readers.lines import BOM, LineChunk
-from zipsel.records import BATCH_BYTES, TextBatch
-from zipsel.row_parser import MAX_DEPTH, RowParser, is_too_deep
-from zipsel.rows import Reason, RowError
+from zipsel.readers.rows import SNIPPET_BYTES, Lines, ReadOptions, Reason, RowBatch, RowError
+from zipsel.texts import BATCH_BYTES, TextBatch
 
 
 def iter_rows(chunk: LineChunk, parser: RowParser, options: ReadOptions) -> Iterator[RowBatch]:

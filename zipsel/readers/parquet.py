@@ -14,20 +14,18 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from zipsel import storage
 from zipsel.errors import ShardError
-from zipsel.readers import ReadOptions, RowBatch
-from zipsel.readers.bounds import (
+from zipsel.pool.shards import Shard
+from zipsel.readers.columns import damaged_rows, pick_columns, read_batch
+from zipsel.readers.parquet_bounds import (
     BATCH_ROWS,
     join_batches,
     row_group_problem,
     safe_batch_rows,
 )
-from zipsel.readers.columns import damaged_rows, pick_columns, read_batch
-from zipsel.readers.groups import GroupChunk
-from zipsel.records import CHUNK_BYTES, TextBatch
-from zipsel.rows import TextSpec
-from zipsel.shards import Shard
+from zipsel.readers.rows import GroupChunk, ReadOptions, RowBatch, TextSpec
+from zipsel.storage import remote
+from zipsel.texts import CHUNK_BYTES, TextBatch
 
 #: Rows after which a chunk ends, however few bytes they have.
 _CHUNK_ROWS = 1 << 20
@@ -40,8 +38,8 @@ def open_parquet(shard: Shard, **options: Any) -> pq.ParquetFile:
         ShardError: If it has no readable footer, or one that promises too much.
     """
     try:
-        remote = storage.is_remote(shard.path)
-        source = storage.open_remote(shard.path, shard.n_bytes) if remote else shard.path
+        is_remote = remote.is_remote(shard.path)
+        source = remote.open_remote(shard.path, shard.n_bytes) if is_remote else shard.path
         file = pq.ParquetFile(source, **options)
         list(file.schema_arrow.names)  # decodes them, which may be where it is broken
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from zipsel.errors import ShardError
-from zipsel.shards import Shard
+from zipsel.pool.shards import Shard
 
 
 def schema_errors(shards: Sequence[Shard]) -> list[ShardError]:

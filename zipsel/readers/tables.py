@@ -7,14 +7,13 @@ from random import Random
 
 import pyarrow as pa
 
-from zipsel.readers import ReadOptions, RowBatch, arrow, parquet
+from zipsel.pool.shards import Shard
+from zipsel.readers import arrow, parquet
 from zipsel.readers.arrow import BatchChunk
 from zipsel.readers.arrow_index import read_index
 from zipsel.readers.columns import check_columns
-from zipsel.readers.groups import GroupChunk
-from zipsel.records import CHUNK_BYTES, TextBatch
-from zipsel.rows import TextSpec
-from zipsel.shards import Shard
+from zipsel.readers.rows import GroupChunk, ReadOptions, RowBatch, TextSpec
+from zipsel.texts import CHUNK_BYTES, TextBatch
 
 
 def read_schema(shard: Shard) -> pa.Schema:

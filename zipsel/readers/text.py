@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from zipsel.readers import ReadOptions, RowBatch, csv_chunks, csv_rows, jsonl
+from zipsel.pool.shards import Shard
+from zipsel.readers import csv_chunks, csv_rows, jsonl
 from zipsel.readers.csv_chunks import CsvChunk
+from zipsel.readers.json_rows import RowParser
 from zipsel.readers.lines import LineChunk, cut_lines
-from zipsel.records import CHUNK_BYTES
-from zipsel.row_parser import RowParser
-from zipsel.rows import TextSpec
-from zipsel.shards import Shard
+from zipsel.readers.rows import ReadOptions, RowBatch, TextSpec
+from zipsel.texts import CHUNK_BYTES
 
 TextChunk = LineChunk | CsvChunk
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from zipsel.readers import ReadOptions, RowBatch
-from zipsel.readers.streams import iter_pieces
+from zipsel.pool.shards import Shard, open_raw
+from zipsel.readers.decompress import iter_pieces
+from zipsel.readers.json_rows import RowParser
+from zipsel.readers.rows import ReadOptions, RowBatch, TextSpec
 from zipsel.readers.text import cut_shard, iter_rows
-from zipsel.row_parser import RowParser
-from zipsel.rows import TextSpec
-from zipsel.shards import Shard, open_raw
 
 
 def iter_shard(shard: Shard, spec: TextSpec, options: ReadOptions) -> Iterator[RowBatch]:

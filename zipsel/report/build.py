@@ -9,13 +9,19 @@ from typing import Any
 
 import numpy as np
 
-from zipsel.bins import length_bins
-from zipsel.profile import Profile
-from zipsel.ranking import Ranking
-from zipsel.report.figures import Curve, GroupShare
-from zipsel.report.model import Counts, Provenance, Report, ShardCounts, library_versions
-from zipsel.report.removals import cover_facets, list_removals
-from zipsel.report.show import show_records, show_rejects
+from zipsel.evaluation.verdicts import Curve
+from zipsel.output.subset import OutputFile
+from zipsel.pool.shards import Shard
+from zipsel.readers.rows import TextSpec
+from zipsel.report.model import (
+    Counts,
+    GroupShare,
+    Provenance,
+    Report,
+    ShardCounts,
+    library_versions,
+)
+from zipsel.report.shown_records import cover_facets, list_removals, show_records, show_rejects
 from zipsel.report.statistics import (
     alignment_histogram,
     length_histogram,
@@ -23,12 +29,12 @@ from zipsel.report.statistics import (
     pool_quantiles,
     quantiles,
 )
-from zipsel.rows import TextSpec
-from zipsel.scoring import PoolScores
-from zipsel.selecting import Selection
-from zipsel.settings import SelectSettings
-from zipsel.shards import Shard
-from zipsel.writers import OutputFile
+from zipsel.scorers.profile import Profile
+from zipsel.scoring.histogram import length_bins
+from zipsel.scoring.plan import PoolScores
+from zipsel.selection.ranking import Ranking
+from zipsel.selection.selector import Selection
+from zipsel.selection.settings import SelectSettings
 
 
 def build_report(

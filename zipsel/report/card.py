@@ -15,11 +15,12 @@ from collections.abc import Iterator
 from contextlib import suppress
 from hashlib import sha256
 
-from zipsel import places
-from zipsel.files import Staging
-from zipsel.records import TextBatch
+from zipsel.console.safe_text import is_plain, name_of
 from zipsel.report.model import Report
-from zipsel.report.visible import code, is_plain, name_of
+from zipsel.report.visible import code
+from zipsel.storage import paths
+from zipsel.storage.staging import Staging
+from zipsel.texts import TextBatch
 
 FILE_NAME = "README.md"
 
@@ -56,7 +57,7 @@ def write_card(staging: Staging, path: str, report: Report, target: TextBatch) -
         OSError: If it cannot be written.
     """
     with suppress(FileNotFoundError):
-        if not is_ours(places.read_bytes(path)):
+        if not is_ours(paths.read_bytes(path)):
             return False
     with staging.open(path) as file:
         file.write(render_card(report, target).encode())

@@ -11,8 +11,10 @@ from collections.abc import Callable, Sequence
 
 from markupsafe import Markup, escape
 
-from zipsel.report.figures import Curve, Histogram
-from zipsel.report.visible import plain, visible
+from zipsel.console.safe_text import plain
+from zipsel.evaluation.verdicts import Curve
+from zipsel.report.model import Histogram
+from zipsel.report.visible import visible
 
 _WIDTH, _HEIGHT = 1000, 300
 

@@ -6,6 +6,8 @@ Records are the same if file and row are.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -13,8 +15,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from zipsel.report.figures import Curve
-from zipsel.report.moved_texts import beginnings
+from zipsel.errors import ShardError
+from zipsel.evaluation.verdicts import Curve
+from zipsel.readers.fetch import iter_found
+from zipsel.readers.rows import TextSpec
 from zipsel.report.overlap import (
     RBO_P,
     common_at_depth,
@@ -25,6 +29,7 @@ from zipsel.report.overlap import (
 from zipsel.report.runs import FinishedRun
 
 _N_CURVE_POINTS = 200
+
 _N_MOVED = 10
 
 #: Depths at which the overlap is always known.
@@ -232,3 +237,34 @@ def _groups(a: FinishedRun, b: FinishedRun) -> list[GroupChosen]:
         for name in {**of_a, **of_b}
     ]
     return sorted(chosen, key=lambda one: (-one.n_a - one.n_b, one.name))
+
+
+_SHOWN_CHARACTERS = 100
+
+
+def beginnings(run: FinishedRun, ranks: Sequence[int]) -> list[str]:
+    """The first characters of chosen records; empty where a shard cannot be read any more.
+
+    Args:
+        run: Whose records they are.
+        ranks: Their ranks, from 1.
+    """
+    origin = run.report.provenance
+    texts = [""] * len(ranks)
+    if origin is None:
+        return texts
+    spec = TextSpec(origin.text_kind, origin.text_value)
+    table = run.chosen.select(["shard", "row", "offset"])
+    rows = [table.slice(rank - 1, 1).to_pylist()[0] for rank in ranks]
+    for shard in dict.fromkeys(row["shard"] for row in rows):
+        here = [i for i, row in enumerate(rows) if row["shard"] == shard]
+        with suppress(ShardError):  # a comparison does not need the texts
+            for position, text in iter_found(
+                run.locate(shard),
+                [rows[i]["row"] for i in here],
+                [rows[i]["offset"] for i in here],
+                spec,
+                origin.long_windows,
+            ):
+                texts[here[position]] = text[:_SHOWN_CHARACTERS]
+    return texts

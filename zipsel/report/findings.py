@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from zipsel.console.safe_text import plain
 from zipsel.report.model import Report
-from zipsel.report.visible import plain
 
 #: Factor between the median lengths of subset and pool that is worth a look.
 _LENGTH_BIAS = 1.5

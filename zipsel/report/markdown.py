@@ -5,11 +5,11 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 
+from zipsel.console.safe_text import human_bytes
 from zipsel.report.findings import findings
-from zipsel.report.html import group_rows, loss_rows, percent, sentence, stage_rows
 from zipsel.report.model import Report
 from zipsel.report.shown import ShownRecord
-from zipsel.report.summary import human_bytes
+from zipsel.report.tables import group_rows, loss_rows, percent, sentence, stage_rows
 from zipsel.report.visible import code, prose
 
 _N_SHOWN = 5

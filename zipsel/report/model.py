@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from zipsel.report.figures import Curve, Facet, GroupShare, Histogram
+from zipsel.evaluation.verdicts import Curve
 from zipsel.report.shown import RejectExample, Removal, ShownRecord
 
 SCHEMA_VERSION = 1
@@ -171,3 +171,51 @@ def library_versions() -> dict[str, str]:
         "libzstd": ".".join(map(str, zstandard.ZSTD_VERSION)),
         "zlib": zlib.ZLIB_RUNTIME_VERSION,
     }
+
+
+class Histogram(msgspec.Struct, kw_only=True):
+    """Records of pool and subset in bins, of alignments or of lengths.
+
+    Of alignments, records that the cascade passed over are not among them.
+
+    Attributes:
+        edges: Bin edges, ascending, one more than bins.
+        pool: Pool records in each bin; the first and last take what lies beyond.
+        subset: Subset records in each bin.
+    """
+
+    edges: list[float]
+    pool: list[int]
+    subset: list[int]
+
+
+class GroupShare(msgspec.Struct, kw_only=True):
+    """One value of the group field in pool and subset."""
+
+    name: str
+    n_pool: int
+    n_pool_bytes: int
+    n_chosen: int
+    n_chosen_bytes: int
+
+
+class Facet(msgspec.Struct, kw_only=True):
+    """One part of the target, and what of the subset matches it.
+
+    Attributes:
+        name: Of the facet.
+        n_target: Target examples in it.
+        n_chosen: Chosen records that match it best.
+        n_chosen_bytes: Bytes of their texts.
+        mean_alignment: Of those records; None if there is none.
+        wanted: Share of the subset that was asked for, if any was.
+        example: How its most typical example begins.
+    """
+
+    name: str
+    n_target: int
+    n_chosen: int
+    n_chosen_bytes: int = 0
+    mean_alignment: float | None = None
+    wanted: float | None = None
+    example: str = ""

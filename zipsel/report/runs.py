@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 
 import msgspec
 import pyarrow as pa
 
 from zipsel.errors import UsageError
-from zipsel.outputs import Output
-from zipsel.places import read_bytes
-from zipsel.report.chosen import FILE_NAME, read_chosen
-from zipsel.report.model import SCHEMA_VERSION, Report
-from zipsel.storage import is_remote
+from zipsel.output.chosen import FILE_NAME, read_chosen
+from zipsel.output.place import Output
+from zipsel.report.model import SCHEMA_VERSION, Provenance, Report
+from zipsel.scoring.settings import ScoreSettings
+from zipsel.storage.paths import read_bytes
+from zipsel.storage.remote import is_remote
 
 
 @dataclass(frozen=True)
@@ -81,3 +84,26 @@ def _decode(data: bytes, path: str) -> Report:
 
 class _Version(msgspec.Struct):
     schema_version: int
+
+
+def iter_report_files(report: Report) -> Iterator[tuple[str, bytes]]:
+    """Yield name and content of ``report.json`` and its readable forms."""
+    from zipsel.report.html import render_report
+    from zipsel.report.markdown import render_markdown
+
+    yield "report.json", report.to_json()
+    yield "report.html", render_report(report).encode()
+    yield "report.md", render_markdown(report).encode()
+
+
+def provenance_of(settings: ScoreSettings, profile_path: str) -> Provenance:
+    """Where a run read its records, and when."""
+    return Provenance(
+        directory=os.getcwd(),
+        finished=datetime.now(UTC).isoformat(timespec="seconds"),
+        profile=os.path.abspath(profile_path),
+        text_kind=settings.text.kind,
+        text_value=settings.text.value,
+        max_row_bytes=settings.read.max_row_bytes,
+        long_windows=settings.read.long_windows,
+    )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from zipsel.bins import BINS_PER_DOUBLING, N_BINS, bin_floor, bins_of, length_bins
-from zipsel.report.figures import Histogram
+from zipsel.report.model import Histogram
+from zipsel.scoring.histogram import BINS_PER_DOUBLING, N_BINS, bin_floor, bins_of, length_bins
 
 _N_SHOWN_BINS = 48
 

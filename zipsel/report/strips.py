@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from zipsel.explain.explanation import can_explain, explain_texts
 from zipsel.explain.model import Explanation
-from zipsel.profile import Profile
 from zipsel.report.shown import SHOWN_CHARACTERS, Saving, Strip
 from zipsel.scorers.faceted import FacetedScorer
+from zipsel.scorers.profile import Profile
 
 #: What of a text is parsed for its strip: more than is shown, so that shares are of the record.
 _PARSED_BYTES = 1024

@@ -11,35 +11,13 @@ import unicodedata
 
 from markupsafe import Markup, escape
 
-#: Joiners that emoji and several scripts need, and that do no harm.
-_HARMLESS = "\u200c\u200d"
+from zipsel.console.safe_text import cut, is_plain, name_of, plain
 
 #: ASCII that may not stand as it is.
 _ASCII_MARKED = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
 
 #: Marks on one letter beyond which they pile up over the lines around.
 _MAX_MARKS = 4
-
-
-def cut(text: str, limit: int) -> str:
-    """The first characters of a text, with an ellipsis if there are more."""
-    return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
-def is_plain(character: str) -> bool:
-    """Whether a character may stand as it is, line breaks and tabs not considered."""
-    category = unicodedata.category(character)
-    return character in _HARMLESS or not (
-        category[0] == "C" or category in ("Zl", "Zp") or character == "\ufeff"
-    )
-
-
-def name_of(character: str) -> str:
-    """How a character that may not stand is written."""
-    code = ord(character)
-    if code < 0x20:
-        return chr(0x2400 + code)
-    return f"U+{code:04X}"
 
 
 def visible(text: str, limit: int | None = None, *, one_line: bool = True) -> Markup:
@@ -67,22 +45,6 @@ def visible(text: str, limit: int | None = None, *, one_line: bool = True) -> Ma
         else:
             parts.append(f'<b class="ctl">{name_of(character)}</b>')
     return Markup("".join(parts))
-
-
-def plain(text: str, limit: int | None = None) -> str:
-    """As ``visible`` on one line, without markup; for titles and terminals."""
-    if limit is not None:
-        text = cut(text, limit)
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(
-        " "
-        if character in "\n\t\r"
-        else character
-        if is_plain(character)
-        else f"<{name_of(character)}>"
-        for character in text
-    )
 
 
 def code(text: str, limit: int | None = None) -> str:

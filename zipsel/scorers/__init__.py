@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from numpy.typing import NDArray
 
 from zipsel.errors import UsageError
-from zipsel.records import CHUNK_BYTES, TextBatch
+from zipsel.texts import CHUNK_BYTES, TextBatch
 
 if TYPE_CHECKING:
     from typing import Self

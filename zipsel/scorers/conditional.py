@@ -32,8 +32,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zipsel.errors import UsageError
-from zipsel.records import TextBatch
-from zipsel.scorers import CHUNK_BYTES, Scores, State
+from zipsel.scorers import Scores, State
+from zipsel.texts import CHUNK_BYTES, TextBatch
 
 DEFAULT_LEVEL = 3
 

@@ -34,9 +34,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zipsel.errors import UsageError
-from zipsel.records import TextBatch
-from zipsel.scorers import CHUNK_BYTES, Scores, State
+from zipsel.scorers import Scores, State
 from zipsel.scorers.word_ngrams import N_BUCKETS, iter_ngram_buckets
+from zipsel.texts import CHUNK_BYTES, TextBatch
 
 SMOOTHING = 1e-8
 """Added to every share; keeps the weight of one n-gram within about ±18.4 nats."""

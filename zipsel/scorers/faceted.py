@@ -16,9 +16,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from zipsel.records import TextBatch
-from zipsel.scorers import CHUNK_BYTES, Scores, State
+from zipsel.scorers import Scores, State
 from zipsel.scorers.fused import FusedScorer
+from zipsel.texts import CHUNK_BYTES, TextBatch
 
 
 @dataclass(frozen=True)

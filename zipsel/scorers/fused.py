@@ -25,10 +25,10 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from zipsel.records import TextBatch
-from zipsel.scorers import CHUNK_BYTES, Scores, State
+from zipsel.scorers import Scores, State
 from zipsel.scorers.conditional import ConditionalScorer
 from zipsel.scorers.ngram import NgramParameters, NgramScorer
+from zipsel.texts import CHUNK_BYTES, TextBatch
 
 #: Records of the pool sample on which the parts are standardized: the mean is then known to 2 %
 #: of a standard deviation, and the cost stays a fraction of start-up.

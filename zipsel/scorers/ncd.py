@@ -20,10 +20,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from zipsel.codecs import PairSizeFunction, check_codec, pair_size_function, size_function
 from zipsel.errors import UsageError
-from zipsel.records import TextBatch
-from zipsel.scorers import CHUNK_BYTES, Scores, State
+from zipsel.scorers import Scores, State
+from zipsel.scorers.codecs import PairSizeFunction, check_codec, pair_size_function, size_function
+from zipsel.texts import CHUNK_BYTES, TextBatch
 
 DEFAULT_CODEC = "gzip"
 

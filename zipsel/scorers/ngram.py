@@ -24,8 +24,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from zipsel.records import BATCH_BYTES, TextBatch
-from zipsel.scorers import CHUNK_BYTES, Scores, State
+from zipsel.scorers import Scores, State
+from zipsel.texts import BATCH_BYTES, CHUNK_BYTES, TextBatch
 
 #: Odd, with well mixed bits: 2^64 divided by the golden ratio (Knuth, TAOCP 3, section 6.4).
 _MULTIPLIER = 0x9E3779B97F4A7C15

@@ -19,13 +19,18 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from zipsel.records import TextBatch
+from zipsel.scorers.faceted import FacetedScorer
+from zipsel.scorers.fused import FusedScorer
 from zipsel.scorers.ngram import NgramScorer
+from zipsel.scorers.profile import Profile
+from zipsel.selection.budgets import BYTES_PER_TOKEN, BudgetKind
+from zipsel.texts import TextBatch
 
 #: Times that an n-gram is covered until it is worth half, in a budget of a megabyte of text, and
 #: at least; a larger subset repeats what the target repeats. Of 1 to 256 (three targets, PPM
 #: judge), 4 did best for 0.4 and 1 MB and 64 for 4 MB, by little more than noise.
 SATURATION_PER_MEGABYTE = 12.0
+
 _LEAST_SATURATION = 1.0
 
 #: Candidates that are looked at, as a multiple of the budget.
@@ -107,3 +112,28 @@ class GreedyCover:
         which, counts = np.unique(buckets, return_counts=True)
         self._covered[which] += counts
         self._worth[which] = self._weights[which] / (1 + self._covered[which] / self._saturation)
+
+
+def open_cover(profile: Profile, kind: BudgetKind, limit: float, mean_bytes: float) -> GreedyCover:
+    """A cover of a profile's target that nothing is taken for yet.
+
+    Args:
+        profile: Gives the codes.
+        kind: Unit of the budget.
+        limit: The budget.
+        mean_bytes: Text of a record of the pool, for budgets in records.
+    """
+    per_unit = {"max_bytes": 1.0, "max_tokens": float(BYTES_PER_TOKEN)}.get(kind, mean_bytes)
+    return GreedyCover(_ngram_codes(profile), limit * per_unit)
+
+
+def _ngram_codes(profile: Profile) -> list[NgramScorer]:
+    """One a facet; of the target alone where the scorer has none."""
+    scorer = profile.scorer
+    if isinstance(scorer, FacetedScorer):
+        return [facet.ngram for facet in scorer.facets.values()]
+    if isinstance(scorer, FusedScorer):
+        return [scorer.ngram]
+    if isinstance(scorer, NgramScorer):
+        return [scorer]
+    return [NgramScorer.fit(profile.target, profile.target.take(np.zeros(0, np.int64)))]

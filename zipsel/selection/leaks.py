@@ -200,7 +200,7 @@ class LeakSources:
 @lru_cache(maxsize=1)
 def load_index(sources: LeakSources) -> LeakIndex:
     """Build the index, once per process."""
-    from zipsel.profile import load_cached
+    from zipsel.scorers.profile import load_cached
 
     examples = [
         (0, number, text)

@@ -23,11 +23,11 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from zipsel.bins import bin_floor, bins_of
+from zipsel.scoring.histogram import bin_floor, bins_of
 from zipsel.selection.budgets import BYTES_PER_TOKEN, Budget, counts_records
 
 if TYPE_CHECKING:
-    from zipsel.ranking import Ranking
+    from zipsel.selection.ranking import Ranking
 
 StrategyName = Literal["top", "sample", "stratified", "coverage", "diverse"]
 STRATEGIES: tuple[StrategyName, ...] = ("top", "sample", "stratified", "coverage", "diverse")

@@ -1,0 +1,206 @@
+"""What ``zipsel explain`` does: find the profile and the texts, explain, show."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import BinaryIO, TextIO
+
+import msgspec
+
+from zipsel.errors import ProfileError, UsageError
+from zipsel.explain.explanation import explain_texts
+from zipsel.explain.model import Explanation
+from zipsel.pool.formats import STDIN
+from zipsel.readers.fetch import iter_found, parse_record, read_record
+from zipsel.readers.row_text import check_text
+from zipsel.readers.rows import ReadOptions, TextSpec
+from zipsel.readers.target import read_target
+from zipsel.report.runs import FinishedRun, open_run
+from zipsel.report.shown import Strip
+from zipsel.report.strips import ngram_length, strip_of
+from zipsel.scorers.conditional import ConditionalScorer
+from zipsel.scorers.profile import Profile
+from zipsel.storage.staging import write_atomically
+
+
+@dataclass(frozen=True)
+class ExplainSettings:
+    """What is asked for.
+
+    Attributes:
+        run: Output directory of a finished run, or None.
+        profile: A profile's file, or None.
+        target: Target files; exactly one of the three is given.
+        records: ``SHARD:ROW`` names.
+        stdin: Whether to explain the text on standard input.
+        top: How many of the run's best to explain.
+        text: Where the text of a row is.
+        target_text: Where the text of a target row is.
+    """
+
+    run: str | None = None
+    profile: str | None = None
+    target: tuple[str, ...] = ()
+    records: tuple[str, ...] = ()
+    stdin: bool = False
+    top: int | None = None
+    text: TextSpec = field(default_factory=TextSpec)
+    target_text: TextSpec = field(default_factory=TextSpec)
+
+    def __post_init__(self) -> None:
+        """Refuse what contradicts itself.
+
+        Raises:
+            UsageError: If there is not exactly one source of scores, or nothing to explain.
+        """
+        if (self.run is not None) + (self.profile is not None) + bool(self.target) != 1:
+            raise UsageError("give exactly one of --run, --profile and --target")
+        if self.top is not None and self.run is None:
+            raise UsageError("--top is of a run: name it with --run DIR")
+        if not self.records and not self.stdin and self.top is None:
+            raise UsageError(
+                "nothing to explain: give --record SHARD:ROW, --top N of a --run, or - for a text "
+                "on standard input"
+            )
+
+
+def explain(
+    settings: ExplainSettings,
+    stdin: BinaryIO,
+    stdout: TextIO,
+    *,
+    as_json: bool = False,
+    html: str | None = None,
+) -> None:
+    """Explain texts, on the terminal or as JSON (a line each where there are several).
+
+    Raises:
+        UsageError: If the settings do not fit, or the scorer has no parts to explain.
+        ProfileError: If the profile cannot be read.
+        ShardError: If a record cannot be read.
+        OutputError: If the page cannot be written.
+    """
+    run = None if settings.run is None else open_run(settings.run)
+    profile = _open_profile(settings, run)
+    names, texts = _find_texts(settings, run, stdin)
+    explanations = explain_texts(profile, texts, names)
+    if html is not None:
+        _write_page(html, profile, explanations, texts)
+    if as_json:
+        for explanation in explanations:
+            stdout.write(msgspec.json.encode(explanation).decode() + "\n")
+    elif html is None:
+        _print(profile, explanations, texts, stdout)
+
+
+def _open_profile(settings: ExplainSettings, run: FinishedRun | None) -> Profile:
+    if settings.profile is not None:
+        return Profile.load(settings.profile)
+    if run is None:
+        target = read_target(settings.target, settings.target_text, ReadOptions())
+        return Profile(ConditionalScorer.fit(target), target)
+    origin = run.report.provenance
+    path = "" if origin is None else origin.profile
+    if not os.path.exists(path):
+        raise ProfileError(
+            f"the profile of {settings.run} is gone ({path or 'not named'}): its work directory "
+            "was removed; run the select again, or explain with --profile FILE or --target PATH"
+        )
+    profile = Profile.load(path)
+    if profile.digest != run.report.profile.get("digest"):
+        raise ProfileError(f"{path}: is not the profile that {settings.run} was made with")
+    return profile
+
+
+def _find_texts(
+    settings: ExplainSettings, run: FinishedRun | None, stdin: BinaryIO
+) -> tuple[list[str], list[str]]:
+    """Names and texts of everything asked for."""
+    spec, options = settings.text, ReadOptions()
+    if run is not None and run.report.provenance is not None:
+        origin = run.report.provenance
+        spec = TextSpec(origin.text_kind, origin.text_value)
+        options = ReadOptions(origin.max_row_bytes, None, origin.long_windows)
+    names, texts = [], []
+    if settings.stdin:
+        names.append(STDIN)
+        texts.append(_read_stdin(stdin))
+    for name in settings.records:
+        path, row = parse_record(name)
+        if run is not None and not os.path.exists(path):
+            path = run.locate(path)
+        names.append(name)
+        texts.append(read_record(path, row, spec, options))
+    if run is not None and settings.top is not None:
+        top = _read_top(run, settings.top, spec, options.long_windows)
+        names.extend(name for name, _ in top)
+        texts.extend(text for _, text in top)
+    return names, texts
+
+
+def _read_stdin(stdin: BinaryIO) -> str:
+    try:
+        text = stdin.read().decode()
+    except UnicodeDecodeError as error:
+        raise UsageError(f"standard input is no UTF-8 text (byte {error.start})") from None
+    if not text.strip():
+        raise UsageError("standard input has no text")
+    return check_text(text)
+
+
+def _read_top(run: FinishedRun, top: int, spec: TextSpec, long: bool) -> list[tuple[str, str]]:
+    """Names and texts of the best of a run, in rank order."""
+    table = run.chosen.slice(0, top)
+    rows = table.select(["shard", "row", "offset"]).to_pylist()
+    texts = [""] * len(rows)
+    for shard in dict.fromkeys(row["shard"] for row in rows):
+        here = [i for i, row in enumerate(rows) if row["shard"] == shard]
+        found = iter_found(
+            run.locate(shard),
+            [rows[i]["row"] for i in here],
+            [rows[i]["offset"] for i in here],
+            spec,
+            long,
+        )
+        for position, text in found:
+            texts[here[position]] = text
+    return [(f"{row['shard']}:{row['row']}", text) for row, text in zip(rows, texts, strict=True)]
+
+
+def _strips(
+    profile: Profile, explanations: Sequence[Explanation], texts: Sequence[str], limit: int
+) -> tuple[list[str], list[Strip]]:
+    """Beginnings of the texts, and their strips."""
+    n = ngram_length(profile)
+    heads = [text[:limit] for text in texts]
+    return heads, [
+        strip_of(explanation, head, n)
+        for explanation, head in zip(explanations, heads, strict=True)
+    ]
+
+
+def _write_page(
+    path: str, profile: Profile, explanations: Sequence[Explanation], texts: Sequence[str]
+) -> None:
+    from zipsel.report.explanations import PAGE_CHARACTERS, render_explanations
+
+    heads, strips = _strips(profile, explanations, texts, PAGE_CHARACTERS)
+    with write_atomically(path) as file:
+        file.write(render_explanations(explanations, heads, strips).encode())
+
+
+def _print(
+    profile: Profile, explanations: Sequence[Explanation], texts: Sequence[str], stdout: TextIO
+) -> None:
+    from rich.console import Console
+
+    from zipsel.report.explanations import SHOWN_CHARACTERS, print_explanation
+
+    console = Console(file=stdout, highlight=False, markup=False, emoji=False)
+    heads, strips = _strips(profile, explanations, texts, SHOWN_CHARACTERS)
+    for i, (explanation, head, strip) in enumerate(zip(explanations, heads, strips, strict=True)):
+        if i:
+            console.print()
+        print_explanation(explanation, head, strip, console)

@@ -1,0 +1,109 @@
+"""``zipsel score``: score shards and write what was asked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from functools import partial
+
+from zipsel.console.safe_text import human_bytes
+from zipsel.engines import Engine
+from zipsel.errors import UsageError
+from zipsel.output.scores import write_scores
+from zipsel.pool.shards import Shard
+from zipsel.scoring.exchange import Store
+from zipsel.scoring.fitting import open_profile, profile_key
+from zipsel.scoring.plan import PoolScores, score_job, score_shards
+from zipsel.scoring.ranks import Deal, deal
+from zipsel.scoring.rejects import check_rejects
+from zipsel.scoring.run import Run
+from zipsel.scoring.settings import ScoreOutput
+from zipsel.scoring.task import ScoreTask
+from zipsel.storage.remote import is_remote
+from zipsel.storage.uploads import check_writable
+from zipsel.storage.workdir import WorkDir
+
+
+def run_score(run: Run, engine: Engine, output: ScoreOutput) -> PoolScores:
+    """Score a pool, or a share of it, and write what is asked for.
+
+    A directory gets ``SHARD.scores.parquet`` for each shard, at the shard's place below the
+    pool's common directory, one row per input row in input order; and ``rejects.jsonl``. With a
+    share other processes may score theirs at the same time; whether too many rows were refused
+    is then left to ``select``, which sees all of them. A shard is cut among shares only if no
+    file of its own is wanted.
+
+    Raises:
+        ZipselError: As the stages do.
+    """
+    settings, work_dir = run.settings, WorkDir(run.settings.work_dir)
+    pool, missing = run.find_pool()
+    _check_output(output, pool)
+    if settings.store is not None:
+        Store(settings.store, settings.work_dir).check_writable()
+    if output.path is not None and is_remote(output.path):
+        check_writable(os.path.join(output.path, "rejects.jsonl"))
+    dealt = None
+    if output.share is not None:
+        dealt = deal(output.share, pool, may_cut=output.path is None)
+        _say_lumps(run, dealt)
+    shards = pool if dealt is None else dealt.shards
+    with (
+        work_dir.locked(settings.lock, shared=dealt is not None, on_wait=run.say_waiting),
+        engine,
+    ):
+        given = [settings.profile] if settings.profile is not None else []
+        engine.check_paths(work_dir.path, [shard.path for shard in shards], given)
+        key, target = profile_key(settings, pool)
+        with work_dir.alone(key):
+            profile_path, profile = open_profile(settings, key, target, pool, work_dir)
+        job = score_job(settings, work_dir, profile_path, profile, None)
+        scores = score_shards(run, engine, job, shards, partial(_is_dealt, dealt))
+        if dealt is not None:
+            scores.parts = [p for p in scores.parts if dealt.has(p.shard, p.summary.index)]
+        else:
+            scores.bad_shards.extend(missing)
+            check_rejects(scores, settings)
+        with run.stage("write"):
+            write_scores(run, output, pool, scores.parts)
+    of_pool = "" if dealt is None else f" in {len(shards):,} of {len(pool):,} shards"
+    run.log.say(
+        "scored",
+        f"{scores.n_rows:,} rows{of_pool}, {scores.n_rejected:,} refused, "
+        f"{human_bytes(scores.n_bytes)} of text in {run.stages['score']:.1f} s",
+        n_rows=scores.n_rows,
+        n_rejected=scores.n_rejected,
+        n_bytes=scores.n_bytes,
+        n_shards=len(shards),
+    )
+    return scores
+
+
+def _is_dealt(dealt: Deal | None, task: ScoreTask) -> bool:
+    """Whether a task is among this process's."""
+    if dealt is None or task.chunk is None:
+        return True
+    return dealt.has(task.shard, task.chunk if isinstance(task.chunk, int) else task.chunk.index)
+
+
+def _check_output(output: ScoreOutput, shards: Sequence[Shard]) -> None:
+    if output.path is not None and os.path.isfile(output.path):
+        raise UsageError(
+            f"--output {output.path} is a file; score writes a directory, or - for lines"
+        )
+    if output.format == "dolma":
+        from zipsel.output.dolma import check_shards
+
+        check_shards(shards)
+
+
+def _say_lumps(run: Run, dealt: Deal) -> None:
+    """Say which shards keep one process longer at work than the others."""
+    for shard in dealt.lumps:
+        if dealt.share.rank == 0 or shard in dealt.shards:
+            run.log.say(
+                "uneven",
+                f"{shard.path} is more than a fair share and goes to one rank whole: it is "
+                "cut only if it is uncompressed and no --output is asked for",
+                shard=shard.path,
+            )

@@ -1,0 +1,125 @@
+"""What the judge says of subsets: bits per byte of held-out examples, with an interval."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from zipsel.evaluation.ppm import bits_per_byte, bootstrap_interval, ppm_bits
+
+
+class Curve(msgspec.Struct, kw_only=True):
+    """A measured curve: the automatic budget, an evaluation.
+
+    Attributes:
+        title: What it shows.
+        x_label: Quantity and unit.
+        y_label: Quantity and unit.
+        series: Name → points ``(x, y)``, x ascending.
+        mark: The x that was settled on.
+        log_x: Whether x is best shown on a logarithmic scale.
+        note: One sentence on how to read it.
+    """
+
+    title: str
+    x_label: str
+    y_label: str
+    series: dict[str, list[tuple[float, float]]]
+    mark: float | None = None
+    log_x: bool = False
+    note: str = ""
+
+
+class Judged(msgspec.Struct, kw_only=True):
+    """One subset's verdict.
+
+    Attributes:
+        path: As it was given.
+        bytes: Bytes that the judge read, a line feed after each record among them.
+        bits_per_byte: What a byte of the held-out examples costs; lower is better.
+        low: Lower end of the 95 % interval over examples.
+        high: Upper end.
+    """
+
+    path: str
+    bytes: int
+    bits_per_byte: float
+    low: float
+    high: float
+
+
+class JudgedRandom(msgspec.Struct, kw_only=True):
+    """The mean of random subsets; fields as in ``Judged``.
+
+    Attributes:
+        n_subsets: How many.
+        bytes: Of each.
+        bits_per_byte: Mean.
+        low: Lower end of the 95 % interval of the mean over examples.
+        high: Upper end.
+        each: Bits per byte of each.
+    """
+
+    n_subsets: int
+    bytes: int
+    bits_per_byte: float
+    low: float
+    high: float
+    each: list[float]
+
+
+class Evaluation(msgspec.Struct, kw_only=True):
+    """What ``zipsel eval --json`` prints.
+
+    Attributes:
+        subsets: In the order given.
+        random: Random subsets of the pool; None if no pool was named.
+        n_examples: Held-out examples.
+        seed: Of everything drawn.
+    """
+
+    subsets: list[Judged]
+    random: JudgedRandom | None
+    n_examples: int
+    seed: int
+
+    def to_json(self) -> bytes:
+        """Indented JSON with a final newline."""
+        return msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n"
+
+
+@dataclass(frozen=True)
+class Judge:
+    """The held-out examples, and how they are coded.
+
+    Attributes:
+        examples: UTF-8 texts, none empty.
+        seed: Of the intervals.
+        workers: Examples coded at the same time.
+    """
+
+    examples: list[bytes]
+    seed: int
+    workers: int
+
+    @property
+    def n_bytes(self) -> NDArray[np.int64]:
+        """Bytes of each example, `(n_examples,)`."""
+        return np.array(list(map(len, self.examples)), np.int64)
+
+    def bits(self, subset: bytes) -> NDArray[np.float64]:
+        """Bits that each example costs after the subset, `(n_examples,)`."""
+        return ppm_bits(subset, self.examples, n_workers=self.workers)
+
+    def figures(self, bits: NDArray[np.float64]) -> dict[str, float]:
+        """Bits per byte with the ends of its interval, as the verdicts name them."""
+        low, high = bootstrap_interval(bits, self.n_bytes, seed=self.seed)
+        mean = bits_per_byte(bits, self.n_bytes)
+        return {
+            "bits_per_byte": round(mean, 4),
+            "low": round(low, 4),
+            "high": round(high, 4),
+        }

@@ -1,1 +1,0 @@
-"""Formats and pipelines of other tools; none of them is imported before it is used."""

@@ -1,0 +1,1 @@
+"""Subset, scores and manifest: whole files or none."""

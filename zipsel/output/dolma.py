@@ -1,0 +1,91 @@
+"""Scores as Dolma attributes: for each document file one of the same name, row by row.
+
+A line is ``{"id": …, "attributes": {NAME: [[0, n_characters, alignment]]}}``: one span over the
+whole text, as Dolma's taggers write it and its mixer filters by it. Rows and their order are those
+of the documents; a refused row keeps its line, with no span. Format: ``docs/data-format.md`` of
+``allenai/dolma``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from zipsel.errors import OutputError, ShardError, UsageError
+from zipsel.output.subset import open_compressed
+from zipsel.pool.shards import Shard
+from zipsel.readers import fetch
+from zipsel.readers.json_rows import RowParser, decode_object
+from zipsel.readers.rows import ReadOptions, RowError, TextSpec
+from zipsel.scoring.sidecar import Part, column_values, read_columns
+
+
+def check_shards(shards: Sequence[Shard]) -> None:
+    """Refuse shards that are no Dolma documents.
+
+    Raises:
+        UsageError: If one is no JSONL.
+    """
+    for shard in shards:
+        if shard.format != "jsonl":
+            raise UsageError(
+                f"{shard.path}: Dolma's documents are JSON lines, not {shard.format}; "
+                "leave out --format dolma"
+            )
+
+
+def write_attributes(
+    path: str, parts: Sequence[Part], name: str, spec: TextSpec, options: ReadOptions
+) -> None:
+    """Write the attributes of one shard, compressed as the shard is.
+
+    Args:
+        path: The file to write.
+        parts: All sidecar parts of the shard, in order.
+        name: Of the attribute.
+        spec: Where the text of a row is.
+        options: How rows were read.
+
+    Raises:
+        OutputError: If a document has no ``id``.
+        OSError: If the file cannot be written.
+    """
+    compression = parts[0].shard.compression
+    with (
+        open(path, "xb") as raw,
+        open_compressed(raw, f"jsonl.{compression}" if compression else "jsonl") as file,
+    ):
+        for part in parts:
+            file.writelines(_iter_lines(part, name, RowParser(spec), options))
+
+
+def _iter_lines(part: Part, name: str, parser: RowParser, options: ReadOptions) -> Iterator[bytes]:
+    table = read_columns(part, ["alignment", "offset"])
+    alignment = column_values(table, "alignment", np.nan).tolist()
+    offsets = column_values(table, "offset", -1)
+    lines = fetch.iter_lines(part.shard, offsets, long_windows=options.long_windows)
+    for i, (line, value) in enumerate(zip(lines, alignment, strict=True)):
+        spans: list[Any] = []
+        if value == value:
+            spans = [[0, len(parser.parse(line)[0]), value]]
+        document = _id_of(line, part, i)
+        yield msgspec.json.encode({"id": document, "attributes": {name: spans}}) + b"\n"
+
+
+def _id_of(line: bytes, part: Part, i: int) -> Any:
+    try:
+        document = decode_object(line).get("id")
+    except RowError as error:
+        raise ShardError(
+            part.shard.path,
+            f"row {part.first_row + i}: {error.reason}; Dolma cannot read this file either",
+        ) from None
+    if document is None:
+        raise OutputError(
+            f"{part.shard.path} row {part.first_row + i} has no id, by which Dolma tells "
+            "documents; leave out --format dolma"
+        )
+    return document

@@ -1,0 +1,1 @@
+"""Which files there are: formats, finding, description, fingerprints."""

@@ -1,0 +1,126 @@
+"""Files, directories, globs and URLs → the shards that they name."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterable, Iterator, Sequence
+
+from zipsel.errors import ShardError, UsageError
+from zipsel.pool import hf_datasets
+from zipsel.pool.formats import (
+    FOREIGN_COMPRESSIONS,
+    FORMATS,
+    POOL_FORMATS,
+    STDIN,
+    split_suffix,
+    suffixes_of,
+)
+from zipsel.pool.shards import Shard, open_shard
+from zipsel.storage import remote
+
+#: Files that tools, this one among them, write beside shards and that hold no records.
+_NOT_SHARDS = frozenset(
+    {"manifest.json", "report.json", "rejects.jsonl", "leaks.jsonl", "chosen.feather",
+     *hf_datasets.SIDE_FILES}
+)  # fmt: skip
+
+
+def find_shards(
+    patterns: Sequence[str], formats: Iterable[str] = POOL_FORMATS
+) -> tuple[list[Shard], list[ShardError]]:
+    """Find the files that patterns name, in the order given, directories sorted by path.
+
+    A file named twice is read once. Every bad file is reported, not the first alone.
+
+    Returns:
+        The shards, and an error for each name under which no readable file stands.
+    """
+    shards: list[Shard] = []
+    errors: list[ShardError] = []
+    seen: set[str] = set()
+    for pattern in patterns:
+        for path in _expand(pattern, frozenset(formats), errors):
+            real = os.path.realpath(path)
+            if real in seen:
+                continue
+            seen.add(real)
+            try:
+                shards.append(open_shard(path, len(shards), formats))
+            except ShardError as error:
+                errors.append(error)
+    return shards, errors
+
+
+def _expand(pattern: str, formats: frozenset[str], errors: list[ShardError]) -> list[str]:
+    """The files behind one argument; what is wrong with it is appended to ``errors``."""
+    if remote.is_remote(pattern):
+        try:
+            return remote.expand(pattern, lambda name: _is_shard_name(name, formats))
+        except ShardError as error:
+            errors.append(error)
+            return []
+    if os.path.isdir(pattern):
+        n_errors = len(errors)
+        paths = sorted(_walk(pattern, formats, errors))
+        if not paths and len(errors) == n_errors:
+            errors.append(ShardError(pattern, f"no file below it ends in {suffixes_of(formats)}"))
+        return paths
+    if os.path.lexists(pattern):
+        return [pattern]
+    found = glob.glob(pattern, recursive=True)
+    paths = sorted(path for path in found if not os.path.isdir(path))
+    if not paths:
+        errors.append(ShardError(pattern, "no such file, and no file matches it as a pattern"))
+    return paths
+
+
+def _walk(directory: str, formats: frozenset[str], errors: list[ShardError]) -> Iterator[str]:
+    """Shards below a directory; hidden and underscored names and known by-products are not."""
+    visited: set[str] = set()
+
+    def note(error: OSError) -> None:
+        errors.append(ShardError(str(error.filename), (error.strerror or str(error)).lower()))
+
+    for parent, directories, names in os.walk(directory, onerror=note, followlinks=True):
+        real = os.path.realpath(parent)
+        if real in visited:  # a symbolic link back up
+            directories.clear()
+            continue
+        visited.add(real)
+        if "arrow" in formats:
+            errors.extend(hf_datasets.missing_files(parent, names))
+        directories[:] = sorted(name for name in directories if name[0] not in "._")
+        for name in names:
+            if _is_shard_name(name, formats):
+                yield os.path.join(parent, name)
+
+
+def _is_shard_name(name: str, formats: frozenset[str]) -> bool:
+    return (
+        name[:1] not in "._"
+        and name not in _NOT_SHARDS
+        and not hf_datasets.is_cache(name)
+        and _looks_like_shard(name, formats)
+    )
+
+
+def _looks_like_shard(name: str, formats: frozenset[str]) -> bool:
+    """Whether a file in a directory is meant: also one in a compression that is not read.
+
+    It is refused later, by name; passing it over would lose its rows in silence.
+    """
+    stem, suffix = os.path.splitext(name.lower())
+    if suffix in FOREIGN_COMPRESSIONS:
+        return os.path.splitext(stem)[1] in FORMATS
+    return split_suffix(name)[0] in formats
+
+
+def refuse_stdin_among(patterns: Sequence[str]) -> None:
+    """Raise unless ``-`` stands alone.
+
+    Raises:
+        UsageError: If ``-`` stands beside other names.
+    """
+    if STDIN in patterns and len(patterns) > 1:
+        raise UsageError("- (standard input) cannot be combined with other files")

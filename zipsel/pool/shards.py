@@ -1,0 +1,144 @@
+"""Input files: finding them, ordering them, telling what they are and whether they changed.
+
+The format comes from the suffix and is checked against the first bytes. The fingerprint is of
+the absolute path, size, modification time and both ends of the file: cheap on a terabyte, and a
+file that was rewritten in any way that the file system notices gets another one.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import BinaryIO
+
+from zipsel.errors import ShardError
+from zipsel.pool import hf_datasets
+from zipsel.pool.formats import (
+    DELIMITED_FORMATS,
+    POOL_FORMATS,
+    TABLE_FORMATS,
+    check_magic,
+    split_suffix,
+    suffixes_of,
+)
+from zipsel.storage import remote
+
+#: Bytes at each end of a file that go into its fingerprint.
+_FINGERPRINT_END_BYTES = 1 << 16
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One input file.
+
+    Attributes:
+        index: Place in the pool's order, from 0.
+        path: As the user gave it, or below the directory that he gave.
+        format: ``jsonl``, ``parquet``, ``arrow``, ``csv``, ``tsv`` or ``txt``.
+        compression: ``gz``, ``zst`` or empty.
+        n_bytes: Size on disk.
+        fingerprint: Changes when the file does; hex.
+    """
+
+    index: int
+    path: str
+    format: str
+    compression: str
+    n_bytes: int
+    fingerprint: str
+
+    @property
+    def seekable(self) -> bool:
+        """Whether a worker can begin in the middle of it."""
+        return not self.compression and not self.is_delimited
+
+    @property
+    def is_table(self) -> bool:
+        """Whether it holds typed columns, as Parquet and Arrow do."""
+        return self.format in TABLE_FORMATS
+
+    @property
+    def is_delimited(self) -> bool:
+        """Whether it is CSV or TSV, whose quotes are known only from the beginning on."""
+        return self.format in DELIMITED_FORMATS
+
+
+def open_shard(path: str, index: int, formats: Iterable[str] = POOL_FORMATS) -> Shard:
+    """Describe one file.
+
+    Raises:
+        ShardError: If it is missing, unreadable, or not what its suffix says.
+    """
+    _check_name(path)
+    kind, compression = split_suffix(path)
+    if kind is None or kind not in formats:
+        raise ShardError(path, f"the suffix is none of {suffixes_of(formats)}")
+    if kind == "arrow":
+        hf_datasets.refuse_indexed(path)
+    if remote.is_remote(path):
+        return _open_remote_shard(path, index, kind, compression)
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # before opening: a FIFO would block
+            raise ShardError(path, "is not a regular file; use - to read a stream")
+        with open(path, "rb") as file:
+            status = os.fstat(file.fileno())
+            head = file.read(_FINGERPRINT_END_BYTES)
+            check_magic(path, kind, compression, head)
+            if status.st_size > 2 * _FINGERPRINT_END_BYTES:
+                file.seek(-_FINGERPRINT_END_BYTES, os.SEEK_END)
+            tail = file.read(_FINGERPRINT_END_BYTES)
+    except OSError as error:
+        raise ShardError(path, (error.strerror or str(error)).lower()) from None
+    identity = f"{os.path.abspath(path)}\0{status.st_size}\0{status.st_mtime_ns}\0".encode()
+    fingerprint = blake2b(identity + head + tail, digest_size=16).hexdigest()
+    return Shard(index, path, kind, compression, status.st_size, fingerprint)
+
+
+def _open_remote_shard(path: str, index: int, kind: str, compression: str) -> Shard:
+    """As ``open_shard``; what the provider says of a file stands in for its end."""
+    n_bytes, mark = remote.describe(path)
+    with remote.open_remote(path, n_bytes) as file:
+        head = file.read(_FINGERPRINT_END_BYTES)
+    check_magic(path, kind, compression, head)
+    identity = f"{path}\0{n_bytes}\0{mark}\0".encode()
+    fingerprint = blake2b(identity + head, digest_size=16).hexdigest()
+    return Shard(index, path, kind, compression, n_bytes, fingerprint)
+
+
+def _check_name(path: str) -> None:
+    """Refuse a name that no report could hold."""
+    try:
+        os.path.abspath(path).encode()
+    except UnicodeEncodeError:
+        raise ShardError(path, "the name is no UTF-8, which reports need; rename it") from None
+
+
+def check_unchanged(shard: Shard) -> None:
+    """Raise if a shard is no longer the file that it was.
+
+    Raises:
+        ShardError: If its fingerprint differs.
+    """
+    try:
+        fingerprint = open_shard(shard.path, shard.index, (shard.format,)).fingerprint
+    except ShardError as error:
+        raise ShardError(shard.path, f"changed while it was being read: {error.problem}") from None
+    if fingerprint != shard.fingerprint:
+        raise ShardError(shard.path, "changed while it was being read; run again when it is still")
+
+
+def open_raw(shard: Shard) -> BinaryIO:
+    """Open a shard's bytes as they lie on disk.
+
+    Raises:
+        ShardError: If it cannot be opened.
+    """
+    if remote.is_remote(shard.path):
+        return remote.open_remote(shard.path, shard.n_bytes)
+    try:
+        return open(shard.path, "rb")
+    except OSError as error:
+        raise ShardError(shard.path, (error.strerror or str(error)).lower()) from None

@@ -1,0 +1,124 @@
+"""How the text of a record is taken from a row, and why a row is refused.
+
+A row is a JSON object, or a Parquet row as one. Its text is a field (a dotted path reaches into
+nested objects), a template of fields, or a chat. Templates know ``{dotted.path}``, ``{{`` and
+``}}`` and nothing else: no attributes, no indexing into Python objects, no format codes.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from zipsel.readers.rows import Reason, RowError, TextSpec, parse_template
+
+
+def get_path(row: Any, path: str) -> Any:
+    """Follow a dotted path through nested objects.
+
+    Raises:
+        RowError: ``missing-field`` where a step is absent, ``null`` where one is null,
+            ``wrong-type`` where one is no object.
+    """
+    value = row
+    for step in path.split("."):
+        if value is None:
+            raise RowError(Reason.NULL)
+        if not isinstance(value, dict):
+            raise RowError(Reason.WRONG_TYPE)
+        if step not in value:
+            raise RowError(Reason.MISSING_FIELD)
+        value = value[step]
+    return value
+
+
+def take_text(row: Any, spec: TextSpec) -> str:
+    """Take a row's text.
+
+    Template fields may also be numbers and booleans, written as JSON writes them.
+
+    Raises:
+        RowError: If the text is missing, null, of the wrong type, empty or no valid Unicode.
+    """
+    if not isinstance(row, dict):
+        raise RowError(Reason.NOT_AN_OBJECT)
+    if spec.kind == "field":
+        text = get_path(row, spec.value)
+    elif spec.kind == "template":
+        text = "".join(
+            _plain(get_path(row, part)) if is_path else part
+            for is_path, part in parse_template(spec.value)
+        )
+    else:
+        text = _chat_text(row)
+    return check_text(text)
+
+
+def check_text(text: Any) -> str:
+    """Return the text if it can be scored.
+
+    Raises:
+        RowError: If it is null, no string, only white space, or holds a lone surrogate.
+    """
+    if text is None:
+        raise RowError(Reason.NULL)
+    if not isinstance(text, str):
+        raise RowError(Reason.WRONG_TYPE)
+    if not text or text.isspace():
+        raise RowError(Reason.EMPTY)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise RowError(Reason.INVALID_UTF8) from None
+    return text
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if value is None:
+        raise RowError(Reason.NULL)
+    if isinstance(value, bool | int | float):
+        return json.dumps(value)
+    raise RowError(Reason.WRONG_TYPE)
+
+
+def _chat_text(row: dict[str, Any]) -> str:
+    """``role: content`` paragraphs of ``messages`` (OpenAI) or ``conversations`` (ShareGPT)."""
+    field = "messages" if row.get("messages") is not None else "conversations"
+    turns = get_path(row, field)
+    if turns is None:
+        raise RowError(Reason.NULL)
+    if not isinstance(turns, list):
+        raise RowError(Reason.WRONG_TYPE)
+    parts = []
+    for turn in turns:
+        if not isinstance(turn, dict):
+            raise RowError(Reason.WRONG_TYPE)
+        role = turn.get("role", turn.get("from"))
+        content = _content_text(turn.get("content", turn.get("value")))
+        parts.append(f"{role}: {content}" if isinstance(role, str) else content)
+    return "\n\n".join(parts)
+
+
+def _content_text(content: Any) -> str:
+    """A turn's content: a string, or a list of parts of which the texts count."""
+    if isinstance(content, str):
+        return content
+    if content is None:  # a tool call without words
+        return ""
+    if not isinstance(content, list):
+        raise RowError(Reason.WRONG_TYPE)
+    texts = []
+    for part in content:
+        text = part.get("text") if isinstance(part, dict) else part
+        if isinstance(text, str):
+            texts.append(text)
+    return "\n".join(texts)
+
+
+def group_name(value: Any) -> str | None:
+    """A group value as the sidecar keeps it: strings as they are, scalars as JSON, else none."""
+    if isinstance(value, str):
+        return value.encode(errors="backslashreplace").decode()
+    return json.dumps(value) if isinstance(value, bool | int | float) else None

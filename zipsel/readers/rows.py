@@ -1,0 +1,188 @@
+"""One shard → bounded batches of rows, each row a text or a reject with its reason."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zipsel.errors import UsageError
+from zipsel.texts import TextBatch
+
+#: First bytes of a refused row that its reject shows.
+SNIPPET_BYTES = 120
+
+DEFAULT_MAX_ROW_BYTES = 64 << 20
+
+
+@dataclass(frozen=True)
+class Lines:
+    """The lines that a batch's rows were read from.
+
+    Attributes:
+        data: What they stand in.
+        starts: Where each begins in it.
+        ends: Where each ends, its newline left out.
+    """
+
+    data: bytes
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
+
+    def __getitem__(self, row: int) -> bytes:
+        """The line of a row."""
+        return self.data[self.starts[row] : self.ends[row]]
+
+
+@dataclass(frozen=True)
+class RowBatch:
+    """Consecutive rows of one shard.
+
+    Attributes:
+        offsets: Where each row begins in the decompressed stream, int64 ``(n_rows,)``; -1 for
+            tables.
+        texts: The texts of the accepted rows.
+        accepted: Positions of those rows in the batch, int64 ``(len(texts),)``, ascending.
+        rejects: Position → reason and first ``SNIPPET_BYTES`` bytes, for all other rows.
+        groups: Group of each accepted row; empty where none was asked for.
+        lines: The rows as they stand in the shard; None where they are no lines.
+    """
+
+    offsets: NDArray[np.int64]
+    texts: TextBatch
+    accepted: NDArray[np.int64]
+    rejects: dict[int, tuple[Reason, bytes]]
+    groups: list[str | None]
+    lines: Lines | None = None
+
+    @property
+    def n_rows(self) -> int:
+        """Rows, accepted and refused."""
+        return len(self.offsets)
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """What decides which text is read from a row.
+
+    Attributes:
+        max_row_bytes: Longer rows are refused.
+        group_field: Dotted path of the group, or None.
+        long_windows: Accept zstd windows up to 2 GiB, which cost as much memory.
+    """
+
+    max_row_bytes: int = DEFAULT_MAX_ROW_BYTES
+    group_field: str | None = None
+    long_windows: bool = False
+
+
+@dataclass(frozen=True)
+class GroupChunk:
+    """Consecutive row groups of a file; in an Arrow file, its record batches.
+
+    Attributes:
+        index: Which chunk of the shard, from 0.
+        first_group: First row group.
+        end_group: One past the last.
+        first_row: Row of the shard that it begins with.
+    """
+
+    index: int
+    first_group: int
+    end_group: int
+    first_row: int
+
+
+class Reason(StrEnum):
+    """Why a row is refused."""
+
+    INVALID_JSON = "invalid-json"
+    TRAILING_GARBAGE = "trailing-garbage"
+    TRUNCATED = "truncated"
+    NOT_AN_OBJECT = "not-an-object"
+    INVALID_UTF8 = "invalid-utf8"
+    TOO_DEEP = "too-deep"
+    TOO_LONG = "too-long"
+    MISSING_FIELD = "missing-field"
+    NULL = "null"
+    WRONG_TYPE = "wrong-type"
+    EMPTY = "empty"
+    WRONG_COLUMNS = "wrong-columns"  # another number of fields than the header
+    DAMAGED = "damaged"  # unreadable, in a shard that is being salvaged
+
+
+class RowError(Exception):
+    """A row has no usable text.
+
+    Args:
+        reason: What is wrong with it.
+    """
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+_TEMPLATE_PART = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
+
+
+@dataclass(frozen=True)
+class TextSpec:
+    """Where the text of a row is found.
+
+    Attributes:
+        kind: ``field``, ``template`` or ``chat``.
+        value: The dotted path, the template; empty for a chat.
+    """
+
+    kind: Literal["field", "template", "chat"] = "field"
+    value: str = "text"
+
+    def __post_init__(self) -> None:
+        """Refuse an empty path and a template that is none.
+
+        Raises:
+            UsageError: If a path is empty, or a brace of the template has no partner.
+        """
+        if self.kind == "field" and not all(self.value.split(".")):
+            raise UsageError(f"text field {self.value!r} is not a dotted path such as 'meta.body'")
+        if self.kind == "template" and not self.paths:
+            raise UsageError(f"template {self.value!r} names no field; write {{question}} for one")
+
+    @property
+    def paths(self) -> list[str]:
+        """The dotted paths that the text is made of."""
+        if self.kind == "field":
+            return [self.value]
+        if self.kind == "chat":
+            return ["messages", "conversations"]
+        return [part for is_path, part in parse_template(self.value) if is_path]
+
+
+def parse_template(template: str) -> list[tuple[bool, str]]:
+    """Cut a template into ``(is_path, text)`` parts.
+
+    Raises:
+        UsageError: On a lone brace or an empty path.
+    """
+    parts: list[tuple[bool, str]] = []
+    position = 0
+    for match in _TEMPLATE_PART.finditer(template):
+        parts.append((False, template[position : match.start()]))
+        found, path = match.group(0), match.group(1)
+        if found in ("{{", "}}"):
+            parts.append((False, found[0]))
+        elif path and all(path.split(".")):
+            parts.append((True, path))
+        else:
+            raise UsageError(
+                f"template {template!r}: {found!r} at character {match.start()} is not a field; "
+                "write {name} or {outer.name}, and {{ or }} for a brace"
+            )
+        position = match.end()
+    parts.append((False, template[position:]))
+    return [(is_path, text) for is_path, text in parts if text]

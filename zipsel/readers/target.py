@@ -1,0 +1,100 @@
+"""Target files → examples by name."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from zipsel.errors import BadShards, ShardError, UsageError
+from zipsel.pool.finding import find_shards
+from zipsel.pool.formats import POOL_FORMATS, STDIN
+from zipsel.pool.shards import Shard, open_raw
+from zipsel.readers.decompress import iter_pieces
+from zipsel.readers.json_rows import RowParser
+from zipsel.readers.jsonl import iter_rows
+from zipsel.readers.lines import cut_lines
+from zipsel.readers.rows import ReadOptions, TextSpec
+from zipsel.readers.whole import iter_shard
+from zipsel.texts import TextBatch
+
+TARGET_FORMATS = (*POOL_FORMATS, "txt")
+
+
+def read_target(patterns: Sequence[str], spec: TextSpec, options: ReadOptions) -> TextBatch:
+    """Read all target examples.
+
+    A target is small and every example counts, so a row without usable text is an error here.
+
+    Raises:
+        BadShards: If a file cannot be read, or a row has no usable text.
+        UsageError: If there is no example at all.
+    """
+    texts: list[bytes] = []
+    shards: list[Shard] = []
+    errors: list[ShardError] = []
+    if list(patterns) == [STDIN]:
+        data = sys.stdin.buffer.read()
+        _take_lines(STDIN, iter([data]), spec, options, texts, errors)
+    else:
+        shards, errors = find_shards(patterns, TARGET_FORMATS)
+    for shard in shards:
+        try:
+            _take_shard(shard, spec, options, texts, errors)
+        except ShardError as error:
+            errors.append(error)
+    if errors:
+        raise BadShards(errors, "Repair or remove them: every example of a target counts")
+    if not texts:
+        raise UsageError(f"the target {' '.join(patterns)} has no example")
+    return TextBatch.from_encoded(texts)
+
+
+def _take_shard(
+    shard: Shard,
+    spec: TextSpec,
+    options: ReadOptions,
+    texts: list[bytes],
+    errors: list[ShardError],
+) -> None:
+    if shard.format != "txt":
+        row = 0
+        for rows in iter_shard(shard, spec, options):
+            _take_rows(shard.path, rows, row, texts, errors)
+            row += rows.n_rows
+        return
+    with open_raw(shard) as file:
+        pieces = iter_pieces(file, shard.path, shard.compression, long_windows=options.long_windows)
+        try:
+            text = b"".join(pieces).decode()
+        except UnicodeDecodeError:
+            raise ShardError(shard.path, "is no UTF-8 text") from None
+        if not text.strip():
+            raise ShardError(shard.path, "is an empty example")
+        texts.append(text.encode())
+
+
+def _take_lines(
+    path: str,
+    pieces: Any,
+    spec: TextSpec,
+    options: ReadOptions,
+    texts: list[bytes],
+    errors: list[ShardError],
+) -> None:
+    parser, row = RowParser(spec), 0
+    for chunk in cut_lines(pieces, options.max_row_bytes):
+        for rows in iter_rows(chunk, parser, options):
+            _take_rows(path, rows, row, texts, errors)
+            row += rows.n_rows
+
+
+def _take_rows(
+    path: str, rows: Any, first_row: int, texts: list[bytes], errors: list[ShardError]
+) -> None:
+    for i, (reason, snippet) in rows.rejects.items():
+        shown = snippet.decode(errors="replace")[:60]
+        errors.append(
+            ShardError(path, f"row {first_row + i}: {reason} in a target example: {shown}")
+        )
+    texts.extend(rows.texts.iter_encoded())

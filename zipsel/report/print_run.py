@@ -1,0 +1,138 @@
+"""The summary that a run prints on standard error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import IO, TYPE_CHECKING
+
+from zipsel.console.safe_text import human_bytes, printable
+from zipsel.evaluation.verdicts import Evaluation, Judged, JudgedRandom
+from zipsel.report.model import Report
+from zipsel.report.shown import ShownRecord
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def print_summary(report: Report, console: Console) -> None:
+    """Print what was done, in 80 columns."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from zipsel.report.findings import findings
+
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column()
+    for name, text in (*_iter_counts(report), *_iter_composition(report)):
+        table.add_row(Text(name), Text(text))
+    for finding in findings(report):
+        if finding.look:
+            table.add_row("look", Text(finding.text))
+    console.print(table)
+
+
+def _iter_counts(report: Report) -> Iterator[tuple[str, str]]:
+    """Where the rows went."""
+    counts = report.counts
+    seconds = report.stages.get("total", 0.0)
+    rate = f", {human_bytes(counts.n_bytes / seconds)}/s" if seconds else ""
+    yield (
+        "pool",
+        f"{counts.n_rows:,} rows in {counts.n_shards} shards, "
+        f"{human_bytes(counts.n_bytes)} of text{rate}",
+    )
+    if counts.n_rejected:
+        reasons = ", ".join(f"{n:,} {reason}" for reason, n in sorted(counts.rejects.items()))
+        yield "refused", f"{counts.n_rejected:,} rows: {reasons}"
+    if report.cascade is not None and report.cascade["share"] < 1:
+        yield (
+            "contenders",
+            f"{int(report.cascade['n_contenders']):,} compressed; "
+            f"{counts.n_screened:,} ruled out by their n-grams",
+        )
+    yield (
+        "chosen",
+        f"{counts.n_chosen:,} rows, {human_bytes(counts.n_chosen_bytes)} "
+        f"({report.budget}, {report.scorer})",
+    )
+    if counts.n_leaks:
+        yield "leaks", f"{counts.n_leaks:,} candidates hold a target or excluded example"
+    if counts.n_duplicates:
+        yield "duplicates", f"{counts.n_duplicates:,} candidates left out"
+
+
+def _iter_composition(report: Report) -> Iterator[tuple[str, str]]:
+    """Where the choice ended and what it is made of."""
+    counts = report.counts
+    if report.threshold is not None:
+        median = report.quantiles["pool"].get("p50")
+        known = median is not None and not counts.n_screened
+        beside = f"; pool median {median:.3f}" if known else ""
+        yield "threshold", f"alignment {report.threshold:.3f}{beside}"
+    for group in report.groups[:5]:
+        share_pool = group.n_pool / max(1, counts.n_scored)
+        share_chosen = group.n_chosen / max(1, counts.n_chosen)
+        yield (
+            "" if group is not report.groups[0] else printable(report.group_field or "", 20),
+            f"{printable(group.name, 30)}: {share_chosen:.1%} of the subset, "
+            f"{share_pool:.1%} of the pool",
+        )
+
+
+def print_records(records: list[ShownRecord], console: Console) -> None:
+    """Print records, one line each."""
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 1), expand=True)
+    table.add_column("rank", justify="right", no_wrap=True)
+    table.add_column("alignment", justify="right", no_wrap=True)
+    table.add_column("text", no_wrap=True, overflow="ellipsis", ratio=1)
+    from rich.text import Text
+
+    for record in records:
+        table.add_row(
+            str(record.rank), f"{record.alignment:.3f}", Text(printable(record.text, 120))
+        )
+    console.print(table)
+
+
+_LEAST_WIDTH = 80
+
+
+def print_evaluation(evaluation: Evaluation, file: IO[str]) -> None:
+    """Print one line a subset, as they were given, and one for the random subsets."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(file=file, highlight=False)
+    console.width = max(_LEAST_WIDTH, console.width)
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("subset", overflow="fold")
+    for heading in ("bytes", "bits per byte", "95 % interval", "against random"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    best = min(one.bits_per_byte for one in evaluation.subsets)
+    for one in evaluation.subsets:
+        style = "bold" if one.bits_per_byte == best and len(evaluation.subsets) > 1 else ""
+        cells = [printable(one.path), *_cells(one), _against(one, evaluation.random)]
+        table.add_row(*map(Text, cells), style=style)
+    if evaluation.random is not None:
+        name = f"random, mean of {evaluation.random.n_subsets}"
+        table.add_row(name, *_cells(evaluation.random), "")
+    console.print(table)
+    console.print(
+        f"{evaluation.n_examples:,} held-out examples under PPMd (order 8), seed "
+        f"{evaluation.seed}; lower is better."
+    )
+
+
+def _cells(one: Judged | JudgedRandom) -> tuple[str, str, str]:
+    interval = f"{one.low:.3f} to {one.high:.3f}"
+    return f"{one.bytes:,}", f"{one.bits_per_byte:.3f}", interval
+
+
+def _against(one: Judged, random: JudgedRandom | None) -> str:
+    if random is None:
+        return ""
+    return f"{one.bits_per_byte / random.bits_per_byte - 1:+.1%}"

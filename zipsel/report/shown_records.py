@@ -1,0 +1,249 @@
+"""The records that a report shows: the best, those around the threshold, and some at random."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from zipsel.pool.shards import Shard
+from zipsel.readers.rows import TextSpec
+from zipsel.report.model import Facet
+from zipsel.report.shown import SHOWN_CHARACTERS, RejectExample, Removal, RemovedRecord, ShownRecord
+from zipsel.report.strips import make_strips
+from zipsel.scorers.faceted import FacetedScorer
+from zipsel.scorers.profile import Profile
+from zipsel.scoring.rejects import iter_rejects
+from zipsel.scoring.sidecar import Part
+from zipsel.selection.selector import Selection
+from zipsel.selection.settings import SelectSettings
+
+_N_SHOWN = 10
+
+_N_REJECTS_SHOWN = 3
+
+_SEED = 0
+
+
+def show_records(
+    selection: Selection,
+    shards: Sequence[Shard],
+    group_names: Sequence[str],
+    spec: TextSpec,
+    profile: Profile,
+) -> dict[str, list[ShownRecord]]:
+    """``best``, ``borderline`` and ``random`` records, explained."""
+    kinds = {
+        "best": selection.taken[:_N_SHOWN],
+        "borderline": _borderline(selection),
+        "random": _random(selection),
+    }
+    positions = np.concatenate(list(kinds.values())).astype(np.int64)
+    shown = _show(selection, positions, shards, group_names, spec, profile)
+    ends = np.cumsum([len(of_kind) for of_kind in kinds.values()]).tolist()
+    return {
+        kind: shown[end - len(of_kind) : end]
+        for (kind, of_kind), end in zip(kinds.items(), ends, strict=True)
+    }
+
+
+def _borderline(selection: Selection) -> NDArray[np.int64]:
+    """Positions of the last five chosen and the first five candidates after them."""
+    half = _N_SHOWN // 2
+    if not len(selection.taken):
+        return np.arange(min(half, len(selection.candidates)))
+    last = int(selection.taken[-1])
+    after = np.arange(last + 1, min(last + 1 + half, len(selection.candidates)))
+    return np.concatenate([selection.taken[-half:], after])
+
+
+def _random(selection: Selection) -> NDArray[np.int64]:
+    """Positions of ten chosen records, drawn with a fixed seed, in rank order."""
+    between = selection.taken[_N_SHOWN : max(_N_SHOWN, len(selection.taken) - _N_SHOWN // 2)]
+    drawn = np.random.default_rng(_SEED).choice(
+        between, min(_N_SHOWN, len(between)), replace=False, shuffle=False
+    )
+    return np.sort(drawn)
+
+
+def _show(
+    selection: Selection,
+    positions: NDArray[np.int64],
+    shards: Sequence[Shard],
+    group_names: Sequence[str],
+    spec: TextSpec,
+    profile: Profile,
+) -> list[ShownRecord]:
+    """Records at positions of the candidates."""
+    records = selection.candidates.take(positions)
+    taken = {int(position): i for i, position in enumerate(selection.taken.tolist())}
+    texts = selection.texts_of(positions, spec)
+    strips = make_strips(profile, texts)
+    first_after = int(selection.taken[-1]) + 1 if len(selection.taken) else 0
+    return [
+        ShownRecord(
+            rank=taken.get(position, len(taken) + position - first_after) + 1,
+            chosen=position in taken,
+            shard=shards[int(records.shard[i])].path,
+            row=int(records.row[i]),
+            alignment=float(records.alignment[i]),
+            n_bytes=int(records.n_bytes[i]),
+            text=texts[i][:SHOWN_CHARACTERS],
+            group=group_names[records.group[i]] if records.group[i] >= 0 else None,
+            strip=strips[i],
+        )
+        for i, position in enumerate(positions.tolist())
+    ]
+
+
+def show_rejects(parts: Sequence[Part], counts: Mapping[str, int]) -> list[RejectExample]:
+    """The first few refused rows of each reason, those of the commonest reason first.
+
+    Args:
+        parts: The sidecar.
+        counts: Reason → refused rows.
+    """
+    wanting = Counter({reason: min(n, _N_REJECTS_SHOWN) for reason, n in counts.items()})
+    found: list[RejectExample] = []
+    if not wanting:
+        return found
+    for reject in iter_rejects(parts):
+        if wanting[reject.reason] > 0:
+            wanting[reject.reason] -= 1
+            found.append(
+                RejectExample(
+                    shard=reject.shard, row=reject.row, reason=reject.reason, snippet=reject.snippet
+                )
+            )
+            if not any(wanting.values()):
+                break
+    return sorted(found, key=lambda one: (-counts[one.reason], one.reason))
+
+
+_N_EXAMPLES = 10
+
+
+class LeakedRow(msgspec.Struct, frozen=True):
+    """A line of ``leaks.jsonl``.
+
+    Attributes:
+        shard: File of the record that was left out.
+        row: Its row there.
+        alignment: Its score.
+        source: ``target``, or the file of ``--exclude-overlap`` that it overlaps.
+        example: Number of the example there, from 0.
+        overlap: Share of the example's n-grams that stand in it; 1 for a copy.
+        text: How it begins.
+    """
+
+    shard: str
+    row: int
+    alignment: float
+    source: str
+    example: int
+    overlap: float
+    text: str
+
+
+def iter_leaks(
+    selection: Selection, shards: Sequence[Shard], spec: TextSpec
+) -> Iterator[LeakedRow]:
+    """Yield the candidates left out as leaks, in the order in which they were offered."""
+    positions = np.array(sorted(selection.leaks), np.int64)
+    for position, text in zip(positions.tolist(), selection.texts_of(positions, spec), strict=True):
+        leak = selection.leaks[position]
+        yield LeakedRow(
+            shard=shards[int(selection.candidates.shard[position])].path,
+            row=int(selection.candidates.row[position]),
+            alignment=float(selection.candidates.alignment[position]),
+            source=leak.source,
+            example=leak.example,
+            overlap=leak.overlap,
+            text=text[:SHOWN_CHARACTERS],
+        )
+
+
+def list_removals(
+    selection: Selection, shards: Sequence[Shard], spec: TextSpec, select: SelectSettings
+) -> list[Removal]:
+    """What was left out, by cause, with the rule."""
+    rule = select.leak_rule
+    leaks = [
+        RemovedRecord(
+            shard=leak.shard,
+            row=leak.row,
+            alignment=leak.alignment,
+            text=leak.text,
+            match=f"{leak.source}, example {leak.example}: {leak.overlap:.0%} of its n-grams",
+        )
+        for leak in iter_leaks(selection, shards, spec)
+    ]
+    checked = ", ".join(["the target", *select.exclude])
+    leak_note = (
+        "Not looked for (--keep-leaks): the subset may hold target examples."
+        if select.keep_leaks
+        else f"Holds at least {rule.overlap:.0%} of the word {rule.ngram}-grams of one example of "
+        f"{checked}, or is a copy of one."
+    )
+    removals = [
+        Removal(cause="leaks", n_records=len(leaks), note=leak_note, examples=leaks[:_N_EXAMPLES])
+    ]
+    if select.dedup != "none":
+        kind = "exact duplicates" if select.dedup == "exact" else "near duplicates"
+        note = (
+            "Same text as a record that was taken."
+            if select.dedup == "exact"
+            else f"Shares {select.near_threshold:.0%} or more of its word 5-grams with one taken."
+        )
+        copies = _copies(selection, shards, spec)
+        removals.append(
+            Removal(cause=kind, n_records=len(selection.copies), note=note, examples=copies)
+        )
+    return removals
+
+
+def _copies(selection: Selection, shards: Sequence[Shard], spec: TextSpec) -> list[RemovedRecord]:
+    positions = np.array(sorted(selection.copies)[:_N_EXAMPLES], np.int64)
+    texts = selection.texts_of(positions, spec)
+    records = selection.candidates
+
+    def place(position: int) -> str:
+        return f"{shards[int(records.shard[position])].path} row {int(records.row[position])}"
+
+    return [
+        RemovedRecord(
+            shard=shards[int(records.shard[position])].path,
+            row=int(records.row[position]),
+            alignment=float(records.alignment[position]),
+            text=text[:SHOWN_CHARACTERS],
+            match=place(selection.copies[position]),
+        )
+        for position, text in zip(positions.tolist(), texts, strict=True)
+    ]
+
+
+def cover_facets(selection: Selection, profile: Profile, select: SelectSettings) -> list[Facet]:
+    """How the subset covers the parts of a target that has several."""
+    scorer = profile.scorer
+    if not isinstance(scorer, FacetedScorer):
+        return []
+    chosen = selection.chosen
+    mix = dict(select.mix)
+    even = 1 / len(scorer.names) if select.strategy == "coverage" else None
+    facets = []
+    for number, name in enumerate(scorer.names):
+        mine = chosen.take(chosen.facet == number)
+        facets.append(
+            Facet(
+                name=name,
+                n_target=scorer.n_examples[name],
+                n_chosen=len(mine),
+                n_chosen_bytes=int(mine.n_bytes.sum()),
+                mean_alignment=float(mine.alignment.mean()) if len(mine) else None,
+                wanted=mix.get(name, even),
+            )
+        )
+    return facets

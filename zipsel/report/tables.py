@@ -1,0 +1,97 @@
+"""Rows of the report's tables, which the page and the Markdown share."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from zipsel.console.safe_text import human_bytes
+from zipsel.report.model import Report
+
+#: Rows of the composition; the rest is summed up.
+_MAX_GROUPS = 30
+
+
+class Row(NamedTuple):
+    """A line of a table of shares.
+
+    Attributes:
+        name: What it counts.
+        n_pool: In the pool.
+        n_chosen: In the subset.
+        pool: Share of the pool.
+        chosen: Share of the subset.
+    """
+
+    name: str
+    n_pool: int
+    n_chosen: int
+    pool: float
+    chosen: float
+
+
+def percent(share: float) -> str:
+    """A share with as many digits as tell it from none and from all."""
+    if 0 < share < 0.001:
+        return "<0.1%"
+    return f"{100 * share:.1f}%"
+
+
+def sentence(report: Report) -> str:
+    """The run in one sentence."""
+    counts = report.counts
+    share = percent(counts.n_chosen / max(1, counts.n_scored))
+    return (
+        f"{counts.n_chosen:,} of {counts.n_rows:,} records ({share}), "
+        f"{human_bytes(counts.n_chosen_bytes)} of {human_bytes(counts.n_bytes)} of text, "
+        f"closest to {report.profile.get('n_target', 0):,} target examples."
+    )
+
+
+def medians(report: Report) -> tuple[float, float] | None:
+    """Median lengths in the pool and in the subset, in bytes; None where one is unknown."""
+    found = [report.length_quantiles.get(of, {}).get("p50") for of in ("pool", "subset")]
+    return (found[0], found[1]) if found[0] and found[1] else None
+
+
+def group_rows(report: Report) -> list[Row]:
+    """Composition by group, the smallest groups summed up."""
+    n_pool, n_chosen = max(1, report.counts.n_scored), max(1, report.counts.n_chosen)
+    triples = [(group.name, group.n_pool, group.n_chosen) for group in report.groups]
+    if len(triples) > _MAX_GROUPS:
+        rest = triples[_MAX_GROUPS:]
+        name = f"{len(rest):,} others"
+        triples = [
+            *triples[:_MAX_GROUPS],
+            (name, sum(t[1] for t in rest), sum(t[2] for t in rest)),
+        ]
+    return [
+        Row(name, pool, chosen, pool / n_pool, chosen / n_chosen) for name, pool, chosen in triples
+    ]
+
+
+def loss_rows(report: Report) -> list[tuple[str, int, str]]:
+    """Where every row went: name, rows, explanation. The numbers add up to the rows read."""
+    counts = report.counts
+    removed = [(removal.cause, removal.n_records, removal.note) for removal in report.removed]
+    if not removed and counts.n_duplicates:
+        removed = [("duplicates", counts.n_duplicates, "their text equals a better-ranked one's")]
+    n_removed = sum(n for _, n, _ in removed)
+    below = counts.n_passed - counts.n_screened - n_removed
+    rows = [
+        ("refused", counts.n_rejected, "no usable text"),
+        ("ruled out early", counts.n_screened, "too few n-grams of the target to contend"),
+        *removed,
+        ("not reached", below, "ranked below the threshold"),
+        ("chosen", counts.n_chosen, report.budget),
+    ]
+    return [row for row in rows if row[1] or row[0] == "chosen"]
+
+
+def stage_rows(report: Report) -> list[tuple[str, float, float]]:
+    """Stage, seconds, and their share of the whole; what no stage counts is ``other``."""
+    stages = dict(report.stages)
+    total = stages.pop("total", sum(stages.values()))
+    other = total - sum(stages.values())
+    if other > 0.01 * total:
+        stages["other"] = other
+    return [(name, seconds, seconds / total if total else 0) for name, seconds in stages.items()]

@@ -1,0 +1,143 @@
+"""The profile: what a scorer learned of target and pool, as one file without pickle.
+
+Layout: the magic line, then a zstd frame around a msgpack map. Arrays are
+``{"dtype", "shape", "data"}``. The digest is of the uncompressed map, is checked on reading, and
+keys every score that the profile makes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from zipsel.errors import ProfileError
+from zipsel.scorers import Scorer, scorer_class
+from zipsel.storage.paths import read_bytes
+from zipsel.storage.staging import write_atomically
+from zipsel.texts import TextBatch
+
+_MAGIC = b"zipsel profile 1\n"
+_DIGEST_BYTES = 16
+_MAX_PROFILE_BYTES = 4 << 30
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A fitted scorer with the examples that it was fitted on.
+
+    Attributes:
+        scorer: Ready to score.
+        target: The target examples, for leak detection and explanations.
+        origin: Where it came from: settings and sources, JSON-like, for people and reports.
+    """
+
+    scorer: Scorer
+    target: TextBatch
+    origin: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def payload(self) -> bytes:
+        """The uncompressed map; equal profiles have equal bytes."""
+        return msgspec.msgpack.encode(
+            {
+                "scorer": self.scorer.name,
+                "state": _pack(self.scorer.state()),
+                "target": _pack({"buffer": self.target.buffer, "offsets": self.target.offsets}),
+                "origin": self.origin,
+            }
+        )
+
+    @cached_property
+    def digest(self) -> str:
+        """Hex digest of the payload."""
+        return blake2b(self.payload, digest_size=_DIGEST_BYTES).hexdigest()
+
+    def save(self, path: str | Path) -> None:
+        """Write the file; it appears whole or not at all.
+
+        Raises:
+            OutputError: If it cannot be written.
+        """
+        import zstandard
+
+        frame = zstandard.ZstdCompressor(level=1).compress(self.payload)
+        with write_atomically(str(path)) as file:
+            file.write(_MAGIC + bytes.fromhex(self.digest) + frame)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Profile:
+        """Read a profile.
+
+        Raises:
+            ProfileError: If it is none, or damaged, or of another version.
+        """
+        try:
+            data = read_bytes(str(path))
+        except OSError as error:
+            raise ProfileError(f"{path}: {(error.strerror or str(error)).lower()}") from None
+        if not data.startswith(_MAGIC):
+            raise ProfileError(
+                f"{path}: is no profile of this version of zipsel; make one with: zipsel fit"
+            )
+        start = len(_MAGIC)
+        digest, frame = data[start : start + _DIGEST_BYTES], data[start + _DIGEST_BYTES :]
+        return cls._decode(_decompress(frame, str(path)), digest, str(path))
+
+    @classmethod
+    def _decode(cls, payload: bytes, digest: bytes, path: str) -> Profile:
+        if blake2b(payload, digest_size=_DIGEST_BYTES).digest() != digest:
+            raise ProfileError(f"{path}: is damaged: its digest does not match")
+        return cls.from_payload(payload)
+
+    @classmethod
+    def from_payload(cls, payload: bytes) -> Profile:
+        """Rebuild a profile from its ``payload``."""
+        content = msgspec.msgpack.decode(payload)
+        scorer = scorer_class(content["scorer"]).from_state(_unpack(content["state"]))
+        return cls(scorer, TextBatch(**_unpack(content["target"])), content["origin"])
+
+
+@lru_cache(maxsize=2)
+def load_cached(path: str) -> Profile:
+    """As ``Profile.load``, once per process: profiles in a work directory never change."""
+    return Profile.load(path)
+
+
+def _decompress(frame: bytes, path: str) -> bytes:
+    import zstandard
+
+    try:
+        size = zstandard.frame_content_size(frame)
+        if not 0 <= size <= _MAX_PROFILE_BYTES:
+            raise ProfileError(f"{path}: is damaged: it claims to hold {size} bytes")
+        return zstandard.ZstdDecompressor().decompress(frame)
+    except zstandard.ZstdError as error:
+        raise ProfileError(f"{path}: is damaged: {error}") from None
+
+
+def _pack(state: dict[str, Any]) -> dict[str, Any]:
+    packed: dict[str, Any] = {}
+    for key, value in state.items():
+        if isinstance(value, np.ndarray):
+            data = np.ascontiguousarray(value).tobytes()
+            packed[key] = {"dtype": value.dtype.str, "shape": list(value.shape), "data": data}
+        else:
+            packed[key] = _pack(value) if isinstance(value, dict) else value
+    return packed
+
+
+def _unpack(packed: dict[str, Any]) -> dict[str, Any]:
+    state: dict[str, Any] = {}
+    for key, value in packed.items():
+        if isinstance(value, dict) and value.keys() == {"dtype", "shape", "data"}:
+            flat = np.frombuffer(value["data"], np.dtype(value["dtype"]))
+            state[key] = flat.reshape(value["shape"])
+        else:
+            state[key] = _unpack(value) if isinstance(value, dict) else value
+    return state

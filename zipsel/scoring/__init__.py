@@ -1,0 +1,1 @@
+"""Pass one: fit, plan chunks, score them into sidecar parts, resume."""

@@ -1,0 +1,122 @@
+"""From target files and a pool to a fitted profile."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+
+from zipsel.pool.shards import Shard
+from zipsel.scorers.fit import fit_scorer
+from zipsel.scorers.profile import Profile
+from zipsel.scoring.exchange import Store
+from zipsel.scoring.inputs import read_targets
+from zipsel.scoring.pool_sample import sample_pool
+from zipsel.scoring.settings import ScoreSettings
+from zipsel.storage.remote import is_remote
+from zipsel.storage.workdir import WorkDir, digest_of
+from zipsel.texts import TextBatch, join_batches
+
+#: Raise it when the same target and pool no longer give the same profile.
+_FIT_VERSION = 1
+
+_SAMPLED_SCORERS = ("fused", "ngram", "dsir")
+
+
+def fit_profile(
+    settings: ScoreSettings, targets: Mapping[str, TextBatch], shards: Sequence[Shard]
+) -> Profile:
+    """Fit a profile; a pool sample is drawn for scorers that need one.
+
+    Shards that cannot be read are left out of the sample: pass one names them all at once.
+    """
+    fit = settings.fit
+    sample = TextBatch.from_encoded([])
+    if fit.scorer in _SAMPLED_SCORERS:
+        sample = sample_pool(
+            shards,
+            settings.text,
+            settings.read,
+            sample_bytes=fit.sample_bytes,
+            seed=fit.seed,
+            on_error=lambda _: None,
+        )
+    return make_profile(settings, targets, sample)
+
+
+def make_profile(
+    settings: ScoreSettings, targets: Mapping[str, TextBatch], sample: TextBatch
+) -> Profile:
+    """Fit a profile on a sample."""
+    fit = settings.fit
+    origin = {
+        "target": list(settings.target),
+        "scorer": fit.scorer,
+        "codec": fit.codec,
+        "level": fit.level,
+        "seed": fit.seed,
+        "n_sample_records": len(sample),
+        "n_sample_bytes": int(sample.offsets[-1]),
+    }
+    return Profile(fit_scorer(fit, targets, sample), join_batches(list(targets.values())), origin)
+
+
+def profile_key(
+    settings: ScoreSettings, shards: Sequence[Shard]
+) -> tuple[str, dict[str, TextBatch] | None]:
+    """Name the profile of a run by what it comes from, and return the target if it was read.
+
+    Raises:
+        BadShards: If the target cannot be read.
+        ProfileError: If the given profile cannot be used.
+    """
+    if settings.profile is not None:
+        return Profile.load(settings.profile).digest, None
+    targets = read_targets(settings)
+    key = digest_of(
+        {
+            "version": _FIT_VERSION,
+            "target": {name: _digest(target) for name, target in targets.items()},
+            "names": settings.target,
+            "pool": [shard.fingerprint for shard in shards],
+            "text": settings.text,
+            "read": settings.read,
+            "fit": settings.fit,
+        }
+    )
+    return key, targets
+
+
+def _digest(target: TextBatch) -> str:
+    return blake2b(target.buffer.tobytes() + target.offsets.tobytes()).hexdigest()
+
+
+def open_profile(
+    settings: ScoreSettings,
+    key: str,
+    targets: Mapping[str, TextBatch] | None,
+    shards: Sequence[Shard],
+    work_dir: WorkDir,
+) -> tuple[str, Profile]:
+    """Load the given profile, or the one that the work directory has, or fit it.
+
+    Returns:
+        The profile's file and the profile.
+    """
+    if targets is None:
+        path, profile = str(settings.profile), Profile.load(str(settings.profile))
+        if is_remote(path):  # which may change, and workers read it again
+            path = work_dir.profile(profile.digest)
+            profile.save(path)
+        return path, profile
+    path = work_dir.profile(key)
+    store = Store(settings.store, settings.work_dir) if settings.store is not None else None
+    if store is not None:
+        store.fetch(path)
+    if os.path.exists(path):
+        return path, Profile.load(path)
+    profile = fit_profile(settings, targets, shards)
+    profile.save(path)
+    if store is not None:
+        store.keep(path)
+    return path, profile

@@ -1,0 +1,131 @@
+"""The pool sample: what a scorer is held against, seeded and independent of workers.
+
+It is made of runs of consecutive rows, about 64 KB each, drawn from up to 64 shards (more where
+shards are small). In plain JSONL and in tables they may come from anywhere; in CSV and compressed
+streams from the first part alone, since reaching the rest would mean reading it all. A pool whose
+shards of that kind are sorted inside should be shuffled first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from random import Random
+
+from zipsel.errors import ShardError
+from zipsel.pool.shards import Shard, open_raw
+from zipsel.readers.decompress import iter_pieces
+from zipsel.readers.json_rows import RowParser
+from zipsel.readers.lines import n_chunks, read_chunk
+from zipsel.readers.rows import ReadOptions, TextSpec
+from zipsel.readers.text import TextChunk, cut_shard, iter_rows
+from zipsel.scorers.fit import DEFAULT_SAMPLE_BYTES
+from zipsel.texts import TextBatch, join_batches
+
+_RUN_BYTES = 1 << 16
+
+_MAX_SHARDS = 64
+
+#: A compressed stream is read this many times further than its share of the sample.
+_STREAM_FACTOR = 2
+
+
+def sample_pool(
+    shards: Sequence[Shard],
+    spec: TextSpec,
+    options: ReadOptions,
+    *,
+    sample_bytes: int = DEFAULT_SAMPLE_BYTES,
+    seed: int = 0,
+    on_error: Callable[[ShardError], None] | None = None,
+) -> TextBatch:
+    """Draw texts spread over the shards.
+
+    Args:
+        shards: The pool.
+        spec: Where the text of a row is.
+        options: How rows are read; refused rows are left out.
+        sample_bytes: How much text to draw, about; the whole pool where that is smaller.
+        seed: Same seed, same pool, same sample.
+        on_error: Takes a shard that cannot be read, which is then passed over; by default the
+            error is raised.
+
+    Raises:
+        ShardError: If a visited shard cannot be read.
+    """
+    order = list(shards)
+    Random(seed).shuffle(order)
+    share = max(_RUN_BYTES, sample_bytes // max(1, min(len(order), _MAX_SHARDS)))
+    drawn: dict[int, list[TextBatch]] = {}
+    n_bytes = 0
+    for shard in order:
+        if n_bytes >= sample_bytes:
+            break
+        batches = drawn.setdefault(shard.index, [])
+        try:
+            batches.extend(_draw(shard, spec, options, min(share, sample_bytes - n_bytes), seed))
+        except ShardError as error:
+            if on_error is None:
+                raise
+            on_error(error)
+        n_bytes += sum(int(batch.offsets[-1]) for batch in batches)
+    return join_batches([batch for index in sorted(drawn) for batch in drawn[index]])
+
+
+def sample_chunks(
+    chunks: Sequence[TextChunk],
+    spec: TextSpec,
+    options: ReadOptions,
+) -> TextBatch:
+    """The texts of a stream's first chunks, which are its sample."""
+    parser = RowParser(spec)
+    return join_batches(
+        [rows.texts for chunk in chunks for rows in iter_rows(chunk, parser, options)]
+    )
+
+
+def _draw(
+    shard: Shard, spec: TextSpec, options: ReadOptions, wanted_bytes: int, seed: int
+) -> Iterator[TextBatch]:
+    """Runs of one shard until they hold the bytes wanted."""
+    random = Random(f"{seed}:{shard.index}")
+    if shard.is_table:
+        from zipsel.readers import tables
+
+        batches = tables.iter_sample(shard, spec, options, random)
+    else:
+        batches = _draw_lines(shard, spec, options, wanted_bytes, random)
+    n_bytes = 0
+    for texts in batches:
+        yield texts
+        n_bytes += int(texts.offsets[-1])
+        if n_bytes >= wanted_bytes:
+            return
+
+
+def _draw_lines(
+    shard: Shard, spec: TextSpec, options: ReadOptions, wanted_bytes: int, random: Random
+) -> Iterator[TextBatch]:
+    parser = RowParser(spec)
+    with open_raw(shard) as file:
+        if shard.seekable:
+            total = n_chunks(shard.n_bytes, _RUN_BYTES)
+            runs: Iterator[TextChunk] = (
+                stretch
+                for i in random.sample(range(total), total)
+                for stretch in read_chunk(
+                    file, i, options.max_row_bytes, n_bytes=shard.n_bytes, chunk_bytes=_RUN_BYTES
+                )
+            )
+        else:
+            pieces = iter_pieces(
+                file, shard.path, shard.compression, long_windows=options.long_windows
+            )
+            n_read = max(1, _STREAM_FACTOR * wanted_bytes // _RUN_BYTES)
+            head = list(
+                islice(cut_shard(shard, pieces, spec, options, chunk_bytes=_RUN_BYTES), n_read)
+            )
+            runs = iter(random.sample(head, len(head)))
+        for run in runs:
+            for rows in iter_rows(run, parser, options):
+                yield rows.texts

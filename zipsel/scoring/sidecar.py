@@ -1,0 +1,156 @@
+"""Score sidecars: what pass one learned of every row, kept beside nothing but its own key.
+
+A sidecar part holds the rows of one chunk of one shard, in input order, as Parquet. Its folder is
+named by everything that changes a score (profile, text, reading), its file by the shard's
+fingerprint and the chunk, so old scores are never met by accident. A part appears whole or not at
+all and carries its own summary: its presence is the completion marker.
+
+Row numbers are not stored: row = rows of the shard's earlier parts + position in this one. Where a
+cascade finishes few rows of a compressed shard, the part keeps their lines, so that pass two need
+not decompress (or download) the shard again for a few of them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from zipsel.pool.shards import Shard
+from zipsel.scorers import Scores
+
+#: Part of every key; raise it when parts of older versions must not be met.
+SIDECAR_VERSION = 3
+
+_SUMMARY_KEY = b"zipsel"
+
+
+class PartSummary(msgspec.Struct, frozen=True):
+    """What a part says of its rows without being read.
+
+    Attributes:
+        index: Chunk of the shard.
+        n_rows: Rows, accepted and refused.
+        n_bytes: Bytes of accepted text.
+        n_screened: Accepted rows that a cascade passed over.
+        rejects: Reason → number of rows.
+        groups: Group → ``[n_records, n_bytes]`` of accepted rows; null's name is "".
+        screen: The cascade's threshold; None where all rows were finished.
+        final: Whether this is the shard's last part.
+        damage: What ended the shard early, under ``--on-bad-file salvage``.
+        has_lines: Whether the part holds the line of every finished row.
+        histogram: Of the alignments of finished rows, as ``bins.pack`` makes it; whoever has
+            merged it may drop it.
+        lengths: Bin of ``bins.length_bins`` → accepted texts; to be dropped likewise.
+    """
+
+    index: int
+    n_rows: int
+    n_bytes: int
+    n_screened: int
+    rejects: dict[str, int]
+    groups: dict[str, tuple[int, int]]
+    screen: float | None
+    final: bool
+    damage: str | None = None
+    has_lines: bool = False
+    histogram: bytes = b""
+    lengths: dict[int, int] = {}
+
+    @property
+    def n_rejected(self) -> int:
+        """Refused rows."""
+        return sum(self.rejects.values())
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part in its place.
+
+    Attributes:
+        shard: Whose rows it holds.
+        path: The file.
+        first_row: Row of the shard that it begins with.
+        summary: What it holds.
+    """
+
+    shard: Shard
+    path: str
+    first_row: int
+    summary: PartSummary
+
+
+def part_path(folder: str, shard: Shard, index: int) -> str:
+    """Where a part stands."""
+    return os.path.join(folder, shard.fingerprint[:2], f"{shard.fingerprint}-{index:06d}.parquet")
+
+
+def read_summary(path: str) -> PartSummary | None:
+    """The summary of a part; None where no part stands, or one that cannot be read."""
+    try:
+        metadata = pq.read_metadata(path).metadata
+        return msgspec.json.decode(metadata[_SUMMARY_KEY], type=PartSummary)
+    except (OSError, pa.ArrowException, KeyError, TypeError, msgspec.MsgspecError):
+        return None
+
+
+def _read(path: str, columns: Sequence[str] | None) -> pa.Table:
+    """Read without ``pq.read_table``, which imports all of pyarrow.dataset for one local file."""
+    with pq.ParquetFile(path, memory_map=True) as file:
+        return file.read(None if columns is None else list(columns), use_threads=False)
+
+
+def read_columns(part: Part, columns: Sequence[str]) -> pa.Table:
+    """Some columns of a part, in row order."""
+    return _read(part.path, columns)
+
+
+def place_parts(shard: Shard, folder: str, summaries: Sequence[PartSummary]) -> list[Part]:
+    """Give each summary of a shard its path and first row."""
+    parts, first_row = [], 0
+    for summary in sorted(summaries, key=lambda summary: summary.index):
+        parts.append(Part(shard, part_path(folder, shard, summary.index), first_row, summary))
+        first_row += summary.n_rows
+    return parts
+
+
+def read_scores(path: str, columns: dict[str, str]) -> Scores | None:
+    """A part's score columns as a scorer returns them; None where no part stands."""
+    if read_summary(path) is None:
+        return None
+    table = _read(path, list(columns))
+    return {
+        name: column_values(table, name, np.nan if dtype == "float64" else 0)
+        for name, dtype in columns.items()
+    }
+
+
+def read_lines(path: str, positions: np.ndarray) -> list[bytes]:
+    """Lines that a part holds, by their positions in it."""
+    lines = _read(path, ["line"])["line"].combine_chunks()
+    return [lines[position].as_py() for position in positions.tolist()]
+
+
+def score_table(part: Part) -> pa.Table:
+    """A part as users see it: absolute row numbers first."""
+    table = _read(part.path, None).replace_schema_metadata(None)
+    if part.summary.has_lines:
+        table = table.drop_columns(["line"])
+    rows = np.arange(part.first_row, part.first_row + table.num_rows)
+    return table.add_column(0, "row", pa.array(rows))
+
+
+def column_values(table: pa.Table, name: str, missing: Any) -> np.ndarray:
+    """A column as numpy, ``missing`` where it is null."""
+    column = table[name]
+    values: np.ndarray = column.to_numpy()
+    if column.null_count:  # then whole numbers come as float64, which is exact up to 2^53
+        values = np.where(np.isnan(values), missing, values)
+        values = values.astype(column.type.to_pandas_dtype())
+    return values

@@ -1,0 +1,152 @@
+"""Gathers the scored rows of one chunk and writes them as a sidecar part."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from zipsel.readers.rows import RowBatch
+from zipsel.scorers import Scores
+from zipsel.scoring.histogram import N_LENGTH_BINS, length_bins, pack
+from zipsel.scoring.sidecar import _SUMMARY_KEY, PartSummary
+from zipsel.storage.staging import temporary_sibling
+from zipsel.texts import TextBatch
+
+#: What a cascade does not know of the rows that it passes over; the rest it must find again.
+_FINISHED_LATER = frozenset({"alignment", "conditional", "c_x", "c_x_given_t"})
+
+
+@dataclass
+class PartBuilder:
+    """Gathers the scored rows of one chunk.
+
+    Attributes:
+        columns: The scorer's columns and their numpy types.
+        keeps_lines: Keep the lines of finished rows.
+    """
+
+    columns: dict[str, str]
+    keeps_lines: bool = False
+    _columns: dict[str, list[pa.Array]] = field(default_factory=dict)
+    _n_rows: int = 0
+    _n_bytes: int = 0
+    _n_screened: int = 0
+    _rejects: dict[str, int] = field(default_factory=dict)
+    _groups: dict[str, tuple[int, int]] = field(default_factory=dict)
+    _finished: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
+    _lengths: np.ndarray = field(default_factory=lambda: np.zeros(N_LENGTH_BINS, np.int64))
+
+    def add(self, rows: RowBatch, scores: Scores) -> None:
+        """Append a batch of rows and the scores of its accepted texts."""
+        refused = np.ones(rows.n_rows, bool)
+        refused[rows.accepted] = False
+        n_bytes = rows.texts.n_bytes
+        screened = np.isnan(scores["alignment"])
+        unfinished = refused.copy()
+        unfinished[rows.accepted] = screened
+        for name, dtype in self.columns.items():
+            values = np.zeros(rows.n_rows, dtype)
+            values[rows.accepted] = scores[name]
+            mask = unfinished if name in _FINISHED_LATER else refused
+            self._append(name, pa.array(values, mask=mask))
+        lengths = np.zeros(rows.n_rows, np.int32)
+        lengths[rows.accepted] = n_bytes
+        self._append("n_bytes", pa.array(lengths, mask=refused))
+        self._append("offset", pa.array(rows.offsets, mask=rows.offsets < 0))
+        if rows.groups:
+            self._add_groups(rows, n_bytes)
+        else:
+            self._append("group", pa.nulls(rows.n_rows, pa.string()))
+        self._add_rejects(rows)
+        if self.keeps_lines:
+            self._add_lines(rows, np.flatnonzero(~unfinished))
+        self._n_rows += rows.n_rows
+        self._n_bytes += int(n_bytes.sum())
+        self._n_screened += int(screened.sum())
+        self._lengths += length_bins(n_bytes)
+        self._finished.append((scores["alignment"][~screened], n_bytes[~screened]))
+
+    def _add_nothing(self) -> None:
+        none = np.zeros(0, np.int64)
+        rows = RowBatch(none, TextBatch.from_encoded([]), none, {}, [])
+        self.add(rows, {name: np.zeros(0, dtype) for name, dtype in self.columns.items()})
+
+    def _append(self, name: str, values: pa.Array) -> None:
+        self._columns.setdefault(name, []).append(values)
+
+    def _add_groups(self, rows: RowBatch, n_bytes: np.ndarray) -> None:
+        values: list[str | None] = [None] * rows.n_rows
+        for i, group, length in zip(
+            rows.accepted.tolist(), rows.groups, n_bytes.tolist(), strict=True
+        ):
+            values[i] = group
+            n_records, n_total = self._groups.get(group or "", (0, 0))
+            self._groups[group or ""] = (n_records + 1, n_total + length)
+        self._append("group", pa.array(values, pa.string()))
+
+    def _add_lines(self, rows: RowBatch, finished: np.ndarray) -> None:
+        lines: list[bytes | None] = [None] * rows.n_rows
+        if rows.lines is not None:
+            for i in finished.tolist():
+                lines[i] = rows.lines[i]
+        self._append("line", pa.array(lines, pa.large_binary()))
+
+    def _add_rejects(self, rows: RowBatch) -> None:
+        reasons: list[str | None] = [None] * rows.n_rows
+        snippets: list[bytes | None] = [None] * rows.n_rows
+        for i, (reason, snippet) in rows.rejects.items():
+            reasons[i], snippets[i] = reason.value, snippet
+            self._rejects[reason.value] = self._rejects.get(reason.value, 0) + 1
+        self._append("reject", pa.array(reasons, pa.string()))
+        self._append("snippet", pa.array(snippets, pa.binary()))
+
+    def write(
+        self,
+        path: str,
+        index: int,
+        *,
+        final: bool,
+        screen: float | None = None,
+        damage: str | None = None,
+    ) -> PartSummary:
+        """Write the part and return its summary.
+
+        Raises:
+            OutputError: If it cannot be written.
+        """
+        if not self._columns:  # a chunk without rows has all columns nevertheless
+            self._add_nothing()
+        summary = PartSummary(
+            index=index,
+            n_rows=self._n_rows,
+            n_bytes=self._n_bytes,
+            n_screened=self._n_screened,
+            rejects=self._rejects,
+            groups=self._groups,
+            screen=screen,
+            final=final,
+            damage=damage,
+            has_lines=self.keeps_lines,
+            lengths={i: int(self._lengths[i]) for i in np.flatnonzero(self._lengths).tolist()},
+            histogram=pack(*map(np.concatenate, zip(*self._finished, strict=True))),
+        )
+        columns = {name: pa.chunked_array(arrays) for name, arrays in self._columns.items()}
+        write_part(path, pa.table(columns), summary)
+        return summary
+
+
+def write_part(path: str, table: pa.Table, summary: PartSummary) -> None:
+    """Write a part's table with its summary.
+
+    Raises:
+        OutputError: If it cannot be written.
+    """
+    table = table.replace_schema_metadata({_SUMMARY_KEY: msgspec.json.encode(summary)})
+    with temporary_sibling(path) as temporary:
+        pq.write_table(
+            table, temporary, compression="zstd", compression_level=1, use_dictionary=["group"]
+        )

@@ -1,0 +1,248 @@
+"""Pass two: fetch candidates from their shards into a spool, looking at each on the way.
+
+A task fetches candidates of one shard. Rows go to the spool in runs sorted by rank, at most
+``_RUN_BYTES`` each, so that one output shard is read from a few contiguous stretches; what the
+selection wants to know of a text (its digest, its leaks) comes back in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from zipsel.engines import Engine
+from zipsel.errors import BadShards, OutputError, ShardError
+from zipsel.pool.shards import Shard, check_unchanged
+from zipsel.readers import fetch
+from zipsel.readers.fetch import text_of_row
+from zipsel.readers.json_rows import RowParser
+from zipsel.readers.rows import ReadOptions, RowError, TextSpec
+from zipsel.scoring.sidecar import Part, read_lines
+from zipsel.selection.inspection import Inspection
+from zipsel.selection.ranking import Candidates
+from zipsel.selection.spool import Spooled
+
+_RUN_BYTES = 64 << 20
+
+#: Stretch of a plain file that one task fetches from.
+_TASK_BYTES = 64 << 20
+
+
+@dataclass(frozen=True)
+class GatherTask:
+    """Candidates of one shard.
+
+    Attributes:
+        shard: Where they stand.
+        ranks: Their places in the order of candidates.
+        rows: Their rows, ascending.
+        offsets: Their byte offsets, ascending; -1 for tables.
+        spec: Where the text of a row is.
+        options: How rows are read.
+        inspection: What to find out about each text.
+        spool_path: File that takes the rows.
+        parts: Sidecar parts that hold the lines; empty where the shard has to be read.
+    """
+
+    shard: Shard
+    ranks: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    spec: TextSpec
+    options: ReadOptions
+    inspection: Inspection
+    spool_path: str
+    parts: tuple[tuple[str, int], ...] = ()
+
+    def __str__(self) -> str:
+        """Shard and rows."""
+        return f"{self.shard.path}, rows {self.rows[0]} to {self.rows[-1]}"
+
+
+def gather(
+    engine: Engine,
+    shards: Sequence[Shard],
+    block: Candidates,
+    first_rank: int,
+    spec: TextSpec,
+    options: ReadOptions,
+    inspection: Inspection,
+    spool_prefix: str,
+    parts: Sequence[Part] = (),
+) -> list[Spooled]:
+    """Fetch a block of candidates.
+
+    Args:
+        engine: Where tasks run.
+        shards: The pool.
+        block: The candidates.
+        first_rank: Place of the first of them in the order of all.
+        spec: Where the text of a row is.
+        options: How rows are read.
+        inspection: What to find out about each text.
+        spool_prefix: How the names of spool files begin.
+        parts: The pool's sidecar, which may hold the lines.
+
+    Raises:
+        BadShards: If shards cannot be read or have changed since they were scored.
+    """
+    tasks = _iter_tasks(shards, block, first_rank, spec, options, inspection, spool_prefix, parts)
+    spooled: list[Spooled] = []
+    errors: list[ShardError] = []
+    for _, result in engine.run(fetch_rows, tasks):
+        if isinstance(result, ShardError):
+            errors.append(result)
+        elif isinstance(result, BaseException):
+            raise result
+        else:
+            spooled.append(result)
+    if errors:
+        raise BadShards(errors)
+    return sorted(spooled, key=lambda one: one.path)
+
+
+def _iter_tasks(
+    shards: Sequence[Shard],
+    block: Candidates,
+    first_rank: int,
+    spec: TextSpec,
+    options: ReadOptions,
+    inspection: Inspection,
+    spool_prefix: str,
+    parts: Sequence[Part],
+) -> Iterator[GatherTask]:
+    parts_of: dict[int, list[Part]] = {}
+    for part in parts:
+        parts_of.setdefault(part.shard.index, []).append(part)
+    by_place = np.lexsort((block.row, block.shard))
+    shard_of = block.shard[by_place]
+    n_tasks = 0
+    for index in np.unique(shard_of).tolist():
+        shard = shards[index]
+        ranks = by_place[shard_of == index]
+        pieces = [ranks]
+        if shard.seekable and shard.format == "jsonl":
+            stretch = block.offset[ranks] // _TASK_BYTES
+            pieces = np.split(ranks, np.flatnonzero(np.diff(stretch)) + 1)
+        for piece in pieces:
+            yield GatherTask(
+                shard,
+                piece + first_rank,
+                block.row[piece],
+                block.offset[piece],
+                spec,
+                options,
+                inspection,
+                f"{spool_prefix}-{n_tasks:06d}",
+                _parts_with_lines(parts_of.get(index, []), block.row[piece]),
+            )
+            n_tasks += 1
+
+
+def _parts_with_lines(
+    parts: Sequence[Part], rows: NDArray[np.int64]
+) -> tuple[tuple[str, int], ...]:
+    """Path and first row of a shard's parts that hold rows; none if one lacks their lines."""
+    first_rows = [part.first_row for part in parts]
+    places = np.unique(np.searchsorted(first_rows, rows, side="right") - 1)
+    wanted = [parts[i] for i in places.tolist()] if parts else []
+    if not all(part.summary.has_lines for part in wanted):
+        return ()
+    return tuple((part.path, part.first_row) for part in wanted)
+
+
+def fetch_rows(task: GatherTask) -> Spooled:
+    """Fetch a task's rows into its spool file.
+
+    Raises:
+        ShardError: If the shard cannot be read or has changed since it was scored.
+        OutputError: If the spool cannot be written.
+    """
+    check_unchanged(task.shard)
+    try:
+        spooled = (_fetch_tables if task.shard.is_table else _fetch_lines)(task)
+    except (RowError, UnicodeDecodeError):
+        raise ShardError(
+            task.shard.path, "changed since it was scored: a row is another; run again"
+        ) from None
+    except OSError as error:
+        raise OutputError(
+            f"cannot write {task.spool_path}: {error.strerror or error}; "
+            "the work directory can be elsewhere: --work-dir"
+        ) from None
+    check_unchanged(task.shard)  # again: it may have changed under way
+    return spooled
+
+
+def _fetch_lines(task: GatherTask) -> Spooled:
+    parser = RowParser(task.spec)
+    ranks: list[NDArray[np.int64]] = []
+    lengths: list[int] = []
+    features: list[Any] = []
+    lines: list[bytes] = []
+    found: list[Any] = []
+    n_done = n_bytes = 0
+    with open(task.spool_path, "wb") as spool:
+
+        def flush() -> None:
+            nonlocal n_done, n_bytes
+            run = task.ranks[n_done : n_done + len(lines)]
+            for i in np.argsort(run).tolist():
+                spool.write(lines[i])
+                lengths.append(len(lines[i]))
+                features.append(found[i])
+            ranks.append(np.sort(run))
+            n_done += len(lines)
+            n_bytes = 0
+            lines.clear()
+            found.clear()
+
+        for line in _iter_lines(task):
+            lines.append(line)
+            found.append(task.inspection.look(parser.parse(line)[0]))
+            n_bytes += len(line)
+            if n_bytes >= _RUN_BYTES:
+                flush()
+        flush()
+    of_line = np.array(lengths, np.int64)
+    starts = np.cumsum(of_line) - of_line
+    return Spooled(task.spool_path, False, np.concatenate(ranks), starts, of_line, features)
+
+
+def _iter_lines(task: GatherTask) -> Iterator[bytes]:
+    if not task.parts:
+        yield from fetch.iter_lines(
+            task.shard, task.offsets, long_windows=task.options.long_windows
+        )
+        return
+    bounds = np.searchsorted(task.rows, [first_row for _, first_row in task.parts])
+    for (path, first_row), rows in zip(task.parts, np.split(task.rows, bounds[1:]), strict=True):
+        yield from read_lines(path, rows - first_row)
+
+
+def _fetch_tables(task: GatherTask) -> Spooled:
+    ranks: list[NDArray[np.int64]] = []
+    features: list[Any] = []
+    n_done = 0
+    sink: pa.ipc.RecordBatchStreamWriter | None = None
+    for table in fetch.iter_tables(task.shard, task.rows):
+        run = task.ranks[n_done : n_done + len(table)]
+        n_done += len(table)
+        order = np.argsort(run)
+        ordered = table.take(pa.array(order)).combine_chunks()
+        ranks.append(run[order])
+        features.extend(
+            task.inspection.look(text_of_row(ordered, i, task.spec)) for i in range(len(ordered))
+        )
+        if sink is None:
+            sink = pa.ipc.new_stream(task.spool_path, ordered.schema)
+        sink.write_table(ordered)
+    if sink is not None:
+        sink.close()
+    places, ones = np.arange(n_done), np.ones(n_done, np.int64)
+    return Spooled(task.spool_path, True, np.concatenate(ranks), places, ones, features)

@@ -1,0 +1,158 @@
+"""The work directory: sidecars, profiles, spools, and the lock that keeps two runs apart.
+
+    WORK/lock              held by the run (flock: a dead process holds nothing)
+    WORK/scores/KEY/..     sidecar parts
+    WORK/profiles/..       fitted profiles
+    WORK/spool/..          rows on their way to the output; empty between runs
+    WORK/stdin/PID/..      a copy of standard input, while its run lives
+
+Everything in it can be deleted: it costs the next run its scores and nothing else.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any, Literal
+
+import msgspec
+
+from zipsel.errors import OutputError, WorkDirLocked
+from zipsel.storage.paths import directory_of
+from zipsel.storage.remote import is_remote
+from zipsel.storage.staging import TEMPORARY_MARK, is_alive
+
+
+def work_places(work_dir: str | None, output: str) -> tuple[str, str | None]:
+    """The work directory on this machine, and the store that ``--work-dir`` names if it is a URL.
+
+    The directory is beside the output, or here where that is standard output or a URL, unless
+    ``work_dir`` is one.
+    """
+    if work_dir is not None and not is_remote(work_dir):
+        return work_dir, None
+    is_here = output == "-" or is_remote(output)
+    return os.path.join("." if is_here else directory_of(output), ".zipsel"), work_dir
+
+
+def digest_of(value: Any) -> str:
+    """Hex digest of plain data; equal data, equal digest."""
+    return blake2b(msgspec.json.encode(value, order="sorted"), digest_size=16).hexdigest()
+
+
+_CACHE_TAG = (
+    b"Signature: 8a477f597d28d172789f06886806bc55\n"
+    b"# Scores and profiles of zipsel; may be deleted. https://bford.info/cachedir/\n"
+)
+
+
+@dataclass(frozen=True)
+class WorkDir:
+    """Paths below one directory.
+
+    Attributes:
+        path: The directory.
+    """
+
+    path: str
+
+    def scores(self, key: str) -> str:
+        """Folder of the sidecar parts under a key."""
+        return os.path.join(self.path, "scores", key)
+
+    def profile(self, key: str) -> str:
+        """File of a fitted profile."""
+        return os.path.join(self.path, "profiles", f"{key}.profile")
+
+    def spool(self) -> str:
+        """A folder for rows under way, empty."""
+        folder = os.path.join(self.path, "spool", str(os.getpid()))
+        shutil.rmtree(folder, ignore_errors=True)
+        os.makedirs(folder)
+        return folder
+
+    @contextmanager
+    def locked(
+        self,
+        how: Literal["wait", "fail"],
+        *,
+        shared: bool = False,
+        on_wait: Callable[[str], None] = lambda _: None,
+    ) -> Iterator[None]:
+        """Hold the lock; under it, clear away what killed runs left.
+
+        Args:
+            how: Whether to wait for another run or to leave.
+            shared: Let other shared holders in (shares of one pool scored side by side).
+            on_wait: Told for what, if there is something to wait for.
+
+        Raises:
+            WorkDirLocked: If another run holds it and ``how`` is ``fail``.
+            OutputError: If the directory cannot be made.
+        """
+        try:
+            os.makedirs(self.path, exist_ok=True)
+            with open(os.path.join(self.path, "CACHEDIR.TAG"), "wb") as tag:
+                tag.write(_CACHE_TAG)
+            lock = os.open(os.path.join(self.path, "lock"), os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            raise OutputError(f"cannot use work directory {self.path}: {error.strerror}") from None
+        try:
+            self._lock(lock, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, how, on_wait)
+            if not shared:
+                self._sweep()
+            try:
+                yield
+            finally:
+                if not shared:
+                    self._sweep()
+        finally:
+            os.close(lock)
+
+    def _lock(
+        self, lock: int, mode: int, how: Literal["wait", "fail"], on_wait: Callable[[str], None]
+    ) -> None:
+        try:
+            fcntl.flock(lock, mode | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if how == "fail":
+                raise WorkDirLocked(
+                    f"another run is using {self.path}; wait for it (--lock wait), "
+                    "or give this run its own --work-dir"
+                ) from None
+            on_wait(f"waiting for another run that is using {self.path} (--lock fail leaves)")
+            fcntl.flock(lock, mode)
+        except OSError as error:
+            raise OutputError(
+                f"cannot lock work directory {self.path}: {error.strerror}; "
+                "put it on a local disk: --work-dir"
+            ) from None
+
+    @contextmanager
+    def alone(self, key: str) -> Iterator[None]:
+        """Wait until no other holder of a shared lock is at work on ``key``."""
+        folder = os.path.join(self.path, "profiles")
+        os.makedirs(folder, exist_ok=True)
+        lock = os.open(os.path.join(folder, f"{key}.lock"), os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(lock)
+
+    def _sweep(self) -> None:
+        shutil.rmtree(os.path.join(self.path, "spool"), ignore_errors=True)
+        kept_stdin = os.path.join(self.path, "stdin")
+        for name in os.listdir(kept_stdin) if os.path.isdir(kept_stdin) else ():
+            if not is_alive(name):
+                shutil.rmtree(os.path.join(kept_stdin, name), ignore_errors=True)
+        for parent, _, names in os.walk(self.path):
+            for name in names:
+                if TEMPORARY_MARK in name:
+                    with suppress(FileNotFoundError):  # an orphan was just finishing
+                        os.unlink(os.path.join(parent, name))
