@@ -4,7 +4,7 @@ import io
 
 import pytest
 from rich.console import Console
-from unit.test_report_page import HOSTILE, make_record, make_report
+from unit.test_html import HOSTILE, make_record, make_report
 
 from zipsel.report.model import Counts, GroupShare
 from zipsel.report.print_run import print_records, print_summary
