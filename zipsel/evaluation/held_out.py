@@ -20,7 +20,7 @@ from zipsel.pool.shards import Shard
 from zipsel.readers.rows import TextSpec
 from zipsel.scoring.settings import ScoreSettings
 from zipsel.selection.settings import SelectSettings
-from zipsel.selection.spool import Chosen, read_texts
+from zipsel.selection.spool import Chosen
 
 #: Sizes at which the curve is measured, as shares of the subset.
 _SHARES = (0.125, 0.25, 0.5, 1.0)
@@ -108,4 +108,4 @@ class HeldOut:
 def _best_texts(chosen: Chosen, spec: TextSpec, limit_bytes: int) -> list[bytes]:
     """The first texts of a choice, as many as fill ``limit_bytes``."""
     n_texts = int(np.searchsorted(np.cumsum(chosen.n_bytes + 1), limit_bytes)) + 1
-    return [text.encode() for text in read_texts(chosen.spooled, chosen.ranks[:n_texts], spec)]
+    return [text.encode() for text in chosen.spool.read_texts(chosen.ranks[:n_texts], spec)]

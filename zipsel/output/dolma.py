@@ -58,34 +58,36 @@ def write_attributes(
         open(path, "xb") as raw,
         open_compressed(raw, f"jsonl.{compression}" if compression else "jsonl") as file,
     ):
-        for part in parts:
-            file.writelines(_iter_lines(part, name, RowParser(spec), options))
+        file.writelines(_iter_lines(parts, name, RowParser(spec), options))
 
 
-def _iter_lines(part: Part, name: str, parser: RowParser, options: ReadOptions) -> Iterator[bytes]:
-    table = read_columns(part, ["alignment", "offset"])
-    alignment = column_values(table, "alignment", np.nan).tolist()
-    offsets = column_values(table, "offset", -1)
-    lines = fetch.iter_lines(part.shard, offsets, long_windows=options.long_windows)
-    for i, (line, value) in enumerate(zip(lines, alignment, strict=True)):
+def _iter_lines(
+    parts: Sequence[Part], name: str, parser: RowParser, options: ReadOptions
+) -> Iterator[bytes]:
+    """Attribute lines of one shard, whose parts are fetched at once: it is decompressed once."""
+    shard = parts[0].shard
+    tables = [read_columns(part, ["alignment", "offset"]) for part in parts]
+    alignment = np.concatenate([column_values(one, "alignment", np.nan) for one in tables])
+    offsets = np.concatenate([column_values(one, "offset", -1) for one in tables])
+    lines = fetch.iter_lines(shard, offsets, long_windows=options.long_windows)
+    for row, (line, value) in enumerate(zip(lines, map(float, alignment), strict=True)):
         spans: list[Any] = []
         if value == value:
             spans = [[0, len(parser.parse(line)[0]), value]]
-        document = _id_of(line, part, i)
+        document = _id_of(line, shard, row)
         yield msgspec.json.encode({"id": document, "attributes": {name: spans}}) + b"\n"
 
 
-def _id_of(line: bytes, part: Part, i: int) -> Any:
+def _id_of(line: bytes, shard: Shard, row: int) -> Any:
     try:
         document = decode_object(line).get("id")
     except RowError as error:
         raise ShardError(
-            part.shard.path,
-            f"row {part.first_row + i}: {error.reason}; Dolma cannot read this file either",
+            shard.path, f"row {row}: {error.reason}; Dolma cannot read this file either"
         ) from None
     if document is None:
         raise OutputError(
-            f"{part.shard.path} row {part.first_row + i} has no id, by which Dolma tells "
+            f"{shard.path} row {row} has no id, by which Dolma tells "
             "documents; leave out --format dolma"
         )
     return document

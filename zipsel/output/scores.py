@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 
 import msgspec
 import numpy as np
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from zipsel.output.subset import with_field
 from zipsel.pool.formats import STDIN
@@ -25,7 +27,7 @@ def write_scores(
 ) -> None:
     """Write the scores of a pool as asked for: lines, tables or dolma attributes."""
     if output.path == STDIN:
-        _write_lines(run, pool, parts, output.add_field)
+        _write_lines(run, parts, output.add_field)
     elif output.path is not None:
         with staged_files(run.settings.work_dir) as staging:
             for path, of_shard in _iter_files(output, pool, parts):
@@ -47,17 +49,18 @@ def _iter_files(
 ) -> Iterator[tuple[str, list[Part]]]:
     """The file of each scored shard, where the shard stands below the pool's common directory."""
     suffix = ".scores.parquet" if output.format == "parquet" else ""
-    directories = [os.path.dirname(os.path.abspath(shard.path)) for shard in pool]
+    directories = {os.path.dirname(os.path.abspath(shard.path)) for shard in pool}
     common = os.path.commonpath(directories) if directories else ""
-    for shard in pool:
-        of_shard = _parts_of(parts, shard)
-        if of_shard:
-            name = os.path.relpath(os.path.abspath(shard.path), common) + suffix
-            yield os.path.join(output.path or "", name), of_shard
+    for shard, of_shard in _iter_scored(parts):
+        name = os.path.relpath(os.path.abspath(shard.path), common) + suffix
+        yield os.path.join(output.path or "", name), of_shard
 
 
-def _parts_of(parts: Sequence[Part], shard: Shard) -> list[Part]:
-    return [part for part in parts if part.shard.index == shard.index]
+def _iter_scored(parts: Sequence[Part]) -> Iterator[tuple[Shard, list[Part]]]:
+    """Each scored shard with its parts; parts come in order of shard and chunk."""
+    for _, of_shard in groupby(parts, key=lambda part: part.shard.index):
+        found = list(of_shard)
+        yield found[0].shard, found
 
 
 def _write_table(path: str, parts: Sequence[Part]) -> None:
@@ -71,27 +74,38 @@ def _write_table(path: str, parts: Sequence[Part]) -> None:
         writer.close()
 
 
-def _write_lines(run: Run, shards: Sequence[Shard], parts: Sequence[Part], add_field: str) -> None:
+def _write_lines(run: Run, parts: Sequence[Part], add_field: str) -> None:
     """Each accepted row with its alignment, in input order."""
-    for shard in shards:
-        for part in _parts_of(parts, shard):
-            table = read_columns(part, ["alignment", "offset"])
-            alignment = column_values(table, "alignment", np.nan)
-            accepted = np.flatnonzero(~np.isnan(alignment))
-            values = alignment[accepted].tolist()
-            lines: Iterator[bytes]
-            if shard.is_table:
-                rows = accepted + part.first_row
-                lines = (
-                    msgspec.json.encode(row, enc_hook=str)
-                    for table in fetch.iter_tables(shard, rows)
-                    for row in table.to_pylist()
-                )
-            else:
-                offsets = column_values(table, "offset", -1)[accepted]
-                lines = fetch.iter_lines(
-                    shard, offsets, long_windows=run.settings.read.long_windows
-                )
-            for line, value in zip(lines, values, strict=True):
-                run.stdout.write(with_field(line, add_field, value) + b"\n")
+    for shard, of_shard in _iter_scored(parts):
+        rows, values = _accepted(of_shard)
+        lines: Iterator[bytes]
+        if shard.is_table:
+            lines = (
+                msgspec.json.encode(row, enc_hook=str)
+                for table in fetch.iter_tables(shard, rows)
+                for row in table.to_pylist()
+            )
+        else:
+            long_windows = run.settings.read.long_windows
+            lines = fetch.iter_lines(shard, rows, long_windows=long_windows)
+        for line, value in zip(lines, map(float, values), strict=True):
+            run.stdout.write(with_field(line, add_field, value) + b"\n")
     run.stdout.flush()
+
+
+def _accepted(parts: Sequence[Part]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Places and alignments of a shard's accepted rows: row numbers of tables, else byte offsets.
+
+    All parts of a shard are fetched at once: a compressed shard is then decompressed once, not
+    once a part.
+    """
+    places, values = [], []
+    for part in parts:
+        table = read_columns(part, ["alignment", "offset"])
+        alignment = column_values(table, "alignment", np.nan)
+        accepted = np.flatnonzero(~np.isnan(alignment))
+        is_table = part.shard.is_table
+        offsets = column_values(table, "offset", -1)
+        places.append(accepted + part.first_row if is_table else offsets[accepted])
+        values.append(alignment[accepted])
+    return np.concatenate(places), np.concatenate(values)

@@ -7,7 +7,7 @@ read only where a chosen row stands; tables only in row groups or batches that h
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -52,7 +52,7 @@ def iter_lines(
         pieces = iter_pieces(file, shard.path, shard.compression, long_windows=long_windows)
         damage: list[str] = []
         n_lines = 0
-        for line in _cut_lines(until_damage(pieces, damage), offsets.tolist()):
+        for line in _cut_lines(until_damage(pieces, damage), map(int, offsets)):
             yield line
             n_lines += 1
         if n_lines < len(offsets):
@@ -60,7 +60,7 @@ def iter_lines(
             raise ShardError(shard.path, problem)
 
 
-def _cut_lines(pieces: Iterator[bytes], offsets: list[int]) -> Iterator[bytes]:
+def _cut_lines(pieces: Iterator[bytes], offsets: Iterable[int]) -> Iterator[bytes]:
     held, start = b"", 0
     for offset in offsets:
         while start + len(held) <= offset:

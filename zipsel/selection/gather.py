@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -25,7 +25,7 @@ from zipsel.readers.rows import ReadOptions, RowError, TextSpec
 from zipsel.scoring.sidecar import Part, read_lines
 from zipsel.selection.inspection import Inspection
 from zipsel.selection.ranking import Candidates
-from zipsel.selection.spool import Spooled
+from zipsel.selection.spool import SpoolFile
 
 _RUN_BYTES = 64 << 20
 
@@ -64,84 +64,86 @@ class GatherTask:
         return f"{self.shard.path}, rows {self.rows[0]} to {self.rows[-1]}"
 
 
+class Source(NamedTuple):
+    """What candidates are fetched from, and how.
+
+    Attributes:
+        shards: The pool.
+        parts: The pool's sidecar parts, which may hold the lines.
+        spec: Where the text of a row is.
+        options: How rows are read.
+        inspection: What to find out about each text.
+    """
+
+    shards: Sequence[Shard]
+    parts: Sequence[Part]
+    spec: TextSpec
+    options: ReadOptions
+    inspection: Inspection
+
+
 def gather(
-    engine: Engine,
-    shards: Sequence[Shard],
-    block: Candidates,
-    first_rank: int,
-    spec: TextSpec,
-    options: ReadOptions,
-    inspection: Inspection,
-    spool_prefix: str,
-    parts: Sequence[Part] = (),
-) -> list[Spooled]:
+    engine: Engine, source: Source, block: Candidates, first_rank: int, spool_prefix: str
+) -> list[SpoolFile]:
     """Fetch a block of candidates.
 
     Args:
         engine: Where tasks run.
-        shards: The pool.
+        source: What they fetch from.
         block: The candidates.
-        first_rank: Place of the first of them in the order of all.
-        spec: Where the text of a row is.
-        options: How rows are read.
-        inspection: What to find out about each text.
+        first_rank: Rank of the first of them among all candidates.
         spool_prefix: How the names of spool files begin.
-        parts: The pool's sidecar, which may hold the lines.
 
     Raises:
         BadShards: If shards cannot be read or have changed since they were scored.
     """
-    tasks = _iter_tasks(shards, block, first_rank, spec, options, inspection, spool_prefix, parts)
-    spooled: list[Spooled] = []
+    files: list[SpoolFile] = []
     errors: list[ShardError] = []
+    tasks = _iter_tasks(source, block, first_rank, spool_prefix)
     for _, result in engine.run(fetch_rows, tasks):
         if isinstance(result, ShardError):
             errors.append(result)
         elif isinstance(result, BaseException):
             raise result
         else:
-            spooled.append(result)
+            files.append(result)
     if errors:
         raise BadShards(errors)
-    return sorted(spooled, key=lambda one: one.path)
+    return sorted(files, key=lambda file: file.path)
 
 
 def _iter_tasks(
-    shards: Sequence[Shard],
-    block: Candidates,
-    first_rank: int,
-    spec: TextSpec,
-    options: ReadOptions,
-    inspection: Inspection,
-    spool_prefix: str,
-    parts: Sequence[Part],
+    source: Source, block: Candidates, first_rank: int, spool_prefix: str
 ) -> Iterator[GatherTask]:
     parts_of: dict[int, list[Part]] = {}
-    for part in parts:
+    for part in source.parts:
         parts_of.setdefault(part.shard.index, []).append(part)
+    for n_tasks, ranks in enumerate(_iter_pieces(source.shards, block)):
+        index = int(block.shard[ranks[0]])
+        yield GatherTask(
+            source.shards[index],
+            ranks + first_rank,
+            block.row[ranks],
+            block.offset[ranks],
+            source.spec,
+            source.options,
+            source.inspection,
+            f"{spool_prefix}-{n_tasks:06d}",
+            _parts_with_lines(parts_of.get(index, []), block.row[ranks]),
+        )
+
+
+def _iter_pieces(shards: Sequence[Shard], block: Candidates) -> Iterator[NDArray[np.int64]]:
+    """Yield the ranks of each task's candidates, by row: of one shard, or a stretch of it."""
     by_place = np.lexsort((block.row, block.shard))
-    shard_of = block.shard[by_place]
-    n_tasks = 0
-    for index in np.unique(shard_of).tolist():
-        shard = shards[index]
-        ranks = by_place[shard_of == index]
-        pieces = [ranks]
+    borders = np.flatnonzero(np.diff(block.shard[by_place])) + 1
+    for ranks in np.split(by_place, borders):
+        shard = shards[int(block.shard[ranks[0]])]
         if shard.seekable and shard.format == "jsonl":
             stretch = block.offset[ranks] // _TASK_BYTES
-            pieces = np.split(ranks, np.flatnonzero(np.diff(stretch)) + 1)
-        for piece in pieces:
-            yield GatherTask(
-                shard,
-                piece + first_rank,
-                block.row[piece],
-                block.offset[piece],
-                spec,
-                options,
-                inspection,
-                f"{spool_prefix}-{n_tasks:06d}",
-                _parts_with_lines(parts_of.get(index, []), block.row[piece]),
-            )
-            n_tasks += 1
+            yield from np.split(ranks, np.flatnonzero(np.diff(stretch)) + 1)
+        else:
+            yield ranks
 
 
 def _parts_with_lines(
@@ -156,7 +158,7 @@ def _parts_with_lines(
     return tuple((part.path, part.first_row) for part in wanted)
 
 
-def fetch_rows(task: GatherTask) -> Spooled:
+def fetch_rows(task: GatherTask) -> SpoolFile:
     """Fetch a task's rows into its spool file.
 
     Raises:
@@ -165,7 +167,7 @@ def fetch_rows(task: GatherTask) -> Spooled:
     """
     check_unchanged(task.shard)
     try:
-        spooled = (_fetch_tables if task.shard.is_table else _fetch_lines)(task)
+        file = (_fetch_tables if task.shard.is_table else _fetch_lines)(task)
     except (RowError, UnicodeDecodeError):
         raise ShardError(
             task.shard.path, "changed since it was scored: a row is another; run again"
@@ -176,10 +178,10 @@ def fetch_rows(task: GatherTask) -> Spooled:
             "the work directory can be elsewhere: --work-dir"
         ) from None
     check_unchanged(task.shard)  # again: it may have changed under way
-    return spooled
+    return file
 
 
-def _fetch_lines(task: GatherTask) -> Spooled:
+def _fetch_lines(task: GatherTask) -> SpoolFile:
     parser = RowParser(task.spec)
     ranks: list[NDArray[np.int64]] = []
     lengths: list[int] = []
@@ -211,7 +213,7 @@ def _fetch_lines(task: GatherTask) -> Spooled:
         flush()
     of_line = np.array(lengths, np.int64)
     starts = np.cumsum(of_line) - of_line
-    return Spooled(task.spool_path, False, np.concatenate(ranks), starts, of_line, features)
+    return SpoolFile(task.spool_path, False, np.concatenate(ranks), starts, of_line, features)
 
 
 def _iter_lines(task: GatherTask) -> Iterator[bytes]:
@@ -225,7 +227,7 @@ def _iter_lines(task: GatherTask) -> Iterator[bytes]:
         yield from read_lines(path, rows - first_row)
 
 
-def _fetch_tables(task: GatherTask) -> Spooled:
+def _fetch_tables(task: GatherTask) -> SpoolFile:
     ranks: list[NDArray[np.int64]] = []
     features: list[Any] = []
     n_done = 0
@@ -245,4 +247,4 @@ def _fetch_tables(task: GatherTask) -> Spooled:
     if sink is not None:
         sink.close()
     places, ones = np.arange(n_done), np.ones(n_done, np.int64)
-    return Spooled(task.spool_path, True, np.concatenate(ranks), places, ones, features)
+    return SpoolFile(task.spool_path, True, np.concatenate(ranks), places, ones, features)

@@ -21,13 +21,13 @@ from zipsel.selection import diverse
 from zipsel.selection.budgets import BYTES_PER_TOKEN, apportion, whole_limit
 from zipsel.selection.diverse import open_cover
 from zipsel.selection.duplicates import Duplicates
-from zipsel.selection.gather import gather
+from zipsel.selection.gather import Source, gather
 from zipsel.selection.inspection import Features, Inspection
 from zipsel.selection.leaks import Leak
 from zipsel.selection.quotas import Quotas, Shortfall
 from zipsel.selection.ranking import Candidates, Priority, Ranking
 from zipsel.selection.settings import SelectSettings
-from zipsel.selection.spool import Chosen, Spooled, read_texts
+from zipsel.selection.spool import Chosen, Spool, SpoolFile
 from zipsel.selection.strategies import GumbelPriority, Strata, StrataPriority, cut_strata
 
 #: Candidates fetched beyond the budget, for those that turn out to be duplicates or leaks.
@@ -45,7 +45,7 @@ class Selection:
     Attributes:
         candidates: Everything fetched, in the order in which it was offered.
         taken: Positions of the chosen among them, by alignment, best first.
-        spooled: Where their rows are.
+        spool: Holds their rows.
         leaks: Position of a candidate → what leaked.
         copies: Position of a candidate → position of the taken record that it is a copy of.
         shortfalls: Parts of the budget that were not filled.
@@ -54,7 +54,7 @@ class Selection:
 
     candidates: Candidates
     taken: NDArray[np.int64]
-    spooled: list[Spooled]
+    spool: Spool
     leaks: dict[int, Leak]
     copies: dict[int, int]
     shortfalls: list[Shortfall]
@@ -73,7 +73,7 @@ class Selection:
     def texts_of(self, positions: NDArray[np.int64], spec: TextSpec) -> list[str]:
         """Texts of candidates, which may be named twice, from the spool."""
         distinct, slots = np.unique(positions, return_inverse=True)
-        texts = read_texts(self.spooled, distinct, spec)
+        texts = self.spool.read_texts(distinct, spec)
         return [texts[slot] for slot in slots.tolist()]
 
     def in_order(self, order: str) -> Chosen:
@@ -82,7 +82,7 @@ class Selection:
         if order == "input":
             by_place = np.lexsort((chosen.row, chosen.shard))
             chosen, positions = chosen.take(by_place), positions[by_place]
-        return Chosen(positions, chosen.alignment, chosen.n_bytes, self.spooled)
+        return Chosen(positions, chosen.alignment, chosen.n_bytes, self.spool)
 
 
 @dataclass
@@ -149,7 +149,7 @@ class Selector:
         chooser = self._chooser()
         blocks: list[Candidates] = []
         taken: list[NDArray[np.int64]] = []
-        spooled: list[Spooled] = []
+        files: list[SpoolFile] = []
         n_before = 0
         cover = self._cover(chooser.quotas.whole.limit) if self._is_diverse else None
         for offered, until in self._iter_offers(chooser):
@@ -163,14 +163,13 @@ class Selector:
             if cover is None:
                 positions = chooser.take_in_order(consider, len(block))
             else:
-                texts = read_texts(
-                    found, np.arange(n_before, n_before + len(block)), self.settings.text
-                )
+                ranks = np.arange(n_before, n_before + len(block))
+                texts = Spool(found).read_texts(ranks, self.settings.text)
                 enough = chooser.enough_at(until)
                 positions = cover.take_from(texts, consider, block.alignment, enough)
             taken.append(positions + n_before)
             blocks.append(block)
-            spooled.extend(found)
+            files.extend(found)
             n_before += len(block)
             if chooser.done:
                 break
@@ -181,7 +180,7 @@ class Selector:
         return Selection(
             candidates,
             positions[best_first],
-            spooled,
+            Spool(files),
             chooser.leaks,
             chooser.copies,
             chooser.quotas.shortfalls(),
@@ -207,18 +206,15 @@ class Selector:
                 share = float(n_bytes[window[-1]] / n_bytes[-1])
                 yield block.take(window), used + (whole.limit - used) * share
 
-    def _fetch(self, block: Candidates, first: int, prefix: str) -> list[Spooled]:
-        return gather(
-            self.engine,
+    def _fetch(self, block: Candidates, first: int, prefix: str) -> list[SpoolFile]:
+        source = Source(
             self.shards,
-            block,
-            first,
+            self.scores.parts,
             self.settings.text,
             self.settings.read,
             self.inspection,
-            prefix,
-            self.scores.parts,
         )
+        return gather(self.engine, source, block, first, prefix)
 
     def _chooser(self) -> Chooser:
         select = self.select
@@ -276,10 +272,10 @@ def _group_names(block: Candidates, groups: Sequence[str]) -> list[str]:
     return [groups[code] if code >= 0 else "" for code in block.group.tolist()]
 
 
-def _in_order(spooled: Sequence[Spooled], first: int, n_candidates: int) -> list[Features]:
+def _in_order(files: Sequence[SpoolFile], first: int, n_candidates: int) -> list[Features]:
     features = [Features()] * n_candidates
-    for spool in spooled:
-        for rank, feature in zip(spool.ranks.tolist(), spool.features, strict=True):
+    for file in files:
+        for rank, feature in zip(file.ranks.tolist(), file.features, strict=True):
             features[rank - first] = feature
     return features
 

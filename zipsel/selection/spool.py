@@ -1,7 +1,7 @@
-"""Rows under way: what pass two fetched, in files, and the chosen ones of them in their order.
+"""The spool: files that hold the rows pass two fetched, and the chosen rows in their order.
 
-JSON lines stand end to end, as they were; rows of Parquet and Arrow stay tables. Crossing from one
-to the other goes through Python objects.
+A spool file of JSON lines holds the lines end to end, unchanged; a spool file of Parquet or Arrow
+rows is an Arrow stream. Converting rows from one kind to the other goes through Python objects.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from zipsel.readers.rows import RowError, TextSpec
 
 
 @dataclass
-class Spooled:
+class SpoolFile:
     """Rows in a file.
 
     Attributes:
@@ -41,9 +41,9 @@ class Spooled:
     lengths: NDArray[np.int64]
     features: list[Any] = field(default_factory=list)
 
-    def take(self, places: NDArray[np.int64]) -> Spooled:
+    def take(self, places: NDArray[np.int64]) -> SpoolFile:
         """Some of the rows, without their features."""
-        return Spooled(
+        return SpoolFile(
             self.path, self.is_table, self.ranks[places], self.starts[places], self.lengths[places]
         )
 
@@ -72,24 +72,57 @@ class Spooled:
             yield parser.parse(line)[0]
 
 
-def iter_spooled(
-    spooled: Sequence[Spooled], ranks: NDArray[np.int64]
-) -> Iterator[tuple[Spooled, NDArray[np.int64]]]:
-    """Yield, of each file, the rows that have some distinct ranks, and their slots among these."""
-    for spool in spooled:
-        _, place, slot = np.intersect1d(spool.ranks, ranks, assume_unique=True, return_indices=True)
-        if len(place):
-            by_place = np.argsort(place)
-            yield spool.take(place[by_place]), slot[by_place]
+class Spool:
+    """Rows of many spool files, found by rank.
 
+    Sorting all ranks once makes a look-up O(rows asked for): the time to write does not grow with
+    output files x spool files.
 
-def read_texts(spooled: Sequence[Spooled], ranks: NDArray[np.int64], spec: TextSpec) -> list[str]:
-    """Texts of the rows that have some distinct ranks, in the order of these."""
-    texts = [""] * len(ranks)
-    for spool, slot in iter_spooled(spooled, ranks):
-        for i, text in zip(slot.tolist(), spool.iter_texts(spec), strict=True):
-            texts[i] = text
-    return texts
+    Args:
+        files: Spool files without a common rank.
+    """
+
+    def __init__(self, files: Sequence[SpoolFile]) -> None:
+        self._files = files
+        self._ends = np.cumsum([len(file.ranks) for file in files], dtype=np.int64)
+        ranks = np.concatenate([np.zeros(0, np.int64), *(file.ranks for file in files)])
+        self._by_rank = np.argsort(ranks)
+        self._ranks = ranks[self._by_rank]
+
+    def find(self, ranks: NDArray[np.int64]) -> Iterator[tuple[SpoolFile, NDArray[np.int64]]]:
+        """Yield, of each file, the rows that have some distinct ranks, and their slots among these.
+
+        Rows come in the order of the file, which reads it from its beginning to its end.
+        """
+        if not self._files:
+            return
+        at = np.searchsorted(self._ranks, ranks)
+        found = np.flatnonzero(self._ranks.take(at, mode="clip") == ranks)
+        places = self._by_rank[at[found]]
+        by_place = np.argsort(places)
+        places, slots = places[by_place], found[by_place]
+        number = np.searchsorted(self._ends, places, side="right")
+        borders = np.flatnonzero(np.diff(number)) + 1
+        for of_file, slots_of_file in zip(
+            np.split(places, borders), np.split(slots, borders), strict=True
+        ):
+            if len(of_file):
+                i = int(np.searchsorted(self._ends, of_file[0], side="right"))
+                file = self._files[i]
+                first = int(self._ends[i]) - len(file.ranks)
+                yield file.take(of_file - first), slots_of_file
+
+    def take(self, ranks: NDArray[np.int64]) -> Spool:
+        """A spool of some rows alone."""
+        return Spool([file for file, _ in self.find(ranks)])
+
+    def read_texts(self, ranks: NDArray[np.int64], spec: TextSpec) -> list[str]:
+        """Texts of the rows that have some distinct ranks, in the order of these."""
+        texts = [""] * len(ranks)
+        for file, slots in self.find(ranks):
+            for i, text in zip(slots.tolist(), file.iter_texts(spec), strict=True):
+                texts[i] = text
+        return texts
 
 
 @dataclass(frozen=True)
@@ -100,31 +133,28 @@ class Chosen:
         ranks: Rank of each as a candidate, which finds it in the spool.
         alignment: Their alignments.
         n_bytes: Bytes of their texts, by which output is cut.
-        spooled: Where the rows are.
+        spool: Holds the rows.
     """
 
     ranks: NDArray[np.int64]
     alignment: NDArray[np.float64]
     n_bytes: NDArray[np.int64]
-    spooled: Sequence[Spooled]
+    spool: Spool
 
     def take(self, part: slice) -> Chosen:
         """A part of the choice, with no more of the spool than it needs."""
-        spooled = [spool for spool, _ in self._iter_spooled(part)]
-        return Chosen(self.ranks[part], self.alignment[part], self.n_bytes[part], spooled)
-
-    def _iter_spooled(self, part: slice) -> Iterator[tuple[Spooled, NDArray[np.int64]]]:
-        return iter_spooled(self.spooled, self.ranks[part])
+        ranks = self.ranks[part]
+        return Chosen(ranks, self.alignment[part], self.n_bytes[part], self.spool.take(ranks))
 
     def read_lines(self, part: slice) -> list[bytes]:
         """JSON lines of a part of the choice, without newlines."""
         lines: list[bytes] = [b""] * len(self.ranks[part])
-        for spool, slot in self._iter_spooled(part):
-            if spool.is_table:
-                for i, row in zip(slot.tolist(), _to_rows(spool.read_table()), strict=True):
+        for file, slot in self.spool.find(self.ranks[part]):
+            if file.is_table:
+                for i, row in zip(slot.tolist(), _to_rows(file.read_table()), strict=True):
                     lines[i] = msgspec.json.encode(row, enc_hook=str)
                 continue
-            for i, line in zip(slot.tolist(), spool.iter_lines(), strict=True):
+            for i, line in zip(slot.tolist(), file.iter_lines(), strict=True):
                 lines[i] = line
         return lines
 
@@ -137,11 +167,11 @@ class Chosen:
         tables: list[pa.Table] = []
         slots: list[NDArray[np.int64]] = []
         try:
-            for spool, slot in self._iter_spooled(part):
-                if spool.is_table:
-                    tables.append(spool.read_table())
+            for file, slot in self.spool.find(self.ranks[part]):
+                if file.is_table:
+                    tables.append(file.read_table())
                 else:
-                    tables.append(_table_of([decode_line(line) for line in spool.iter_lines()]))
+                    tables.append(_table_of([decode_line(line) for line in file.iter_lines()]))
                 slots.append(slot)
             if not tables:
                 return pa.table({})

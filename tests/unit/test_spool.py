@@ -1,0 +1,46 @@
+"""Rows of many spool files, found by rank."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zipsel.readers.rows import TextSpec
+from zipsel.selection.spool import Chosen, Spool, SpoolFile
+
+
+def spool_of(folder, files):
+    """Spool files of JSON lines; a row of rank 7 holds the text "text 7"."""
+    spooled = []
+    for i, ranks in enumerate(files):
+        lines = [f'{{"text": "text {rank}"}}'.encode() for rank in ranks]
+        path = folder / f"spool-{i}"
+        path.write_bytes(b"".join(lines))
+        lengths = np.array([len(line) for line in lines], np.int64)
+        starts = np.cumsum(lengths) - lengths
+        spooled.append(SpoolFile(str(path), False, np.array(ranks, np.int64), starts, lengths))
+    return Spool(spooled)
+
+
+@given(
+    ranks=st.lists(st.integers(0, 200), unique=True, max_size=60),
+    n_files=st.integers(1, 5),
+    wanted=st.randoms(use_true_random=False),
+)
+def test_any_ranks_are_found_in_any_spread_over_files(tmp_path_factory, ranks, n_files, wanted):
+    spool = spool_of(tmp_path_factory.mktemp("s"), [ranks[i::n_files] for i in range(n_files)])
+    asked = np.array(wanted.sample(ranks, wanted.randint(0, len(ranks))), np.int64)
+    assert spool.read_texts(asked, TextSpec()) == [f"text {rank}" for rank in asked]
+
+
+def test_a_part_of_the_choice_carries_only_its_own_rows(tmp_path):
+    spool = spool_of(tmp_path, [[4, 0], [1], [5, 2, 3]])
+    ranks = np.array([5, 1, 0, 3], np.int64)
+    chosen = Chosen(ranks, np.zeros(4), np.ones(4, np.int64), spool)
+    part = chosen.take(slice(1, 4))
+    assert part.read_lines(slice(None)) == [b'{"text": "text %d"}' % rank for rank in (1, 0, 3)]
+    held = [file.ranks.tolist() for file, _ in part.spool.find(np.arange(6))]
+    assert held == [[0], [1], [3]]
+
+
+def test_an_empty_spool_has_no_rows():
+    assert list(Spool([]).find(np.arange(3))) == []
