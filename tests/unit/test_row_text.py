@@ -6,11 +6,10 @@ import pytest
 
 from zipsel.errors import UsageError
 from zipsel.readers.json_rows import RowParser
-from zipsel.readers.row_text import group_name, take_text
+from zipsel.readers.row_text import group_name
 from zipsel.readers.rows import Reason, RowError, TextSpec
 
 FIELD = TextSpec()
-CHAT = TextSpec("chat", "")
 
 
 @pytest.mark.parametrize(
@@ -51,40 +50,6 @@ def test_a_refused_row_has_a_reason(line, reason):
 )
 def test_what_python_writes_is_read(line):
     assert RowParser(FIELD).parse(line) == ("x", None)
-
-
-@pytest.mark.parametrize(
-    ("row", "text"),
-    [
-        ({"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "yo"}]},
-         "user: hi\n\nassistant: yo"),
-        ({"conversations": [{"from": "human", "value": "hi"}]}, "human: hi"),
-        ({"messages": None, "conversations": [{"from": "gpt", "value": "x"}]}, "gpt: x"),
-        ({"messages": [{"content": [{"type": "text", "text": "a"}, {"type": "image_url"}, "b"]}]},
-         "a\nb"),
-        ({"messages": [{"role": "user", "content": "x"}, {"role": "tool", "content": None}]},
-         "user: x\n\ntool: "),
-    ],
-)  # fmt: skip
-def test_chats_become_paragraphs(row, text):
-    assert take_text(row, CHAT) == text
-
-
-@pytest.mark.parametrize(
-    ("row", "reason"),
-    [
-        ({"messages": "hi"}, Reason.WRONG_TYPE),
-        ({"messages": ["hi"]}, Reason.WRONG_TYPE),
-        ({"messages": [{"role": "user", "content": 3}]}, Reason.WRONG_TYPE),
-        ({"messages": []}, Reason.EMPTY),
-        ({"messages": None, "conversations": None}, Reason.NULL),
-        ({"text": "x"}, Reason.MISSING_FIELD),
-    ],
-)
-def test_what_is_no_chat_is_refused(row, reason):
-    with pytest.raises(RowError) as refused:
-        take_text(row, CHAT)
-    assert refused.value.reason == reason
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from zipsel.readers.chat import chat_text
 from zipsel.readers.rows import Reason, RowError, TextSpec, parse_template
 
 
@@ -50,7 +51,7 @@ def take_text(row: Any, spec: TextSpec) -> str:
             for is_path, part in parse_template(spec.value)
         )
     else:
-        text = _chat_text(row)
+        text = chat_text(row)
     return check_text(text)
 
 
@@ -81,40 +82,6 @@ def _plain(value: Any) -> str:
     if isinstance(value, bool | int | float):
         return json.dumps(value)
     raise RowError(Reason.WRONG_TYPE)
-
-
-def _chat_text(row: dict[str, Any]) -> str:
-    """``role: content`` paragraphs of ``messages`` (OpenAI) or ``conversations`` (ShareGPT)."""
-    field = "messages" if row.get("messages") is not None else "conversations"
-    turns = get_path(row, field)
-    if turns is None:
-        raise RowError(Reason.NULL)
-    if not isinstance(turns, list):
-        raise RowError(Reason.WRONG_TYPE)
-    parts = []
-    for turn in turns:
-        if not isinstance(turn, dict):
-            raise RowError(Reason.WRONG_TYPE)
-        role = turn.get("role", turn.get("from"))
-        content = _content_text(turn.get("content", turn.get("value")))
-        parts.append(f"{role}: {content}" if isinstance(role, str) else content)
-    return "\n\n".join(parts)
-
-
-def _content_text(content: Any) -> str:
-    """A turn's content: a string, or a list of parts of which the texts count."""
-    if isinstance(content, str):
-        return content
-    if content is None:  # a tool call without words
-        return ""
-    if not isinstance(content, list):
-        raise RowError(Reason.WRONG_TYPE)
-    texts = []
-    for part in content:
-        text = part.get("text") if isinstance(part, dict) else part
-        if isinstance(text, str):
-            texts.append(text)
-    return "\n".join(texts)
 
 
 def group_name(value: Any) -> str | None:

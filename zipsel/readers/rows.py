@@ -112,6 +112,7 @@ class Reason(StrEnum):
     WRONG_TYPE = "wrong-type"
     EMPTY = "empty"
     WRONG_COLUMNS = "wrong-columns"  # another number of fields than the header
+    UNKNOWN_PART = "unknown-part"  # of a chat: nobody knows where its words are
     DAMAGED = "damaged"  # unreadable, in a shard that is being salvaged
 
 

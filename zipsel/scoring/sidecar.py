@@ -26,7 +26,7 @@ from zipsel.pool.shards import Shard
 from zipsel.scorers import Scores
 
 #: Part of every key; raise it when parts of older versions must not be met.
-SIDECAR_VERSION = 3
+SIDECAR_VERSION = 4
 
 _SUMMARY_KEY = b"zipsel"
 
