@@ -29,7 +29,7 @@ from bench_lib.processes import high_water_bytes
 from bench_lib.processes import zipsel as command_of
 
 from zipsel.pool.shards import Shard
-from zipsel.readers.rows import ReadOptions, RowBatch, TextSpec
+from zipsel.readers.rows import Reading, RowBatch
 from zipsel.scorers.fused import FusedScorer
 from zipsel.scorers.profile import Profile
 from zipsel.scoring.plan import score_pool
@@ -152,7 +152,7 @@ def measure_driver(folder: Path, n_records: int) -> Figures:
         figures[f"{step}_seconds"], figures[f"{step}_mb"] = now - began, _peak_mb()
         began = time.perf_counter()
 
-    job = Job(str(folder / "profile"), TextSpec(), ReadOptions(), str(folder / "scores"), 1.0)
+    job = Job(str(folder / "profile"), Reading(), str(folder / "scores"), 1.0)
     scores = score_pool(NothingToDo(), job, list(iter_shards(n_records)))
     note("merge")
     # The parts repeat, which is not to be taken for a pool full of copies.

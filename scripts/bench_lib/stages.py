@@ -30,7 +30,7 @@ from zipsel.readers.decompress import iter_pieces
 from zipsel.readers.json_rows import RowParser
 from zipsel.readers.jsonl import iter_rows
 from zipsel.readers.lines import STRETCH_BYTES, LineChunk, cut_lines
-from zipsel.readers.rows import ReadOptions, TextSpec
+from zipsel.readers.rows import Reading, TextSpec
 from zipsel.scorers.ngram import bucket_words, words_at_every_byte
 from zipsel.scoring.sidecar_writer import PartBuilder
 from zipsel.selection.passes import _LEAST_SHARE
@@ -52,7 +52,7 @@ def seconds(work: Callable[[], object]) -> float:
 def main() -> None:
     """Measure and print."""
     shard, target, folder = sys.argv[1:]
-    options, parser = ReadOptions(), RowParser(TextSpec())
+    reading, parser = Reading(), RowParser(TextSpec())
     stored = Path(shard).read_bytes()
 
     def read() -> None:
@@ -63,11 +63,11 @@ def main() -> None:
     def stretches() -> Iterator[LineChunk]:
         with open(shard, "rb") as file:
             pieces = iter_pieces(file, shard, "zst")
-            yield from cut_lines(pieces, options.max_row_bytes, stretch_bytes=STRETCH_BYTES)
+            yield from cut_lines(pieces, reading.max_row_bytes, stretch_bytes=STRETCH_BYTES)
 
     chunks = list(stretches())
     plain = b"".join(chunk.data for chunk in chunks)
-    rows = [batch for chunk in chunks for batch in iter_rows(chunk, parser, options)]
+    rows = [batch for chunk in chunks for batch in iter_rows(chunk, parser, reading)]
     batches = [batch.texts for batch in rows]
     texts = [text for batch in batches for text in batch.iter_encoded()]
     scorer = fit(texts, read_texts(target))
@@ -108,7 +108,7 @@ def main() -> None:
             ),
         ),
         "parse": (
-            seconds(lambda: [batch for one in chunks for batch in iter_rows(one, parser, options)]),
+            seconds(lambda: [batch for one in chunks for batch in iter_rows(one, parser, reading)]),
             seconds(lambda: [decode(line).text.encode() for line in lines]),
         ),
         "ngram": (

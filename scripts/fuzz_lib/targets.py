@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
+from msgspec.structs import replace
 
 from zipsel.errors import ShardError, UsageError
 from zipsel.pool.shards import Shard, open_shard
@@ -23,10 +24,10 @@ from zipsel.readers.decompress import iter_pieces
 from zipsel.readers.json_rows import RowParser
 from zipsel.readers.lines import cut_lines, iter_whole_lines
 from zipsel.readers.row_text import take_text
-from zipsel.readers.rows import ReadOptions, RowBatch, RowError, TextSpec, parse_template
+from zipsel.readers.rows import Reading, RowBatch, RowError, TextSpec, parse_template
 from zipsel.texts import CHUNK_BYTES
 
-_OPTIONS = ReadOptions(max_row_bytes=1024, group_field="kind")
+_READING = Reading(max_row_bytes=1024, group_field="kind")
 _FIELD = TextSpec()
 
 
@@ -40,10 +41,10 @@ def _check_batch(rows: RowBatch) -> None:
 
 
 def _account(chunks: object) -> list[tuple[object, ...]]:
-    parser = RowParser(_FIELD, _OPTIONS.group_field)
+    parser = RowParser(_FIELD, _READING.group_field)
     account: list[tuple[object, ...]] = []
     for chunk in chunks:  # type: ignore[attr-defined]
-        for rows in text.iter_rows(chunk, parser, _OPTIONS):
+        for rows in text.iter_rows(chunk, parser, _READING):
             _check_batch(rows)
             texts = dict(zip(rows.accepted.tolist(), rows.texts.iter_texts(), strict=True))
             account += [
@@ -57,9 +58,9 @@ def jsonl(data: bytes) -> None:
     """Any bytes, in any pieces and chunks: the same account of all rows."""
     step = 1 + (len(data) * 7) % 97
     pieces = [data[i : i + step] for i in range(0, len(data), step)]
-    whole = _account(cut_lines([data], _OPTIONS.max_row_bytes))
-    assert _account(cut_lines(pieces, _OPTIONS.max_row_bytes, chunk_bytes=step)) == whole
-    assert _account(iter_whole_lines(pieces, _OPTIONS.max_row_bytes)) == whole
+    whole = _account(cut_lines([data], _READING.max_row_bytes))
+    assert _account(cut_lines(pieces, _READING.max_row_bytes, chunk_bytes=step)) == whole
+    assert _account(iter_whole_lines(pieces, _READING.max_row_bytes)) == whole
     fast, slow = RowParser(_FIELD), RowParser(_FIELD)
     for line in data.split(b"\n"):
         if _is_utf8(line):
@@ -104,9 +105,9 @@ def arrow(data: bytes) -> None:
 
 def _read_table(data: bytes, suffix: str) -> None:
     with _written(data, suffix) as path:
-        for spec in (_FIELD, TextSpec("template", "{meta.a} {kind}")):
+        for reading in (_READING, replace(_READING, text=TextSpec("template", "{meta.a} {kind}"))):
             try:
-                for rows in tables.iter_shard(open_shard(path, 0), spec, _OPTIONS):
+                for rows in tables.iter_shard(open_shard(path, 0), reading):
                     _check_batch(rows)
             except ShardError:
                 continue
@@ -125,7 +126,7 @@ def csv(data: bytes) -> None:
 
 
 def _account_csv(shard: Shard, pieces: list[bytes], chunk_bytes: int) -> object:
-    chunks = text.cut_shard(shard, iter(pieces), _FIELD, _OPTIONS, chunk_bytes=chunk_bytes)
+    chunks = text.cut_shard(shard, iter(pieces), _READING, chunk_bytes=chunk_bytes)
     try:
         return _account(chunks)
     except ShardError as error:

@@ -9,7 +9,7 @@ from pathlib import Path
 from zipsel.errors import ShardError
 from zipsel.pool.shards import open_shard
 from zipsel.readers import parquet as reader
-from zipsel.readers.rows import ReadOptions, TextSpec
+from zipsel.readers.rows import Reading
 
 
 def read_flipped(data, offset, path):
@@ -21,7 +21,7 @@ def read_flipped(data, offset, path):
     try:
         shard = open_shard(str(path), 0)
         for chunk in reader.plan_chunks(reader.open_parquet(shard)):
-            for rows in reader.iter_rows(shard, chunk, TextSpec(), ReadOptions()):
+            for rows in reader.iter_rows(shard, chunk, Reading()):
                 n_rows += rows.n_rows
     except ShardError:
         return -1

@@ -15,7 +15,7 @@ from faults.faulty import make_records, write_lines, write_records
 from zipsel.readers.json_rows import RowParser
 from zipsel.readers.jsonl import iter_rows
 from zipsel.readers.lines import cut_lines, iter_whole_lines
-from zipsel.readers.rows import ReadOptions, TextSpec
+from zipsel.readers.rows import Reading, TextSpec
 
 KINDS = ["jsonl", "gz", "zst"]
 
@@ -208,7 +208,7 @@ TOKENS = st.sampled_from(
     chunk_bytes=st.sampled_from([1, 7, 64, 1024, 1 << 20]),
 )
 def test_any_bytes_in_any_chunking_give_the_same_account(data, cuts, chunk_bytes):
-    options = ReadOptions(max_row_bytes=1024)
+    options = Reading(max_row_bytes=1024)
     bounds = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
     pieces = [data[a:b] for a, b in pairwise(bounds)]
     whole = read(cut_lines([data], options.max_row_bytes), options)

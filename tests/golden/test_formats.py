@@ -152,7 +152,7 @@ def test_small_chunks_have_the_scores_of_large_ones(files, tmp_path, monkeypatch
     """As a huge file is cut for many workers."""
 
     def alignments(folder):
-        job = Job(str(files["profile"]), settings.text, settings.read, str(tmp_path / folder))
+        job = Job(str(files["profile"]), settings.reading, str(tmp_path / folder))
         with LocalEngine(1) as engine:
             scores = score_pool(engine, job, find_shards([str(files[suffix])])[0])
         assert scores.n_rows == 120

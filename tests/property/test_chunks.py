@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from zipsel.readers.json_rows import RowParser
 from zipsel.readers.jsonl import iter_rows
 from zipsel.readers.lines import cut_lines, n_chunks, read_chunk
-from zipsel.readers.rows import ReadOptions, Reason, RowError, TextSpec
+from zipsel.readers.rows import Reading, Reason, RowError, TextSpec
 
 MAX_ROW_BYTES = 300
 BOM = b"\xef\xbb\xbf"
@@ -62,7 +62,7 @@ def rows_by_the_book(data):
 
 
 def rows_of(chunks):
-    parser, options, found = RowParser(TextSpec()), ReadOptions(MAX_ROW_BYTES), []
+    parser, options, found = RowParser(TextSpec()), Reading(max_row_bytes=MAX_ROW_BYTES), []
     for chunk in chunks:
         for batch in iter_rows(chunk, parser, options):
             accepted = dict(zip(batch.accepted.tolist(), batch.texts.iter_texts(), strict=True))

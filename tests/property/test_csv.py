@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from zipsel.readers.csv_chunks import cut_rows
 from zipsel.readers.csv_columns import iter_rows, split_fields
 from zipsel.readers.csv_rows import RowStream
-from zipsel.readers.rows import ReadOptions, Reason, TextSpec
+from zipsel.readers.rows import Reading, Reason
 
 LIMIT = 300
-SPEC = TextSpec("field", "text")
+READING = Reading()
 HEADER = ("id", "text", "kind")
 
 fields = st.one_of(
@@ -51,7 +51,7 @@ def rows_of(chunks):
     """``(offset, text or reason)`` of every row."""
     found = []
     for chunk in chunks:
-        for batch in iter_rows(chunk, SPEC, ReadOptions()):
+        for batch in iter_rows(chunk, READING):
             texts = dict(zip(batch.accepted.tolist(), batch.texts.iter_texts(), strict=True))
             assert not texts.keys() & batch.rejects.keys()
             found += [

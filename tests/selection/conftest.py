@@ -11,7 +11,7 @@ from made_up import write_jsonl
 
 from zipsel.commands.select import run_select
 from zipsel.console.messages import Log
-from zipsel.readers.rows import ReadOptions
+from zipsel.readers.rows import Reading
 from zipsel.scorers.fit import ScorerSettings
 from zipsel.scoring.run import Run
 from zipsel.scoring.settings import ScoreSettings
@@ -116,7 +116,7 @@ def choose(tmp_path, topic_pool, topic_target):
         settings = ScoreSettings(
             pool=(str(pool),),
             target=tuple(map(str, target)),
-            read=ReadOptions(group_field=group),
+            reading=Reading(group_field=group),
             fit=ScorerSettings(**(fit or {})),
             work_dir=str(tmp_path / "work"),
         )

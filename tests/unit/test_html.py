@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from zipsel.console.safe_text import plain
 from zipsel.evaluation.verdicts import Curve
+from zipsel.readers.rows import Reading
 from zipsel.report import charts
 from zipsel.report.findings import findings
 from zipsel.report.html import render_report, strip_markup
@@ -78,7 +79,7 @@ def make_report(**fields):
         "length_quantiles": {"pool": {"p50": 100}, "subset": {"p50": 100}},
         "lengths": Histogram(edges=[1.0, 2.0, 4.0], pool=[5, 4], subset=[1, 1]),
         "provenance": Provenance(
-            directory="/d", finished="2024-01-01T00:00:00+00:00", profile="/p", max_row_bytes=1
+            directory="/d", finished="2024-01-01T00:00:00+00:00", profile="/p", reading=Reading()
         ),
     }
     return Report(**{**values, **fields})

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from zipsel.errors import UsageError
 from zipsel.readers.columns import read_batch
-from zipsel.readers.rows import ReadOptions, TextSpec
+from zipsel.readers.rows import Reading, TextSpec
 from zipsel.scorers.fit import ScorerSettings
 from zipsel.scorers.profile import Profile
 from zipsel.texts import TextBatch
@@ -169,7 +169,7 @@ class Scorer:
         }
         for table in tables:
             for start in range(0, table.num_rows, _BATCH_ROWS):
-                rows = read_batch(table.slice(start, _BATCH_ROWS), spec, ReadOptions())
+                rows = read_batch(table.slice(start, _BATCH_ROWS), Reading(spec))
                 scores = self.profile.scorer.score(rows.texts)
                 for column, dtype in self.profile.scorer.columns.items():
                     missing = np.nan if dtype.startswith("float") else 0

@@ -15,7 +15,7 @@ from zipsel.console.messages import Log
 from zipsel.engines import open_engine
 from zipsel.engines.local import is_worker_starting, usable_cpus
 from zipsel.errors import UsageError
-from zipsel.readers.rows import ReadOptions, TextSpec
+from zipsel.readers.rows import Reading, TextSpec
 from zipsel.report.model import Report
 from zipsel.scorers.fit import ScorerSettings
 from zipsel.scoring.settings import ScoreSettings
@@ -120,9 +120,8 @@ def select(
         pool=_to_paths(pool),
         target=_to_paths(target),
         profile=None if profile is None else str(profile),
-        text=spec,
-        target_text=spec if target_text is None else to_spec(target_text),
-        read=ReadOptions(group_field=group_field),
+        reading=Reading(spec, group_field),
+        target_reading=Reading(spec if target_text is None else to_spec(target_text)),
         fit=ScorerSettings(
             scorer=scorer,
             codec=codec,

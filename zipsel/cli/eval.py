@@ -11,9 +11,9 @@ import click
 from zipsel.cli.options import (
     make_log,
     message_options,
+    readings,
     seed_option,
     text_options,
-    text_spec,
     workers_option,
 )
 from zipsel.cli.parameters import SectionCommand, SizeType, option
@@ -63,18 +63,14 @@ def command(**options: Any) -> None:
     """
     from zipsel.engines.local import usable_cpus
     from zipsel.evaluation.subsets import EvalSettings, evaluate
-    from zipsel.readers.rows import TextSpec
 
-    text = text_spec(options["text_field"], options["template"], options["chat"], "") or TextSpec()
-    target_text = text_spec(
-        options["target_text_field"], options["target_template"], options["target_chat"], "target-"
-    )
+    reading, target_reading = readings(options)
     settings = EvalSettings(
         target=tuple(options["target"]),
         subsets=tuple(options["subsets"]),
         pool=tuple(options["pool"]),
-        text=text,
-        target_text=target_text or text,
+        reading=reading,
+        target_reading=target_reading,
         seed=options["seed"],
         workers=options["workers"] if options["workers"] is not None else usable_cpus(),
         max_bytes=options["max_bytes"],

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from zipsel.cli.options import text_options, text_spec
+from zipsel.cli.options import readings, text_options
 from zipsel.cli.parameters import SectionCommand, option
 
 _EPILOG = """\b
@@ -43,12 +43,8 @@ def command(**options: Any) -> None:
     The numbers add up to the components in the score sidecar. With - the text is standard input.
     """
     from zipsel.commands.explain import ExplainSettings, explain
-    from zipsel.readers.rows import TextSpec
 
-    text = text_spec(options["text_field"], options["template"], options["chat"], "") or TextSpec()
-    target_text = text_spec(
-        options["target_text_field"], options["target_template"], options["target_chat"], "target-"
-    )
+    reading, target_reading = readings(options)
     settings = ExplainSettings(
         run=options["run"],
         profile=options["profile"],
@@ -56,8 +52,8 @@ def command(**options: Any) -> None:
         records=tuple(options["record"]),
         stdin=options["stdin"] is not None,
         top=options["top"],
-        text=text,
-        target_text=target_text or text,
+        reading=reading,
+        target_reading=target_reading,
     )
     explain(
         settings,

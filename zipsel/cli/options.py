@@ -7,11 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 import click
+from msgspec.structs import replace
 
 from zipsel.cli.parameters import Function, SizeType, load_config, option, stack
 from zipsel.console.messages import Log
 from zipsel.errors import UsageError
-from zipsel.readers.rows import DEFAULT_MAX_ROW_BYTES, ReadOptions, TextSpec
+from zipsel.readers.rows import DEFAULT_MAX_ROW_BYTES, Reading, TextSpec
 from zipsel.scorers.fit import DEFAULT_SAMPLE_BYTES, ScorerSettings
 from zipsel.scoring.settings import ScoreSettings
 from zipsel.storage.workdir import work_places
@@ -171,7 +172,29 @@ run_options = stack(
 )
 
 
-def text_spec(field: str | None, template: str | None, chat: bool, prefix: str) -> TextSpec | None:
+def readings(options: dict[str, Any]) -> tuple[Reading, Reading]:
+    """How rows of the pool and of the target become texts; the target's like the pool's.
+
+    Raises:
+        UsageError: If two options say where a text is.
+    """
+    text = _text_spec(options["text_field"], options["template"], options["chat"], "")
+    target_text = _text_spec(
+        options["target_text_field"],
+        options["target_template"],
+        options["target_chat"],
+        "target-",
+    )
+    reading = Reading(
+        text or TextSpec(),
+        options.get("group_field"),
+        options.get("max_row_bytes", DEFAULT_MAX_ROW_BYTES),
+        options.get("long", False),
+    )
+    return reading, replace(reading, text=target_text or reading.text)
+
+
+def _text_spec(field: str | None, template: str | None, chat: bool, prefix: str) -> TextSpec | None:
     """The spec that at most one of three options asks for.
 
     Raises:
@@ -194,21 +217,14 @@ def score_settings(options: dict[str, Any], output: str) -> ScoreSettings:
     """
     from zipsel.engines.local import usable_cpus
 
-    text = text_spec(options["text_field"], options["template"], options["chat"], "") or TextSpec()
-    target_text = text_spec(
-        options["target_text_field"],
-        options["target_template"],
-        options["target_chat"],
-        "target-",
-    )
+    reading, target_reading = readings(options)
     work_dir, store = work_places(options["work_dir"] or None, output)
     return ScoreSettings(
         pool=tuple(options["pool"]),
         target=tuple(options["target"]),
         profile=options.get("profile"),
-        text=text,
-        target_text=target_text or text,
-        read=ReadOptions(options["max_row_bytes"], options.get("group_field"), options["long"]),
+        reading=reading,
+        target_reading=target_reading,
         fit=ScorerSettings(
             scorer=options["scorer"],
             codec=options["codec"],

@@ -21,7 +21,7 @@ from zipsel.commands.demo_texts import DOCUMENTED, iter_library
 from zipsel.console.messages import Log
 from zipsel.engines.local import LocalEngine
 from zipsel.errors import OutputError
-from zipsel.readers.rows import ReadOptions
+from zipsel.readers.rows import Reading
 from zipsel.scoring.settings import ScoreSettings
 from zipsel.selection.budgets import Budget
 from zipsel.selection.settings import SelectSettings
@@ -51,7 +51,7 @@ def run_demo(
     settings = ScoreSettings(
         pool=(pool,),
         target=(target,),
-        read=ReadOptions(group_field="kind"),
+        reading=Reading(group_field="kind"),
         work_dir=work_dir or os.path.join(directory, ".zipsel"),
         workers=workers,
     )

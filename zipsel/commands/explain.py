@@ -15,7 +15,7 @@ from zipsel.explain.model import Explanation
 from zipsel.pool.formats import STDIN
 from zipsel.readers.fetch import iter_found, parse_record, read_record
 from zipsel.readers.row_text import check_text
-from zipsel.readers.rows import ReadOptions, TextSpec
+from zipsel.readers.rows import Reading
 from zipsel.readers.target import read_target
 from zipsel.report.runs import FinishedRun, open_run
 from zipsel.report.shown import Strip
@@ -36,8 +36,8 @@ class ExplainSettings:
         records: ``SHARD:ROW`` names.
         stdin: Whether to explain the text on standard input.
         top: How many of the run's best to explain.
-        text: Where the text of a row is.
-        target_text: Where the text of a target row is.
+        reading: How rows become texts.
+        target_reading: How rows of the target do.
     """
 
     run: str | None = None
@@ -46,8 +46,8 @@ class ExplainSettings:
     records: tuple[str, ...] = ()
     stdin: bool = False
     top: int | None = None
-    text: TextSpec = field(default_factory=TextSpec)
-    target_text: TextSpec = field(default_factory=TextSpec)
+    reading: Reading = field(default_factory=Reading)
+    target_reading: Reading = field(default_factory=Reading)
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself.
@@ -99,7 +99,7 @@ def _open_profile(settings: ExplainSettings, run: FinishedRun | None) -> Profile
     if settings.profile is not None:
         return Profile.load(settings.profile)
     if run is None:
-        target = read_target(settings.target, settings.target_text, ReadOptions())
+        target = read_target(settings.target, settings.target_reading)
         return Profile(ConditionalScorer.fit(target), target)
     origin = run.report.provenance
     path = "" if origin is None else origin.profile
@@ -118,11 +118,9 @@ def _find_texts(
     settings: ExplainSettings, run: FinishedRun | None, stdin: BinaryIO
 ) -> tuple[list[str], list[str]]:
     """Names and texts of everything asked for."""
-    spec, options = settings.text, ReadOptions()
+    reading = settings.reading
     if run is not None and run.report.provenance is not None:
-        origin = run.report.provenance
-        spec = TextSpec(origin.text_kind, origin.text_value)
-        options = ReadOptions(origin.max_row_bytes, None, origin.long_windows)
+        reading = run.report.provenance.reading
     names, texts = [], []
     if settings.stdin:
         names.append(STDIN)
@@ -132,9 +130,9 @@ def _find_texts(
         if run is not None and not os.path.exists(path):
             path = run.locate(path)
         names.append(name)
-        texts.append(read_record(path, row, spec, options))
+        texts.append(read_record(path, row, reading))
     if run is not None and settings.top is not None:
-        top = _read_top(run, settings.top, spec, options.long_windows)
+        top = _read_top(run, settings.top, reading)
         names.extend(name for name, _ in top)
         texts.extend(text for _, text in top)
     return names, texts
@@ -150,7 +148,7 @@ def _read_stdin(stdin: BinaryIO) -> str:
     return check_text(text)
 
 
-def _read_top(run: FinishedRun, top: int, spec: TextSpec, long: bool) -> list[tuple[str, str]]:
+def _read_top(run: FinishedRun, top: int, reading: Reading) -> list[tuple[str, str]]:
     """Names and texts of the best of a run, in rank order."""
     table = run.chosen.slice(0, top)
     rows = table.select(["shard", "row", "offset"]).to_pylist()
@@ -161,8 +159,7 @@ def _read_top(run: FinishedRun, top: int, spec: TextSpec, long: bool) -> list[tu
             run.locate(shard),
             [rows[i]["row"] for i in here],
             [rows[i]["offset"] for i in here],
-            spec,
-            long,
+            reading,
         )
         for position, text in found:
             texts[here[position]] = text

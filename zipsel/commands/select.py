@@ -74,8 +74,7 @@ def run_select(
             digest = digest_of(
                 {
                     "profile": key,
-                    "text": settings.text,
-                    "read": settings.read,
+                    "reading": settings.reading,
                     "pool": [(shard.path, shard.fingerprint) for shard in shards],
                     "bad": settings.on_bad_file,
                     "select": select.digest_fields(),
@@ -128,8 +127,8 @@ def run_select(
                 selection=passes.selection,
                 share=passes.share,
                 screen=passes.screen,
-                spec=settings.text,
-                group_field=settings.read.group_field,
+                spec=settings.reading.text,
+                group_field=settings.reading.group_field,
                 outputs=files,
                 stages=run.stages,
                 provenance=provenance_of(settings, profile_path),
@@ -158,7 +157,7 @@ def _write_side_files(staging: Staging, output: Output, passes: Passes, report: 
     with staging.open(output.side_file("rejects.jsonl")) as file:
         file.writelines(encode_rejects(passes.scores.parts))
     with staging.open(output.side_file("leaks.jsonl")) as file:
-        leaks = iter_leaks(selection, shards, passes.run.settings.text)
+        leaks = iter_leaks(selection, shards, passes.run.settings.reading.text)
         file.writelines(msgspec.json.encode(leak) + b"\n" for leak in leaks)
     for name, content in iter_report_files(report):
         with staging.open(output.side_file(name)) as file:

@@ -88,7 +88,7 @@ def score_lines(task: StreamTask) -> StreamResult:
     scorer = task.job.scorer()
     result = StreamResult()
     start = 0
-    for batch in iter_rows(task.chunk, RowParser(task.job.spec), task.job.options):
+    for batch in iter_rows(task.chunk, RowParser(task.job.reading.text), task.job.reading):
         alignment = scorer.score(batch.texts)["alignment"]
         keep = np.arange(len(alignment))
         if task.min_alignment is not None:
@@ -210,7 +210,7 @@ def fit_on_head(
         n_bytes += len(chunk.data)
         if n_bytes >= settings.fit.sample_bytes:
             break
-    sample = sample_chunks(head, settings.text, settings.read)
+    sample = sample_chunks(head, settings.reading)
     return make_profile(settings, targets, sample), chain(head, chunks)
 
 
@@ -237,7 +237,7 @@ def stream(
         TooManyRejects: If too many rows were refused; the best of a stream are withheld then,
             lines that were passed on cannot be taken back.
     """
-    chunks = iter_whole_lines(iter_available(stdin), settings.read.max_row_bytes)
+    chunks = iter_whole_lines(iter_available(stdin), settings.reading.max_row_bytes)
     profile, chunks = fit_on_head(settings, chunks)
     work_dir = WorkDir(settings.work_dir)
     counts = StreamCounts()
@@ -246,7 +246,7 @@ def stream(
         if path is None:
             path = work_dir.profile(profile.digest)
             profile.save(path)
-        job = Job(path, settings.text, settings.read, "")
+        job = Job(path, settings.reading, "")
         tasks = (StreamTask(job, chunk, min_alignment, best, add_field) for chunk in chunks)
         results = engine.run_ordered(score_lines, tasks)
         if best is None:

@@ -26,7 +26,7 @@ from zipsel.errors import UsageError
 from zipsel.evaluation.ppm import bits_per_byte, join_records, ppm_bits
 from zipsel.evaluation.verdicts import Curve
 from zipsel.readers.json_rows import RowParser
-from zipsel.readers.rows import TextSpec
+from zipsel.readers.rows import Reading
 from zipsel.scoring.inputs import read_targets
 from zipsel.scoring.settings import ScoreSettings
 from zipsel.selection.budgets import Budget
@@ -132,7 +132,7 @@ def _measure_fold(
     fold_settings = replace(
         settings,
         target=(_write(f"{path}-train.jsonl", target.take(rows[rows % N_FOLDS != fold])),),
-        target_text=TextSpec(),
+        target_reading=Reading(),
     )
     fold_select = replace(
         select,
@@ -143,7 +143,7 @@ def _measure_fold(
         exclude=(*select.exclude, _write(f"{path}-held-out.jsonl", held_out)),
     )
     run(fold_settings, fold_select)
-    texts = _read(f"{path}.jsonl", settings.text)
+    texts = _read(f"{path}.jsonl", settings.reading)
     examples = list(held_out.iter_encoded())[:_MAX_JUDGED]
     lengths = np.array([len(example) for example in examples])
     subset = join_records(texts)
@@ -166,8 +166,8 @@ def _write(path: str, texts: TextBatch) -> str:
     return path
 
 
-def _read(path: str, spec: TextSpec) -> list[bytes]:
-    parser = RowParser(spec)
+def _read(path: str, reading: Reading) -> list[bytes]:
+    parser = RowParser(reading.text)
     with open(path, "rb") as file:
         return [parser.parse(line)[0].encode() for line in file]
 

@@ -52,9 +52,8 @@ class HeldOut:
             target=select.eval_target,
             subsets=(select.output,),
             pool=settings.pool,
-            text=settings.text,
-            target_text=settings.target_text,
-            read=settings.read,
+            reading=settings.reading,
+            target_reading=settings.target_reading,
             seed=select.seed,
             workers=settings.workers,
         )
@@ -69,7 +68,7 @@ class HeldOut:
                 by the passes and is left out.
             log: Takes what leaked.
         """
-        texts = _best_texts(chosen, self.settings.text, self.settings.max_bytes)
+        texts = _best_texts(chosen, self.settings.reading.text, self.settings.max_bytes)
         subset = cut_to_equal_bytes([join_records(texts)], self.settings.max_bytes)[0]
         if not subset:
             return []

@@ -32,7 +32,7 @@ from zipsel.evaluation.ppm import (
 from zipsel.evaluation.verdicts import Evaluation, Judge, Judged, JudgedRandom
 from zipsel.pool.finding import find_shards
 from zipsel.pool.shards import Shard
-from zipsel.readers.rows import ReadOptions, TextSpec
+from zipsel.readers.rows import Reading
 from zipsel.readers.target import read_target
 from zipsel.readers.whole import iter_shard
 
@@ -51,9 +51,8 @@ class EvalSettings:
         target: Files, directories, globs of held-out examples.
         subsets: A file or directory each.
         pool: Where random subsets come from; empty for none.
-        text: Where the text of a row of subsets and pool is.
-        target_text: Where the text of a target row is.
-        read: How rows are read.
+        reading: How rows of subsets and pool become texts.
+        target_reading: How rows of the target do.
         seed: Of random subsets and intervals.
         workers: Examples coded at the same time.
         max_bytes: Most text read from each subset.
@@ -62,9 +61,8 @@ class EvalSettings:
     target: tuple[str, ...]
     subsets: tuple[str, ...]
     pool: tuple[str, ...] = ()
-    text: TextSpec = field(default_factory=TextSpec)
-    target_text: TextSpec = field(default_factory=TextSpec)
-    read: ReadOptions = field(default_factory=ReadOptions)
+    reading: Reading = field(default_factory=Reading)
+    target_reading: Reading = field(default_factory=Reading)
     seed: int = 0
     workers: int = 1
     max_bytes: int = DEFAULT_MAX_BYTES
@@ -128,7 +126,7 @@ def open_judge(settings: EvalSettings) -> Judge:
         UsageError: If `pyppmd` is not installed.
     """
     ppm_bits(b"", [])  # says so before the work if pyppmd is missing
-    examples = read_target(settings.target, settings.target_text, settings.read)
+    examples = read_target(settings.target, settings.target_reading)
     return Judge(list(examples.iter_encoded()), settings.seed, settings.workers)
 
 
@@ -203,7 +201,7 @@ def iter_texts(
     for shard in shards:
         n_refused = 0
         try:
-            for rows in iter_shard(shard, settings.text, settings.read):
+            for rows in iter_shard(shard, settings.reading):
                 n_refused += len(rows.rejects)
                 yield from rows.texts.iter_encoded()
         except ShardError:

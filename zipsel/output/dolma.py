@@ -19,7 +19,7 @@ from zipsel.output.subset import open_compressed
 from zipsel.pool.shards import Shard
 from zipsel.readers import fetch
 from zipsel.readers.json_rows import RowParser, decode_object
-from zipsel.readers.rows import ReadOptions, RowError, TextSpec
+from zipsel.readers.rows import Reading, RowError
 from zipsel.scoring.sidecar import Part, column_values, read_columns
 
 
@@ -37,17 +37,14 @@ def check_shards(shards: Sequence[Shard]) -> None:
             )
 
 
-def write_attributes(
-    path: str, parts: Sequence[Part], name: str, spec: TextSpec, options: ReadOptions
-) -> None:
+def write_attributes(path: str, parts: Sequence[Part], name: str, reading: Reading) -> None:
     """Write the attributes of one shard, compressed as the shard is.
 
     Args:
         path: The file to write.
         parts: All sidecar parts of the shard, in order.
         name: Of the attribute.
-        spec: Where the text of a row is.
-        options: How rows were read.
+        reading: How rows became texts.
 
     Raises:
         OutputError: If a document has no ``id``.
@@ -58,18 +55,17 @@ def write_attributes(
         open(path, "xb") as raw,
         open_compressed(raw, f"jsonl.{compression}" if compression else "jsonl") as file,
     ):
-        file.writelines(_iter_lines(parts, name, RowParser(spec), options))
+        file.writelines(_iter_lines(parts, name, reading))
 
 
-def _iter_lines(
-    parts: Sequence[Part], name: str, parser: RowParser, options: ReadOptions
-) -> Iterator[bytes]:
+def _iter_lines(parts: Sequence[Part], name: str, reading: Reading) -> Iterator[bytes]:
     """Attribute lines of one shard, whose parts are fetched at once: it is decompressed once."""
     shard = parts[0].shard
     tables = [read_columns(part, ["alignment", "offset"]) for part in parts]
     alignment = np.concatenate([column_values(one, "alignment", np.nan) for one in tables])
     offsets = np.concatenate([column_values(one, "offset", -1) for one in tables])
-    lines = fetch.iter_lines(shard, offsets, long_windows=options.long_windows)
+    lines = fetch.iter_lines(shard, offsets, reading)
+    parser = RowParser(reading.text)
     for row, (line, value) in enumerate(zip(lines, map(float, alignment), strict=True)):
         spans: list[Any] = []
         if value == value:

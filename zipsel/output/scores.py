@@ -34,8 +34,8 @@ def write_scores(
                 if output.format == "dolma":
                     from zipsel.output.dolma import write_attributes
 
-                    text, read = run.settings.text, run.settings.read
-                    write_attributes(staging.add(path), of_shard, output.add_field, text, read)
+                    reading = run.settings.reading
+                    write_attributes(staging.add(path), of_shard, output.add_field, reading)
                 else:
                     _write_table(staging.add(path), of_shard)
             name = "rejects.jsonl" if output.share is None else f"rejects-{output.share}.jsonl"
@@ -86,8 +86,7 @@ def _write_lines(run: Run, parts: Sequence[Part], add_field: str) -> None:
                 for row in table.to_pylist()
             )
         else:
-            long_windows = run.settings.read.long_windows
-            lines = fetch.iter_lines(shard, rows, long_windows=long_windows)
+            lines = fetch.iter_lines(shard, rows, run.settings.reading)
         for line, value in zip(lines, map(float, values), strict=True):
             run.stdout.write(with_field(line, add_field, value) + b"\n")
     run.stdout.flush()

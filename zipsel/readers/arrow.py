@@ -28,7 +28,7 @@ from zipsel.readers.arrow_index import (
     read_index,
 )
 from zipsel.readers.columns import check_columns, damaged_rows, pick_columns, read_batch
-from zipsel.readers.rows import GroupChunk, ReadOptions, RowBatch, TextSpec
+from zipsel.readers.rows import GroupChunk, Reading, RowBatch
 from zipsel.texts import CHUNK_BYTES, TextBatch
 
 
@@ -110,7 +110,7 @@ def _as_bytes(column: pa.Array) -> pa.Array:
 
 
 def plan_chunks(
-    shard: Shard, spec: TextSpec, chunk_bytes: int = CHUNK_BYTES, *, salvage: bool = False
+    shard: Shard, reading: Reading, chunk_bytes: int = CHUNK_BYTES, *, salvage: bool = False
 ) -> list[BatchChunk]:
     """Cut a file into chunks of about ``chunk_bytes`` of stored data.
 
@@ -118,7 +118,7 @@ def plan_chunks(
         ShardError: If it is damaged and not to be salvaged, or lacks a column.
     """
     index = read_index(shard, salvage=salvage)
-    check_columns(index.schema.names, shard.path, spec)
+    check_columns(index.schema.names, shard.path, reading)
     groups = index.cut(shard.n_bytes)
     row_bytes = shard.n_bytes / max(1, index.n_rows)
     cuts, row, n_bytes, first_row, first = [], 0, 0.0, 0, 0
@@ -141,8 +141,7 @@ def plan_chunks(
 def iter_rows(
     shard: Shard,
     chunk: BatchChunk,
-    spec: TextSpec,
-    options: ReadOptions,
+    reading: Reading,
     damage: list[str] | None = None,
 ) -> Iterator[RowBatch]:
     """Read the texts of a chunk.
@@ -150,8 +149,7 @@ def iter_rows(
     Args:
         shard: The file.
         chunk: Which groups.
-        spec: Where the text of a row is.
-        options: How rows are read.
+        reading: How rows become texts.
         damage: To salvage: takes what was wrong with groups that cannot be read, all of whose
             rows are refused as damaged, and with what follows them.
 
@@ -163,12 +161,12 @@ def iter_rows(
     if not chunk.groups:
         return
     file = _Batches(shard)
-    columns = pick_columns(file.schema.names, shard.path, spec, options)
+    columns = pick_columns(file.schema.names, shard.path, reading)
     for group in chunk.groups:
         try:
             if damage is not None:
                 file.read(group)  # all of a chosen row is copied
-            rows = read_batch(file.read(group, columns), spec, options)
+            rows = read_batch(file.read(group, columns), reading)
         except ShardError as error:
             if damage is None:
                 raise
@@ -192,9 +190,7 @@ def _iter_one(file: _Batches, group: Group) -> Iterator[pa.RecordBatch]:
     yield file.read(group)
 
 
-def iter_sample(
-    shard: Shard, spec: TextSpec, options: ReadOptions, random: Random
-) -> Iterator[TextBatch]:
+def iter_sample(shard: Shard, reading: Reading, random: Random) -> Iterator[TextBatch]:
     """The texts of a file's groups in random order.
 
     Raises:
@@ -206,5 +202,5 @@ def iter_sample(
     if any(place < 0 for place, _ in index.batches):
         groups.sort(key=lambda group: group.batch)
     for group in groups:
-        for rows in iter_rows(shard, BatchChunk(0, 0, 1, 0, (group,)), spec, options):
+        for rows in iter_rows(shard, BatchChunk(0, 0, 1, 0, (group,)), reading):
             yield rows.texts

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from zipsel.errors import ShardError
 from zipsel.pool.shards import Shard, open_raw
 from zipsel.readers.decompress import iter_pieces
-from zipsel.readers.rows import ReadOptions, TextSpec
+from zipsel.readers.rows import Reading
 from zipsel.readers.text import cut_shard
 
 #: Compressed bytes that are read through for no other purpose than to find damage: a second or
@@ -16,7 +16,7 @@ from zipsel.readers.text import cut_shard
 _READ_THROUGH_BYTES = 256 << 20
 
 
-def find_damage(shards: Sequence[Shard], spec: TextSpec, options: ReadOptions) -> list[ShardError]:
+def find_damage(shards: Sequence[Shard], reading: Reading) -> list[ShardError]:
     """Errors of shards that are to be named beside those found already.
 
     Columns of all tables and headers of CSV are looked at; compressed streams are read to their
@@ -31,24 +31,24 @@ def find_damage(shards: Sequence[Shard], spec: TextSpec, options: ReadOptions) -
             if shard.is_table:
                 from zipsel.readers import tables
 
-                tables.check(shard, spec)
+                tables.check(shard, reading)
                 continue
             if shard.is_delimited:
-                _check_header(shard, spec, options)
+                _check_header(shard, reading)
             if shard in streams:
-                _read_through(shard, options)
+                _read_through(shard, reading)
         except ShardError as error:
             errors.append(error)
     return errors
 
 
-def _read_through(shard: Shard, options: ReadOptions) -> None:
+def _read_through(shard: Shard, reading: Reading) -> None:
     with open_raw(shard) as file:
-        pieces = iter_pieces(file, shard.path, shard.compression, long_windows=options.long_windows)
+        pieces = iter_pieces(file, shard.path, shard.compression, zstd_long=reading.zstd_long)
         deque(pieces, maxlen=0)
 
 
-def _check_header(shard: Shard, spec: TextSpec, options: ReadOptions) -> None:
+def _check_header(shard: Shard, reading: Reading) -> None:
     with open_raw(shard) as file:
-        pieces = iter_pieces(file, shard.path, shard.compression, long_windows=options.long_windows)
-        next(cut_shard(shard, pieces, spec, options, chunk_bytes=1), None)
+        pieces = iter_pieces(file, shard.path, shard.compression, zstd_long=reading.zstd_long)
+        next(cut_shard(shard, pieces, reading, chunk_bytes=1), None)

@@ -15,52 +15,50 @@ import pyarrow.compute as pc
 
 from zipsel.errors import ShardError
 from zipsel.readers.row_text import get_path, group_name, take_text
-from zipsel.readers.rows import SNIPPET_BYTES, ReadOptions, Reason, RowBatch, RowError, TextSpec
+from zipsel.readers.rows import SNIPPET_BYTES, Reading, Reason, RowBatch, RowError, TextSpec
 from zipsel.texts import SLACK_BYTES, TextBatch
 
 
-def read_batch(batch: pa.RecordBatch, spec: TextSpec, options: ReadOptions) -> RowBatch:
+def read_batch(batch: pa.RecordBatch, reading: Reading) -> RowBatch:
     """Take the texts of a batch that holds the columns that they are made of."""
-    binary = _binary_column(batch, spec)
+    binary = _binary_column(batch, reading.text)
     if binary is not None:
-        accepted, texts, rejects = _take_binary(binary, options)
+        accepted, texts, rejects = _take_binary(binary, reading)
     else:
-        accepted, texts, rejects = _take_rows(batch, spec, options)
-    groups = _groups(batch, options.group_field, accepted) if options.group_field else []
+        accepted, texts, rejects = _take_rows(batch, reading)
+    groups = _groups(batch, reading.group_field, accepted) if reading.group_field else []
     offsets = np.full(batch.num_rows, -1, np.int64)
     return RowBatch(offsets, texts, accepted, rejects, groups)
 
 
-def check_columns(names: Sequence[str], path: str, spec: TextSpec) -> None:
+def check_columns(names: Sequence[str], path: str, reading: Reading) -> None:
     """Raise unless the columns that the text is made of exist, each once.
 
     Args:
         names: The columns that there are.
         path: Their file.
-        spec: Where the text of a row is.
+        reading: How rows become texts.
 
     Raises:
         ShardError: Naming the columns that there are.
     """
-    wanted = [field.split(".")[0] for field in spec.paths]
+    wanted = [field.split(".")[0] for field in reading.text.paths]
     missing = [name for name in wanted if name not in names]
-    if missing and not (spec.kind == "chat" and len(missing) < len(wanted)):
+    if missing and not (reading.text.kind == "chat" and len(missing) < len(wanted)):
         raise ShardError(path, f"has no column {missing[0]!r}; it has {', '.join(names) or 'none'}")
     double = [name for name in wanted if names.count(name) > 1]
     if double:
         raise ShardError(path, f"has {names.count(double[0])} columns named {double[0]!r}")
 
 
-def pick_columns(
-    names: Sequence[str], path: str, spec: TextSpec, options: ReadOptions
-) -> list[str]:
+def pick_columns(names: Sequence[str], path: str, reading: Reading) -> list[str]:
     """The columns that texts and groups are made of, as they stand in the file.
 
     Raises:
         ShardError: As ``check_columns``.
     """
-    check_columns(names, path, spec)
-    wanted = {path.split(".")[0] for path in [*spec.paths, options.group_field or ""]}
+    check_columns(names, path, reading)
+    wanted = {path.split(".")[0] for path in [*reading.text.paths, reading.group_field or ""]}
     return [name for name in names if name in wanted]
 
 
@@ -108,11 +106,11 @@ _IS_TEXT = (
 
 
 def _take_binary(
-    binary: pa.LargeBinaryArray, options: ReadOptions
+    binary: pa.LargeBinaryArray, reading: Reading
 ) -> tuple[np.ndarray, TextBatch, dict[int, tuple[Reason, bytes]]]:
     lengths = pc.fill_null(pc.binary_length(binary), 0).to_numpy(zero_copy_only=False)
     valid = binary.is_valid().to_numpy(zero_copy_only=False)
-    long = lengths > options.max_row_bytes
+    long = lengths > reading.max_row_bytes
     if long.any():  # not looked at any closer: that would cost time in proportion to a bomb
         short = pc.if_else(pa.array(long), pa.scalar(None, pa.large_binary()), binary)
         strings, broken = _check_utf8(short)
@@ -174,7 +172,7 @@ def _to_text_batch(strings: pa.LargeStringArray) -> TextBatch:
 
 
 def _take_rows(
-    batch: pa.RecordBatch, spec: TextSpec, options: ReadOptions
+    batch: pa.RecordBatch, reading: Reading
 ) -> tuple[np.ndarray, TextBatch, dict[int, tuple[Reason, bytes]]]:
     texts: list[bytes] = []
     accepted: list[int] = []
@@ -183,8 +181,8 @@ def _take_rows(
         row: dict[str, Any] = {}
         try:
             row = _to_row(batch, i)
-            text = take_text(decode_binary(row, spec), spec).encode()
-            if len(text) > options.max_row_bytes:
+            text = take_text(decode_binary(row, reading.text), reading.text).encode()
+            if len(text) > reading.max_row_bytes:
                 raise RowError(Reason.TOO_LONG)
         except RowError as error:
             snippet = repr(row)[:SNIPPET_BYTES].encode(errors="replace")[:SNIPPET_BYTES]

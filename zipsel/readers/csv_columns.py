@@ -22,14 +22,14 @@ from zipsel.readers.columns import read_batch
 from zipsel.readers.csv_chunks import CsvChunk
 from zipsel.readers.csv_rows import RowStream, row_pattern
 from zipsel.readers.decompress import iter_pieces, until_damage
-from zipsel.readers.rows import SNIPPET_BYTES, ReadOptions, Reason, RowBatch, RowError, TextSpec
+from zipsel.readers.rows import SNIPPET_BYTES, Reading, Reason, RowBatch, RowError
 from zipsel.texts import BATCH_BYTES
 
 #: Read at once where single rows are fetched.
 _READ_BYTES = 1 << 16
 
 
-def iter_rows(chunk: CsvChunk, spec: TextSpec, options: ReadOptions) -> Iterator[RowBatch]:
+def iter_rows(chunk: CsvChunk, reading: Reading) -> Iterator[RowBatch]:
     """Take the texts of a chunk's rows, about ``BATCH_BYTES`` at a time."""
     starts = np.concatenate([[0], chunk.ends[:-1]]) if len(chunk.ends) else chunk.ends
     first = 0
@@ -39,7 +39,7 @@ def iter_rows(chunk: CsvChunk, spec: TextSpec, options: ReadOptions) -> Iterator
         places = zip(starts[first:last].tolist(), chunk.ends[first:last].tolist(), strict=True)
         rows = [chunk.data[a:b] for a, b in places]
         refused = {i - first: why for i, why in chunk.refused.items() if first <= i < last}
-        yield _read_rows(rows, refused, chunk, chunk.offsets[first:last], spec, options)
+        yield _read_rows(rows, refused, chunk, chunk.offsets[first:last], reading)
         first = last
 
 
@@ -48,17 +48,16 @@ def _read_rows(
     refused: dict[int, Reason],
     chunk: CsvChunk,
     offsets: NDArray[np.int64],
-    spec: TextSpec,
-    options: ReadOptions,
+    reading: Reading,
 ) -> RowBatch:
     refused |= _find_broken(rows, refused)
     whole = np.array([i for i in range(len(rows)) if i not in refused], np.int64)
-    names = {*spec.paths, *([options.group_field] if options.group_field else [])}
+    names = {*reading.text.paths, *([reading.group_field] if reading.group_field else [])}
     columns = [name for name in chunk.header if name in names]
     batch, wrong = split_fields([rows[i] for i in whole.tolist()], chunk, columns)
     refused |= dict.fromkeys(whole[wrong].tolist(), Reason.WRONG_COLUMNS)
     split = np.delete(whole, wrong)
-    found = read_batch(batch, spec, options)
+    found = read_batch(batch, reading)
     refused |= {int(split[i]): reason for i, (reason, _) in found.rejects.items()}
     return RowBatch(
         offsets=offsets,
@@ -139,9 +138,7 @@ def split_fields(
     return pa.RecordBatch.from_arrays(arrays, names=list(columns)), wrong
 
 
-def iter_objects(
-    shard: Shard, offsets: NDArray[np.int64], *, long_windows: bool = False
-) -> Iterator[bytes]:
+def iter_objects(shard: Shard, offsets: NDArray[np.int64], reading: Reading) -> Iterator[bytes]:
     """Yield the rows that begin at ascending byte offsets, as JSON objects of strings.
 
     Raises:
@@ -149,13 +146,13 @@ def iter_objects(
         RowError: If a row has another number of fields than the header.
     """
     with open_raw(shard) as file:
-        pieces = iter_pieces(file, shard.path, shard.compression, long_windows=long_windows)
+        pieces = iter_pieces(file, shard.path, shard.compression, zstd_long=reading.zstd_long)
         head = RowStream(pieces, shard.path, shard.format, 1 << 30)
     none = np.zeros(0, np.int64)
     chunk = CsvChunk(0, head.header, head.delimiter, b"", none, none)
     held: list[bytes] = []
     n_bytes = 0
-    for row in _iter_rows_at(shard, offsets.tolist(), chunk.delimiter, long_windows):
+    for row in _iter_rows_at(shard, offsets.tolist(), chunk.delimiter, reading):
         held.append(row)
         n_bytes += len(row)
         if n_bytes >= BATCH_BYTES:
@@ -173,7 +170,7 @@ def _encode(rows: Sequence[bytes], chunk: CsvChunk) -> Iterator[bytes]:
 
 
 def _iter_rows_at(
-    shard: Shard, offsets: Sequence[int], delimiter: bytes, long_windows: bool
+    shard: Shard, offsets: Sequence[int], delimiter: bytes, reading: Reading
 ) -> Iterator[bytes]:
     match = row_pattern(delimiter).match
     match_last = row_pattern(delimiter, at_end=True).match
@@ -181,7 +178,7 @@ def _iter_rows_at(
     held, start = b"", 0
     with open_raw(shard) as file:
         if shard.compression:
-            pieces = iter_pieces(file, shard.path, shard.compression, long_windows=long_windows)
+            pieces = iter_pieces(file, shard.path, shard.compression, zstd_long=reading.zstd_long)
             pieces = until_damage(pieces, damage)
         else:
             pieces = iter(lambda: file.read(_READ_BYTES), b"")

@@ -24,7 +24,7 @@ _LONG_WINDOW_BYTES = 1 << 31
 
 
 def iter_pieces(
-    file: BinaryIO, path: str, compression: str, *, long_windows: bool = False
+    file: BinaryIO, path: str, compression: str, *, zstd_long: bool = False
 ) -> Iterator[bytes]:
     """Yield decompressed pieces of some 100 KB to 1 MB.
 
@@ -34,7 +34,7 @@ def iter_pieces(
         ShardError: If the compressed data are corrupt or end early.
     """
     if compression == "zst":
-        return _iter_zstd(file, path, long_windows)
+        return _iter_zstd(file, path, zstd_long)
     if compression == "gz":
         return _iter_gzip(file, path)
     return _iter_plain(file, path)
@@ -56,10 +56,10 @@ def _iter_plain(file: BinaryIO, path: str) -> Iterator[bytes]:
         raise ShardError(path, f"read failed: {error.strerror or error}") from None
 
 
-def _iter_zstd(file: BinaryIO, path: str, long_windows: bool) -> Iterator[bytes]:
+def _iter_zstd(file: BinaryIO, path: str, zstd_long: bool) -> Iterator[bytes]:
     import zstandard
 
-    window = _LONG_WINDOW_BYTES if long_windows else _DEFAULT_WINDOW_BYTES
+    window = _LONG_WINDOW_BYTES if zstd_long else _DEFAULT_WINDOW_BYTES
     decompressor = zstandard.ZstdDecompressor(max_window_size=window)
     frame = None
     gathered: list[bytes] = []

@@ -20,15 +20,13 @@ from zipsel.readers.decompress import iter_pieces, until_damage
 from zipsel.readers.json_rows import RowParser
 from zipsel.readers.lines import BOM
 from zipsel.readers.row_text import take_text
-from zipsel.readers.rows import ReadOptions, RowError, TextSpec
+from zipsel.readers.rows import Reading, RowError, TextSpec
 from zipsel.readers.whole import iter_shard
 
 _TABLE_BYTES = 64 << 20
 
 
-def iter_lines(
-    shard: Shard, offsets: NDArray[np.int64], *, long_windows: bool = False
-) -> Iterator[bytes]:
+def iter_lines(shard: Shard, offsets: NDArray[np.int64], reading: Reading) -> Iterator[bytes]:
     """Yield the lines that begin at ascending byte offsets, without their newlines.
 
     Rows of CSV become JSON objects of strings.
@@ -41,7 +39,7 @@ def iter_lines(
     if shard.is_delimited:
         from zipsel.readers import csv_columns  # loads pyarrow.compute
 
-        yield from csv_columns.iter_objects(shard, offsets, long_windows=long_windows)
+        yield from csv_columns.iter_objects(shard, offsets, reading)
         return
     with open_raw(shard) as file:
         if shard.seekable:
@@ -49,7 +47,7 @@ def iter_lines(
                 file.seek(offset)
                 yield _clean(file.readline(), offset)
             return
-        pieces = iter_pieces(file, shard.path, shard.compression, long_windows=long_windows)
+        pieces = iter_pieces(file, shard.path, shard.compression, zstd_long=reading.zstd_long)
         damage: list[str] = []
         n_lines = 0
         for line in _cut_lines(until_damage(pieces, damage), map(int, offsets)):
@@ -161,7 +159,7 @@ def parse_record(name: str) -> tuple[str, int]:
     return shard, int(row)
 
 
-def read_record(path: str, row: int, spec: TextSpec, options: ReadOptions) -> str:
+def read_record(path: str, row: int, reading: Reading) -> str:
     """The text of one row.
 
     Raises:
@@ -173,12 +171,12 @@ def read_record(path: str, row: int, spec: TextSpec, options: ReadOptions) -> st
         found = iter_tables(shard, np.array([row])) if row < n_rows else iter(())
         for table in found:
             try:
-                return text_of_row(table, 0, spec)
+                return text_of_row(table, 0, reading.text)
             except RowError as error:
                 raise ShardError(path, f"row {row} is refused: {error.reason}") from None
         raise _past_end(path, row, n_rows)
     n_rows = 0
-    for rows in iter_shard(shard, spec, options):
+    for rows in iter_shard(shard, reading):
         at = row - n_rows
         if at < rows.n_rows:
             if at in rows.rejects:
@@ -194,7 +192,7 @@ def _past_end(path: str, row: int, n_rows: int) -> ShardError:
 
 
 def iter_found(
-    path: str, rows: Sequence[int], offsets: Sequence[int | None], spec: TextSpec, long: bool
+    path: str, rows: Sequence[int], offsets: Sequence[int | None], reading: Reading
 ) -> Iterator[tuple[int, str]]:
     """Yield ``(position, text)`` of rows of one shard that are known to have a text.
 
@@ -202,8 +200,7 @@ def iter_found(
         path: The shard.
         rows: Their rows.
         offsets: Byte offsets of the lines; None for tables.
-        spec: Where the text is.
-        long: Accept large zstd windows.
+        reading: How rows became texts.
 
     Raises:
         ShardError: If the shard cannot be read, or has changed so that a row has no text.
@@ -215,13 +212,13 @@ def iter_found(
             position = 0
             for table in iter_tables(shard, np.array(rows, np.int64)[by_row]):
                 for i in range(len(table)):
-                    yield int(by_row[position]), text_of_row(table, i, spec)
+                    yield int(by_row[position]), text_of_row(table, i, reading.text)
                     position += 1
             return
         places = np.array([offset or 0 for offset in offsets], np.int64)
         by_place = np.argsort(places, kind="stable")
-        parser = RowParser(spec)
-        lines = iter_lines(shard, places[by_place], long_windows=long)
+        parser = RowParser(reading.text)
+        lines = iter_lines(shard, places[by_place], reading)
         for at, line in zip(by_place.tolist(), lines, strict=False):
             yield at, parser.parse(line)[0]
     except RowError as error:

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from zipsel.readers.json_rows import MAX_DEPTH, RowParser, is_too_deep
 from zipsel.readers.lines import BOM, LineChunk
-from zipsel.readers.rows import SNIPPET_BYTES, Lines, ReadOptions, Reason, RowBatch, RowError
+from zipsel.readers.rows import SNIPPET_BYTES, Lines, Reading, Reason, RowBatch, RowError
 from zipsel.texts import BATCH_BYTES, TextBatch
 
 
-def iter_rows(chunk: LineChunk, parser: RowParser, options: ReadOptions) -> Iterator[RowBatch]:
+def iter_rows(chunk: LineChunk, parser: RowParser, reading: Reading) -> Iterator[RowBatch]:
     """Parse a chunk's lines, about ``BATCH_BYTES`` at a time.
 
     Blank lines are no rows. Carriage returns before the newline and a byte-order mark at the
@@ -26,13 +26,13 @@ def iter_rows(chunk: LineChunk, parser: RowParser, options: ReadOptions) -> Iter
         end = data.rfind(b"\n", position, position + BATCH_BYTES) + 1
         if end == 0:
             end = data.find(b"\n", position) + 1 or len(data)
-        uniform = _parse_uniform(chunk, position, end, parser, options)
-        yield uniform or _parse_lines(chunk, position, end, parser, options)
+        uniform = _parse_uniform(chunk, position, end, parser, reading)
+        yield uniform or _parse_lines(chunk, position, end, parser, reading)
         position = end
 
 
 def _parse_uniform(
-    chunk: LineChunk, start: int, end: int, parser: RowParser, options: ReadOptions
+    chunk: LineChunk, start: int, end: int, parser: RowParser, reading: Reading
 ) -> RowBatch | None:
     """Parse lines that all are acceptable objects, at once; None if any is not.
 
@@ -46,7 +46,7 @@ def _parse_uniform(
     starts = np.concatenate([[0], ends[:-1] + 1])
     if (data[starts] != ord("{")).any() or (data[ends - 1] != ord("}")).any():
         return None
-    if (ends - starts).max() > options.max_row_bytes:
+    if (ends - starts).max() > reading.max_row_bytes:
         return None
     lines = memoryview(chunk.data)[start:end]
     if not _is_utf8(lines):
@@ -90,7 +90,7 @@ def _is_any_deep(
 
 
 def _parse_lines(
-    chunk: LineChunk, start: int, end: int, parser: RowParser, options: ReadOptions
+    chunk: LineChunk, start: int, end: int, parser: RowParser, reading: Reading
 ) -> RowBatch:
     lines = chunk.data[start:end].split(b"\n")
     if not lines[-1]:
@@ -111,7 +111,7 @@ def _parse_lines(
     parse = parser.parse if _is_utf8(memoryview(chunk.data)[start:end]) else parser.parse_slowly
     for i, line in enumerate(lines):
         try:
-            if len(line) > options.max_row_bytes or i in cut_short:
+            if len(line) > reading.max_row_bytes or i in cut_short:
                 raise RowError(Reason.TOO_LONG)
             text, group = parse(line)
         except RowError as error:
@@ -137,6 +137,6 @@ def _parse_lines(
         texts=TextBatch.from_encoded(texts),
         accepted=kept,
         rejects=rejects,
-        groups=groups if options.group_field is not None else [],
+        groups=groups if reading.group_field is not None else [],
         lines=Lines(chunk.data, positions, positions + lengths),
     )

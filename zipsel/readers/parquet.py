@@ -23,7 +23,7 @@ from zipsel.readers.parquet_bounds import (
     row_group_problem,
     safe_batch_rows,
 )
-from zipsel.readers.rows import GroupChunk, ReadOptions, RowBatch, TextSpec
+from zipsel.readers.rows import GroupChunk, Reading, RowBatch
 from zipsel.storage import remote
 from zipsel.texts import CHUNK_BYTES, TextBatch
 
@@ -70,8 +70,7 @@ def plan_chunks(file: pq.ParquetFile, chunk_bytes: int = CHUNK_BYTES) -> list[Gr
 def iter_rows(
     shard: Shard,
     chunk: GroupChunk,
-    spec: TextSpec,
-    options: ReadOptions,
+    reading: Reading,
     damage: list[str] | None = None,
 ) -> Iterator[RowBatch]:
     """Read the texts of a chunk.
@@ -79,8 +78,7 @@ def iter_rows(
     Args:
         shard: The file.
         chunk: Which row groups.
-        spec: Where the text of a row is.
-        options: How rows are read.
+        reading: How rows become texts.
         damage: To salvage: takes what was wrong with row groups that cannot be read, all of
             whose rows are refused as damaged, so that later rows keep their numbers.
 
@@ -90,7 +88,7 @@ def iter_rows(
     if chunk.first_group == chunk.end_group:
         return
     file = open_parquet(shard)
-    columns = pick_columns(file.schema_arrow.names, shard.path, spec, options)
+    columns = pick_columns(file.schema_arrow.names, shard.path, reading)
     for group in range(chunk.first_group, chunk.end_group):
         if damage is not None and (problem := _group_problem(file, shard, group)):
             damage.append(problem)
@@ -98,7 +96,7 @@ def iter_rows(
             continue
         for batch in iter_batches(file, shard, group, columns):
             try:
-                rows = read_batch(batch, spec, options)
+                rows = read_batch(batch, reading)
             except MemoryError:
                 raise
             except pa.ArrowException as error:
@@ -158,9 +156,7 @@ def iter_groups(shard: Shard) -> Iterator[tuple[int, Callable[[], Iterator[pa.Re
         yield n_rows, partial(iter_batches, file, shard, group, None)
 
 
-def iter_sample(
-    shard: Shard, spec: TextSpec, options: ReadOptions, random: Random
-) -> Iterator[TextBatch]:
+def iter_sample(shard: Shard, reading: Reading, random: Random) -> Iterator[TextBatch]:
     """The texts of a file's row groups in random order.
 
     Raises:
@@ -169,7 +165,7 @@ def iter_sample(
     groups = list(range(open_parquet(shard).metadata.num_row_groups))
     random.shuffle(groups)
     for group in groups:
-        for rows in iter_rows(shard, GroupChunk(0, group, group + 1, 0), spec, options):
+        for rows in iter_rows(shard, GroupChunk(0, group, group + 1, 0), reading):
             yield rows.texts
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -63,21 +64,6 @@ class RowBatch:
     def n_rows(self) -> int:
         """Rows, accepted and refused."""
         return len(self.offsets)
-
-
-@dataclass(frozen=True)
-class ReadOptions:
-    """What decides which text is read from a row.
-
-    Attributes:
-        max_row_bytes: Longer rows are refused.
-        group_field: Dotted path of the group, or None.
-        long_windows: Accept zstd windows up to 2 GiB, which cost as much memory.
-    """
-
-    max_row_bytes: int = DEFAULT_MAX_ROW_BYTES
-    group_field: str | None = None
-    long_windows: bool = False
 
 
 @dataclass(frozen=True)
@@ -162,6 +148,22 @@ class TextSpec:
         if self.kind == "chat":
             return ["messages", "conversations"]
         return [part for is_path, part in parse_template(self.value) if is_path]
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """How rows become texts; part of every score key.
+
+    Attributes:
+        text: Where the text of a row is found.
+        group_field: Dotted path of the group, or None.
+        max_row_bytes: Longer rows are refused.
+        zstd_long: Accept zstd windows up to 2 GiB, which cost as much memory.
+    """
+
+    text: TextSpec = TextSpec()
+    group_field: str | None = None
+    max_row_bytes: int = DEFAULT_MAX_ROW_BYTES
+    zstd_long: bool = False
 
 
 def parse_template(template: str) -> list[tuple[bool, str]]:

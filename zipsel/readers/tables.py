@@ -12,7 +12,7 @@ from zipsel.readers import arrow, parquet
 from zipsel.readers.arrow import BatchChunk
 from zipsel.readers.arrow_index import read_index
 from zipsel.readers.columns import check_columns
-from zipsel.readers.rows import GroupChunk, ReadOptions, RowBatch, TextSpec
+from zipsel.readers.rows import GroupChunk, Reading, RowBatch
 from zipsel.texts import CHUNK_BYTES, TextBatch
 
 
@@ -27,7 +27,7 @@ def read_schema(shard: Shard) -> pa.Schema:
     return parquet.open_parquet(shard).schema_arrow
 
 
-def check(shard: Shard, spec: TextSpec) -> None:
+def check(shard: Shard, reading: Reading) -> None:
     """Find what can be found to be wrong with a file without reading its data.
 
     Raises:
@@ -35,17 +35,17 @@ def check(shard: Shard, spec: TextSpec) -> None:
     """
     if shard.format == "arrow":
         read_index(shard)
-    check_columns(read_schema(shard).names, shard.path, spec)
+    check_columns(read_schema(shard).names, shard.path, reading)
 
 
 def plan_chunks(
-    shard: Shard, spec: TextSpec, chunk_bytes: int = CHUNK_BYTES, *, salvage: bool = False
+    shard: Shard, reading: Reading, chunk_bytes: int = CHUNK_BYTES, *, salvage: bool = False
 ) -> list[GroupChunk]:
     """Cut a file into chunks of about ``chunk_bytes``.
 
     Args:
         shard: The file.
-        spec: Where the text of a row is.
+        reading: How rows become texts.
         chunk_bytes: Of column data: uncompressed in Parquet, as stored in Arrow.
         salvage: Accept a file that is damaged behind its first rows.
 
@@ -53,9 +53,9 @@ def plan_chunks(
         ShardError: If it is damaged and not to be salvaged, or lacks a column.
     """
     if shard.format == "arrow":
-        return list(arrow.plan_chunks(shard, spec, chunk_bytes, salvage=salvage))
+        return list(arrow.plan_chunks(shard, reading, chunk_bytes, salvage=salvage))
     file = parquet.open_parquet(shard)
-    check_columns(file.schema_arrow.names, shard.path, spec)
+    check_columns(file.schema_arrow.names, shard.path, reading)
     return parquet.plan_chunks(file, chunk_bytes)
 
 
@@ -76,8 +76,7 @@ def count_rows(shard: Shard) -> int:
 def iter_rows(
     shard: Shard,
     chunk: GroupChunk,
-    spec: TextSpec,
-    options: ReadOptions,
+    reading: Reading,
     damage: list[str] | None = None,
 ) -> Iterator[RowBatch]:
     """Read the texts of a chunk.
@@ -85,39 +84,36 @@ def iter_rows(
     Args:
         shard: The file.
         chunk: Which groups.
-        spec: Where the text of a row is.
-        options: How rows are read.
+        reading: How rows become texts.
         damage: To salvage: takes what was wrong with groups that cannot be read.
 
     Raises:
         ShardError: If the file is damaged and not to be salvaged, or lacks a column.
     """
     if isinstance(chunk, BatchChunk):
-        return arrow.iter_rows(shard, chunk, spec, options, damage)
-    return parquet.iter_rows(shard, chunk, spec, options, damage)
+        return arrow.iter_rows(shard, chunk, reading, damage)
+    return parquet.iter_rows(shard, chunk, reading, damage)
 
 
-def iter_shard(shard: Shard, spec: TextSpec, options: ReadOptions) -> Iterator[RowBatch]:
+def iter_shard(shard: Shard, reading: Reading) -> Iterator[RowBatch]:
     """Read the texts of a whole file.
 
     Raises:
         ShardError: If it is damaged or lacks a column.
     """
-    for chunk in plan_chunks(shard, spec):
-        yield from iter_rows(shard, chunk, spec, options)
+    for chunk in plan_chunks(shard, reading):
+        yield from iter_rows(shard, chunk, reading)
 
 
-def iter_sample(
-    shard: Shard, spec: TextSpec, options: ReadOptions, random: Random
-) -> Iterator[TextBatch]:
+def iter_sample(shard: Shard, reading: Reading, random: Random) -> Iterator[TextBatch]:
     """The texts of a file's groups in random order.
 
     Raises:
         ShardError: As ``iter_rows``.
     """
     if shard.format == "arrow":
-        return arrow.iter_sample(shard, spec, options, random)
-    return parquet.iter_sample(shard, spec, options, random)
+        return arrow.iter_sample(shard, reading, random)
+    return parquet.iter_sample(shard, reading, random)
 
 
 def iter_groups(shard: Shard) -> Iterator[tuple[int, Callable[[], Iterator[pa.RecordBatch]]]]:

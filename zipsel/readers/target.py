@@ -14,14 +14,14 @@ from zipsel.readers.decompress import iter_pieces
 from zipsel.readers.json_rows import RowParser
 from zipsel.readers.jsonl import iter_rows
 from zipsel.readers.lines import cut_lines
-from zipsel.readers.rows import ReadOptions, TextSpec
+from zipsel.readers.rows import Reading
 from zipsel.readers.whole import iter_shard
 from zipsel.texts import TextBatch
 
 TARGET_FORMATS = (*POOL_FORMATS, "txt")
 
 
-def read_target(patterns: Sequence[str], spec: TextSpec, options: ReadOptions) -> TextBatch:
+def read_target(patterns: Sequence[str], reading: Reading) -> TextBatch:
     """Read all target examples.
 
     A target is small and every example counts, so a row without usable text is an error here.
@@ -35,12 +35,12 @@ def read_target(patterns: Sequence[str], spec: TextSpec, options: ReadOptions) -
     errors: list[ShardError] = []
     if list(patterns) == [STDIN]:
         data = sys.stdin.buffer.read()
-        _take_lines(STDIN, iter([data]), spec, options, texts, errors)
+        _take_lines(STDIN, iter([data]), reading, texts, errors)
     else:
         shards, errors = find_shards(patterns, TARGET_FORMATS)
     for shard in shards:
         try:
-            _take_shard(shard, spec, options, texts, errors)
+            _take_shard(shard, reading, texts, errors)
         except ShardError as error:
             errors.append(error)
     if errors:
@@ -52,19 +52,18 @@ def read_target(patterns: Sequence[str], spec: TextSpec, options: ReadOptions) -
 
 def _take_shard(
     shard: Shard,
-    spec: TextSpec,
-    options: ReadOptions,
+    reading: Reading,
     texts: list[bytes],
     errors: list[ShardError],
 ) -> None:
     if shard.format != "txt":
         row = 0
-        for rows in iter_shard(shard, spec, options):
+        for rows in iter_shard(shard, reading):
             _take_rows(shard.path, rows, row, texts, errors)
             row += rows.n_rows
         return
     with open_raw(shard) as file:
-        pieces = iter_pieces(file, shard.path, shard.compression, long_windows=options.long_windows)
+        pieces = iter_pieces(file, shard.path, shard.compression, zstd_long=reading.zstd_long)
         try:
             text = b"".join(pieces).decode()
         except UnicodeDecodeError:
@@ -77,14 +76,13 @@ def _take_shard(
 def _take_lines(
     path: str,
     pieces: Any,
-    spec: TextSpec,
-    options: ReadOptions,
+    reading: Reading,
     texts: list[bytes],
     errors: list[ShardError],
 ) -> None:
-    parser, row = RowParser(spec), 0
-    for chunk in cut_lines(pieces, options.max_row_bytes):
-        for rows in iter_rows(chunk, parser, options):
+    parser, row = RowParser(reading.text), 0
+    for chunk in cut_lines(pieces, reading.max_row_bytes):
+        for rows in iter_rows(chunk, parser, reading):
             _take_rows(path, rows, row, texts, errors)
             row += rows.n_rows
 

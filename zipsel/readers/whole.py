@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from zipsel.pool.shards import Shard, open_raw
 from zipsel.readers.decompress import iter_pieces
 from zipsel.readers.json_rows import RowParser
-from zipsel.readers.rows import ReadOptions, RowBatch, TextSpec
+from zipsel.readers.rows import Reading, RowBatch
 from zipsel.readers.text import cut_shard, iter_rows
 
 
-def iter_shard(shard: Shard, spec: TextSpec, options: ReadOptions) -> Iterator[RowBatch]:
+def iter_shard(shard: Shard, reading: Reading) -> Iterator[RowBatch]:
     """Yield the rows of a shard in order, in bounded batches.
 
     Raises:
@@ -20,10 +20,10 @@ def iter_shard(shard: Shard, spec: TextSpec, options: ReadOptions) -> Iterator[R
     if shard.is_table:
         from zipsel.readers import tables
 
-        yield from tables.iter_shard(shard, spec, options)
+        yield from tables.iter_shard(shard, reading)
         return
-    parser = RowParser(spec, options.group_field)
+    parser = RowParser(reading.text, reading.group_field)
     with open_raw(shard) as file:
-        pieces = iter_pieces(file, shard.path, shard.compression, long_windows=options.long_windows)
-        for chunk in cut_shard(shard, pieces, spec, options):
-            yield from iter_rows(chunk, parser, options)
+        pieces = iter_pieces(file, shard.path, shard.compression, zstd_long=reading.zstd_long)
+        for chunk in cut_shard(shard, pieces, reading):
+            yield from iter_rows(chunk, parser, reading)

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from zipsel.errors import ShardError
 from zipsel.evaluation.verdicts import Curve
 from zipsel.readers.fetch import iter_found
-from zipsel.readers.rows import TextSpec
 from zipsel.report.overlap import (
     RBO_P,
     common_at_depth,
@@ -253,7 +252,6 @@ def beginnings(run: FinishedRun, ranks: Sequence[int]) -> list[str]:
     texts = [""] * len(ranks)
     if origin is None:
         return texts
-    spec = TextSpec(origin.text_kind, origin.text_value)
     table = run.chosen.select(["shard", "row", "offset"])
     rows = [table.slice(rank - 1, 1).to_pylist()[0] for rank in ranks]
     for shard in dict.fromkeys(row["shard"] for row in rows):
@@ -263,8 +261,7 @@ def beginnings(run: FinishedRun, ranks: Sequence[int]) -> list[str]:
                 run.locate(shard),
                 [rows[i]["row"] for i in here],
                 [rows[i]["offset"] for i in here],
-                spec,
-                origin.long_windows,
+                origin.reading,
             ):
                 texts[here[position]] = text[:_SHOWN_CHARACTERS]
     return texts

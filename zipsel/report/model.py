@@ -9,14 +9,15 @@ from __future__ import annotations
 import platform
 import sys
 import zlib
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from zipsel.evaluation.verdicts import Curve
+from zipsel.readers.rows import Reading
 from zipsel.report.shown import RejectExample, Removal, ShownRecord
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class Counts(msgspec.Struct, kw_only=True):
@@ -72,19 +73,13 @@ class Provenance(msgspec.Struct, kw_only=True):
         directory: Working directory, to which paths are relative.
         finished: UTC time, ISO 8601.
         profile: Path of the profile.
-        text_kind: How a row's text is found: ``field``, ``template`` or ``chat``.
-        text_value: The field or template.
-        max_row_bytes: Longest row accepted.
-        long_windows: Whether large zstd windows are.
+        reading: How rows became texts.
     """
 
     directory: str
     finished: str
     profile: str
-    text_kind: Literal["field", "template", "chat"] = "field"
-    text_value: str = "text"
-    max_row_bytes: int
-    long_windows: bool = False
+    reading: Reading
 
 
 class Report(msgspec.Struct, kw_only=True):

@@ -102,8 +102,5 @@ def provenance_of(settings: ScoreSettings, profile_path: str) -> Provenance:
         directory=os.getcwd(),
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
         profile=os.path.abspath(profile_path),
-        text_kind=settings.text.kind,
-        text_value=settings.text.value,
-        max_row_bytes=settings.read.max_row_bytes,
-        long_windows=settings.read.long_windows,
+        reading=settings.reading,
     )

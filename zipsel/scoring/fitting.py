@@ -35,8 +35,7 @@ def fit_profile(
     if fit.scorer in _SAMPLED_SCORERS:
         sample = sample_pool(
             shards,
-            settings.text,
-            settings.read,
+            settings.reading,
             sample_bytes=fit.sample_bytes,
             seed=fit.seed,
             on_error=lambda _: None,
@@ -79,8 +78,7 @@ def profile_key(
             "target": {name: _digest(target) for name, target in targets.items()},
             "names": settings.target,
             "pool": [shard.fingerprint for shard in shards],
-            "text": settings.text,
-            "read": settings.read,
+            "reading": settings.reading,
             "fit": settings.fit,
         }
     )

@@ -27,10 +27,7 @@ def read_targets(settings: ScoreSettings) -> dict[str, TextBatch]:
     patterns = _target_patterns(settings.target)
     if "" in patterns and len(patterns) > 1:
         raise UsageError("name all targets (--target NAME=PATH) or none of them")
-    return {
-        name: read_target(paths, settings.target_text, settings.read)
-        for name, paths in patterns.items()
-    }
+    return {name: read_target(paths, settings.target_reading) for name, paths in patterns.items()}
 
 
 def _target_patterns(arguments: Sequence[str]) -> dict[str, list[str]]:

@@ -84,15 +84,13 @@ def score_job(
         {
             "version": SIDECAR_VERSION,
             "profile": profile.digest,
-            "text": settings.text,
-            "read": settings.read,
+            "reading": settings.reading,
             "salvage": settings.on_bad_file == "salvage",
         }
     )
     return Job(
         profile_path,
-        settings.text,
-        settings.read,
+        settings.reading,
         work_dir.scores(key),
         screen,
         settings.on_bad_file == "salvage",
@@ -258,7 +256,7 @@ class _Plan:
             from zipsel.readers import tables
 
             chunks = tables.plan_chunks(
-                shard, self.job.spec, self.job.chunk_bytes, salvage=self.job.salvage
+                shard, self.job.reading, self.job.chunk_bytes, salvage=self.job.salvage
             )
             done = self._done(shard, range(len(chunks)))
             yield from (ScoreTask(self.job, shard, c) for c in chunks if c.index not in done)
@@ -276,19 +274,16 @@ class _Plan:
                 yield from self._feed(shard, known)
 
     def _feed(self, shard: Shard, done: frozenset[int]) -> Iterator[ScoreTask]:
-        options = self.job.options
+        reading = self.job.reading
         damage: list[str] = []
         with open_raw(shard) as file:
-            pieces = iter_pieces(
-                file, shard.path, shard.compression, long_windows=options.long_windows
-            )
+            pieces = iter_pieces(file, shard.path, shard.compression, zstd_long=reading.zstd_long)
             if self.job.salvage:
                 pieces = until_damage(pieces, damage)
             for chunk in cut_shard(
                 shard,
                 pieces,
-                self.job.spec,
-                options,
+                self.job.reading,
                 chunk_bytes=self.job.chunk_bytes,
                 damage=damage if self.job.salvage else None,
             ):

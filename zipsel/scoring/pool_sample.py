@@ -17,7 +17,7 @@ from zipsel.pool.shards import Shard, open_raw
 from zipsel.readers.decompress import iter_pieces
 from zipsel.readers.json_rows import RowParser
 from zipsel.readers.lines import n_chunks, read_chunk
-from zipsel.readers.rows import ReadOptions, TextSpec
+from zipsel.readers.rows import Reading
 from zipsel.readers.text import TextChunk, cut_shard, iter_rows
 from zipsel.scorers.fit import DEFAULT_SAMPLE_BYTES
 from zipsel.texts import TextBatch, join_batches
@@ -32,8 +32,7 @@ _STREAM_FACTOR = 2
 
 def sample_pool(
     shards: Sequence[Shard],
-    spec: TextSpec,
-    options: ReadOptions,
+    reading: Reading,
     *,
     sample_bytes: int = DEFAULT_SAMPLE_BYTES,
     seed: int = 0,
@@ -43,8 +42,7 @@ def sample_pool(
 
     Args:
         shards: The pool.
-        spec: Where the text of a row is.
-        options: How rows are read; refused rows are left out.
+        reading: How rows become texts; refused rows are left out.
         sample_bytes: How much text to draw, about; the whole pool where that is smaller.
         seed: Same seed, same pool, same sample.
         on_error: Takes a shard that cannot be read, which is then passed over; by default the
@@ -63,7 +61,7 @@ def sample_pool(
             break
         batches = drawn.setdefault(shard.index, [])
         try:
-            batches.extend(_draw(shard, spec, options, min(share, sample_bytes - n_bytes), seed))
+            batches.extend(_draw(shard, reading, min(share, sample_bytes - n_bytes), seed))
         except ShardError as error:
             if on_error is None:
                 raise
@@ -74,27 +72,24 @@ def sample_pool(
 
 def sample_chunks(
     chunks: Sequence[TextChunk],
-    spec: TextSpec,
-    options: ReadOptions,
+    reading: Reading,
 ) -> TextBatch:
     """The texts of a stream's first chunks, which are its sample."""
-    parser = RowParser(spec)
+    parser = RowParser(reading.text)
     return join_batches(
-        [rows.texts for chunk in chunks for rows in iter_rows(chunk, parser, options)]
+        [rows.texts for chunk in chunks for rows in iter_rows(chunk, parser, reading)]
     )
 
 
-def _draw(
-    shard: Shard, spec: TextSpec, options: ReadOptions, wanted_bytes: int, seed: int
-) -> Iterator[TextBatch]:
+def _draw(shard: Shard, reading: Reading, wanted_bytes: int, seed: int) -> Iterator[TextBatch]:
     """Runs of one shard until they hold the bytes wanted."""
     random = Random(f"{seed}:{shard.index}")
     if shard.is_table:
         from zipsel.readers import tables
 
-        batches = tables.iter_sample(shard, spec, options, random)
+        batches = tables.iter_sample(shard, reading, random)
     else:
-        batches = _draw_lines(shard, spec, options, wanted_bytes, random)
+        batches = _draw_lines(shard, reading, wanted_bytes, random)
     n_bytes = 0
     for texts in batches:
         yield texts
@@ -104,9 +99,9 @@ def _draw(
 
 
 def _draw_lines(
-    shard: Shard, spec: TextSpec, options: ReadOptions, wanted_bytes: int, random: Random
+    shard: Shard, reading: Reading, wanted_bytes: int, random: Random
 ) -> Iterator[TextBatch]:
-    parser = RowParser(spec)
+    parser = RowParser(reading.text)
     with open_raw(shard) as file:
         if shard.seekable:
             total = n_chunks(shard.n_bytes, _RUN_BYTES)
@@ -114,18 +109,14 @@ def _draw_lines(
                 stretch
                 for i in random.sample(range(total), total)
                 for stretch in read_chunk(
-                    file, i, options.max_row_bytes, n_bytes=shard.n_bytes, chunk_bytes=_RUN_BYTES
+                    file, i, reading.max_row_bytes, n_bytes=shard.n_bytes, chunk_bytes=_RUN_BYTES
                 )
             )
         else:
-            pieces = iter_pieces(
-                file, shard.path, shard.compression, long_windows=options.long_windows
-            )
+            pieces = iter_pieces(file, shard.path, shard.compression, zstd_long=reading.zstd_long)
             n_read = max(1, _STREAM_FACTOR * wanted_bytes // _RUN_BYTES)
-            head = list(
-                islice(cut_shard(shard, pieces, spec, options, chunk_bytes=_RUN_BYTES), n_read)
-            )
+            head = list(islice(cut_shard(shard, pieces, reading, chunk_bytes=_RUN_BYTES), n_read))
             runs = iter(random.sample(head, len(head)))
         for run in runs:
-            for rows in iter_rows(run, parser, options):
+            for rows in iter_rows(run, parser, reading):
                 yield rows.texts

@@ -56,7 +56,7 @@ class Run:
         """
         shards, errors = find_shards(self.settings.pool)
         if errors and self.settings.on_bad_file == "stop":
-            errors += find_damage(shards, self.settings.text, self.settings.read)
+            errors += find_damage(shards, self.settings.reading)
         return self.leave_out(errors, shards), errors
 
     def leave_out(self, errors: Sequence[ShardError], shards: list[Shard]) -> list[Shard]:

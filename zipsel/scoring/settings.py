@@ -7,7 +7,7 @@ from typing import Literal
 
 from zipsel.errors import UsageError
 from zipsel.pool.formats import STDIN
-from zipsel.readers.rows import ReadOptions, TextSpec
+from zipsel.readers.rows import Reading
 from zipsel.scorers.fit import ScorerSettings
 from zipsel.scoring.ranks import Share
 from zipsel.storage.paths import refuse_unwritable
@@ -21,9 +21,8 @@ class ScoreSettings:
         pool: Files, directories, globs; or ``-`` alone.
         target: Likewise; empty where a profile is given.
         profile: A fitted profile's file, or None.
-        text: Where the text of a pool row is.
-        target_text: Where the text of a target row is.
-        read: How rows are read.
+        reading: How rows of the pool become texts.
+        target_reading: How rows of the target do.
         fit: What to fit where no profile is given.
         work_dir: Where sidecars and profiles live, on this machine.
         store: Where other machines find them too: the URL of an object store, or None.
@@ -38,9 +37,8 @@ class ScoreSettings:
     pool: tuple[str, ...]
     target: tuple[str, ...] = ()
     profile: str | None = None
-    text: TextSpec = field(default_factory=TextSpec)
-    target_text: TextSpec = field(default_factory=TextSpec)
-    read: ReadOptions = field(default_factory=ReadOptions)
+    reading: Reading = field(default_factory=Reading)
+    target_reading: Reading = field(default_factory=Reading)
     fit: ScorerSettings = field(default_factory=ScorerSettings)
     work_dir: str = ".zipsel"
     store: str | None = None
@@ -64,7 +62,7 @@ class ScoreSettings:
         refuse_unwritable("--work-dir", self.store)
         if self.workers < 1:
             raise UsageError(f"--workers must be at least 1, not {self.workers}")
-        if self.read.max_row_bytes < 1024:
+        if self.reading.max_row_bytes < 1024:
             raise UsageError("--max-row-bytes must be at least 1024")
         self.rejects_allowed(100)
 

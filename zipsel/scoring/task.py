@@ -17,7 +17,7 @@ from zipsel.readers.csv_chunks import CsvChunk
 from zipsel.readers.decompress import iter_pieces, until_damage
 from zipsel.readers.json_rows import RowParser
 from zipsel.readers.lines import STRETCH_BYTES, LineChunk, read_chunk
-from zipsel.readers.rows import GroupChunk, ReadOptions, RowBatch, TextSpec
+from zipsel.readers.rows import GroupChunk, Reading, RowBatch
 from zipsel.readers.text import TextChunk, cut_shard, iter_rows
 from zipsel.scorers import Scorer, Scores
 from zipsel.scorers.faceted import Cascade
@@ -32,8 +32,7 @@ class Job:
 
     Attributes:
         profile_path: The fitted profile; a worker loads it once.
-        spec: Where the text of a row is.
-        options: How rows are read.
+        reading: How rows become texts.
         folder: Where sidecar parts go.
         screen: Threshold of the cascade; None to finish every row.
         salvage: Keep what was read of a shard before it turned out to be damaged.
@@ -41,8 +40,7 @@ class Job:
     """
 
     profile_path: str
-    spec: TextSpec
-    options: ReadOptions
+    reading: Reading
     folder: str
     screen: float | None = None
     salvage: bool = False
@@ -105,7 +103,7 @@ def score_chunks(task: ScoreTask) -> list[PartSummary]:
     scorer = task.job.scorer()
     if isinstance(task.chunk, GroupChunk):
         return [_score_groups(task, task.chunk, scorer)]
-    parser = RowParser(task.job.spec, task.job.options.group_field)
+    parser = RowParser(task.job.reading.text, task.job.reading.group_field)
     damage = [task.damage] if task.damage else []
     summaries = []
     for index, stretches in groupby(_iter_stretches(task, damage), key=attrgetter("index")):
@@ -113,14 +111,14 @@ def score_chunks(task: ScoreTask) -> list[PartSummary]:
             continue
         part = _PartWriter(task, scorer, index)
         for stretch in stretches:
-            part.add(iter_rows(stretch, parser, task.job.options))
+            part.add(iter_rows(stretch, parser, task.job.reading))
         summaries.append(part.write(stretch.final, damage))
     return summaries
 
 
 def _iter_stretches(task: ScoreTask, damage: list[str]) -> Iterator[TextChunk]:
     """Lines of the task's chunks, as few at a time as are parsed at once."""
-    shard, options = task.shard, task.job.options
+    shard, reading = task.shard, task.job.reading
     if isinstance(task.chunk, LineChunk | CsvChunk):
         yield task.chunk
         return
@@ -131,19 +129,18 @@ def _iter_stretches(task: ScoreTask, damage: list[str]) -> Iterator[TextChunk]:
             yield from read_chunk(
                 file,
                 task.chunk,
-                options.max_row_bytes,
+                reading.max_row_bytes,
                 n_bytes=shard.n_bytes,
                 chunk_bytes=chunk_bytes,
             )
             return
-        pieces = iter_pieces(file, shard.path, shard.compression, long_windows=options.long_windows)
+        pieces = iter_pieces(file, shard.path, shard.compression, zstd_long=reading.zstd_long)
         if task.job.salvage:
             pieces = until_damage(pieces, damage)
         yield from cut_shard(
             shard,
             pieces,
-            task.job.spec,
-            options,
+            task.job.reading,
             chunk_bytes=chunk_bytes,
             stretch_bytes=STRETCH_BYTES,
             damage=damage if task.job.salvage else None,
@@ -156,7 +153,7 @@ def _score_groups(task: ScoreTask, chunk: GroupChunk, scorer: Scorer) -> PartSum
     check_unchanged(task.shard)
     damage: list[str] = []
     rows = tables.iter_rows(
-        task.shard, chunk, task.job.spec, task.job.options, damage if task.job.salvage else None
+        task.shard, chunk, task.job.reading, damage if task.job.salvage else None
     )
     part = _PartWriter(task, scorer, chunk.index)
     part.add(rows)

@@ -21,7 +21,7 @@ from zipsel.pool.shards import Shard, check_unchanged
 from zipsel.readers import fetch
 from zipsel.readers.fetch import text_of_row
 from zipsel.readers.json_rows import RowParser
-from zipsel.readers.rows import ReadOptions, RowError, TextSpec
+from zipsel.readers.rows import Reading, RowError
 from zipsel.scoring.sidecar import Part, read_lines
 from zipsel.selection.inspection import Inspection
 from zipsel.selection.ranking import Candidates
@@ -42,8 +42,7 @@ class GatherTask:
         ranks: Their places in the order of candidates.
         rows: Their rows, ascending.
         offsets: Their byte offsets, ascending; -1 for tables.
-        spec: Where the text of a row is.
-        options: How rows are read.
+        reading: How rows become texts.
         inspection: What to find out about each text.
         spool_path: File that takes the rows.
         parts: Sidecar parts that hold the lines; empty where the shard has to be read.
@@ -53,8 +52,7 @@ class GatherTask:
     ranks: NDArray[np.int64]
     rows: NDArray[np.int64]
     offsets: NDArray[np.int64]
-    spec: TextSpec
-    options: ReadOptions
+    reading: Reading
     inspection: Inspection
     spool_path: str
     parts: tuple[tuple[str, int], ...] = ()
@@ -70,15 +68,13 @@ class Source(NamedTuple):
     Attributes:
         shards: The pool.
         parts: The pool's sidecar parts, which may hold the lines.
-        spec: Where the text of a row is.
-        options: How rows are read.
+        reading: How rows become texts.
         inspection: What to find out about each text.
     """
 
     shards: Sequence[Shard]
     parts: Sequence[Part]
-    spec: TextSpec
-    options: ReadOptions
+    reading: Reading
     inspection: Inspection
 
 
@@ -125,8 +121,7 @@ def _iter_tasks(
             ranks + first_rank,
             block.row[ranks],
             block.offset[ranks],
-            source.spec,
-            source.options,
+            source.reading,
             source.inspection,
             f"{spool_prefix}-{n_tasks:06d}",
             _parts_with_lines(parts_of.get(index, []), block.row[ranks]),
@@ -182,7 +177,7 @@ def fetch_rows(task: GatherTask) -> SpoolFile:
 
 
 def _fetch_lines(task: GatherTask) -> SpoolFile:
-    parser = RowParser(task.spec)
+    parser = RowParser(task.reading.text)
     ranks: list[NDArray[np.int64]] = []
     lengths: list[int] = []
     features: list[Any] = []
@@ -218,9 +213,7 @@ def _fetch_lines(task: GatherTask) -> SpoolFile:
 
 def _iter_lines(task: GatherTask) -> Iterator[bytes]:
     if not task.parts:
-        yield from fetch.iter_lines(
-            task.shard, task.offsets, long_windows=task.options.long_windows
-        )
+        yield from fetch.iter_lines(task.shard, task.offsets, task.reading)
         return
     bounds = np.searchsorted(task.rows, [first_row for _, first_row in task.parts])
     for (path, first_row), rows in zip(task.parts, np.split(task.rows, bounds[1:]), strict=True):
@@ -239,7 +232,8 @@ def _fetch_tables(task: GatherTask) -> SpoolFile:
         ordered = table.take(pa.array(order)).combine_chunks()
         ranks.append(run[order])
         features.extend(
-            task.inspection.look(text_of_row(ordered, i, task.spec)) for i in range(len(ordered))
+            task.inspection.look(text_of_row(ordered, i, task.reading.text))
+            for i in range(len(ordered))
         )
         if sink is None:
             sink = pa.ipc.new_stream(task.spool_path, ordered.schema)

@@ -178,7 +178,7 @@ def save_excluded(path: str, patterns: Sequence[str], settings: ScoreSettings) -
         BadShards: If a file cannot be read.
     """
     texts = [
-        (pattern, list(read_target([pattern], settings.target_text, settings.read).iter_texts()))
+        (pattern, list(read_target([pattern], settings.target_reading).iter_texts()))
         for pattern in patterns
     ]
     with open(path, "wb") as file:
@@ -191,7 +191,7 @@ def check_choice(settings: ScoreSettings, select: SelectSettings, profile: Profi
     Raises:
         UsageError: Naming the option that is missing or the targets that there are.
     """
-    if settings.read.group_field is None:
+    if settings.reading.group_field is None:
         for option, given in (("--quota", select.quota), ("--max-per-group", select.max_per_group)):
             if given:
                 raise UsageError(f"{option} needs groups: name their field with --group-field")

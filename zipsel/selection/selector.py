@@ -134,7 +134,7 @@ class Selector:
         return Ranking(
             self.scores.parts,
             screen=self.screen,
-            grouped=self.settings.read.group_field is not None,
+            grouped=self.settings.reading.group_field is not None,
             faceted=isinstance(self.profile.scorer, FacetedScorer),
             priority=priority,
             counted=self.scores.histogram,
@@ -164,7 +164,7 @@ class Selector:
                 positions = chooser.take_in_order(consider, len(block))
             else:
                 ranks = np.arange(n_before, n_before + len(block))
-                texts = Spool(found).read_texts(ranks, self.settings.text)
+                texts = Spool(found).read_texts(ranks, self.settings.reading.text)
                 enough = chooser.enough_at(until)
                 positions = cover.take_from(texts, consider, block.alignment, enough)
             taken.append(positions + n_before)
@@ -210,8 +210,7 @@ class Selector:
         source = Source(
             self.shards,
             self.scores.parts,
-            self.settings.text,
-            self.settings.read,
+            self.settings.reading,
             self.inspection,
         )
         return gather(self.engine, source, block, first, prefix)
