@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -21,6 +22,7 @@ from zipsel.scorers.ngram import NgramScorer
 from zipsel.scoring.ranks import Share, deal, share_of_launcher
 from zipsel.scoring.run import Run
 from zipsel.scoring.settings import ScoreOutput, ScoreSettings
+from zipsel.texts import CHUNK_BYTES
 
 EXAMPLES = Path(__file__).parents[2] / "configs" / "cluster"
 
@@ -52,10 +54,48 @@ def test_every_chunk_of_a_shard_that_is_cut_is_in_one_share(world_size):
         if one.has(shard, chunk)
     ]
     assert sorted(chunks) == [(shard.index, chunk) for shard in shards for chunk in range(10)]
-    assert all(1 in one.cut for one in deals) == (world_size > 2)
+    assert all(1 in one.first_chunks for one in deals)
     whole = [deal(Share(rank, world_size), shards, may_cut=False) for rank in range(world_size)]
     assert sum(len(one.shards) for one in whole) == len(shards)
     assert [[shard.index for shard in one.lumps] for one in deals] == [[]] * world_size
+
+
+@pytest.mark.parametrize(
+    ("sizes", "compression", "world_size", "limit"),
+    [
+        ([2_600_000] * 7, "", 8, 1.3),
+        ([100_000_000] * 60, "", 64, 1.3),
+        ([30_000_000] * 3, "", 4, 1.3),
+        ([1_000_000] * 500, "", 64, 1.3),
+        ([1_000_000] * 500, "zst", 64, 1.3),
+        ([5_000_000, *[400_000] * 300], "gz", 8, 1.3),
+        ([10**9, *range(1_000_000, 5_000_000, 40_000)], "", 16, 1.3),
+    ],
+)
+def test_no_rank_has_much_more_than_a_fair_share(sizes, compression, world_size, limit):
+    shards = [replace(shard, compression=compression) for shard in make_shards(sizes)]
+    loads = []
+    for rank in range(world_size):
+        one = deal(Share(rank, world_size), shards)
+        loads.append(0)
+        for shard in one.shards:
+            n_chunks = max(1, -(-shard.n_bytes // CHUNK_BYTES))
+            chunks = [min(CHUNK_BYTES, shard.n_bytes - i * CHUNK_BYTES) for i in range(n_chunks)]
+            loads[-1] += sum(n for i, n in enumerate(chunks) if one.has(shard, i))
+    assert sum(loads) == sum(sizes)
+    busy = [load for load in loads if load]
+    # A chunk, or a whole stream, is the least by which two ranks differ.
+    fair, least = sum(sizes) / world_size, max(sizes) if compression else CHUNK_BYTES
+    assert max(loads) <= max(limit * fair, fair + min(least, max(sizes)))
+    assert len(busy) >= min(world_size, len(sizes))
+
+
+def test_bytes_of_compressed_shards_count_by_their_text():
+    packed = [Shard(i, f"{i}.jsonl.gz", "jsonl", "gz", 100, str(i)) for i in range(4)]
+    plain = [Shard(i, f"{i}.jsonl", "jsonl", "", 400, str(i)) for i in range(4, 8)]
+    for rank in range(4):
+        taken = Share(rank, 4).take([*packed, *plain])
+        assert sum(shard.guessed_bytes for shard in taken) == 800
 
 
 def test_a_large_stream_goes_to_one_rank_whole_and_is_named():

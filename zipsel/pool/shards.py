@@ -30,6 +30,10 @@ from zipsel.storage import remote
 _FINGERPRINT_END_BYTES = 1 << 16
 
 
+#: Bytes of text in a byte of a compressed shard, to guess sizes before reading.
+_GUESSED_COMPRESSION = 4
+
+
 @dataclass(frozen=True)
 class Shard:
     """One input file.
@@ -54,6 +58,12 @@ class Shard:
     def seekable(self) -> bool:
         """Whether a worker can begin in the middle of it."""
         return not self.compression and not self.is_delimited
+
+    @property
+    def guessed_bytes(self) -> int:
+        """Bytes of text that it may hold, before it is read."""
+        packed = bool(self.compression) or self.format == "parquet"
+        return self.n_bytes * (_GUESSED_COMPRESSION if packed else 1)
 
     @property
     def is_table(self) -> bool:

@@ -1,18 +1,26 @@
-"""One pool scored by many processes that do not know of each other.
+"""One pool scored by many processes (ranks) that do not know of each other.
 
-Each takes its share of the shards by rank, all write into one work directory, and ``select``
-finds every sidecar there. A shard that is more than a fair share is cut, chunk by chunk, as the
-engines cut it, where a process can begin in its middle. For Slurm, ``make -j``, cron, or a loop
-over ssh: nothing has to run that any of them could lose.
+Each rank takes its share of the shards, all ranks write into one work directory, and ``select``
+finds every sidecar part there. Where no rank could take a shard whole without more than its fair
+share, shards that can be read from their middle are cut into chunks, as the engines cut them, and
+the chunks are dealt in turn. For Slurm, ``make -j``, cron, or a loop over ssh: no coordinator is
+needed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import heapq
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from zipsel.errors import UsageError
 from zipsel.pool.shards import Shard
+from zipsel.texts import CHUNK_BYTES
+
+#: A shard of more than this part of a fair share is cut: dealt whole, shards of 0.2 of a fair share
+#: leave no rank more than 1.2 of one.
+_WHOLE_SHARE = 0.2
 
 #: Where launchers say which process this is and of how many; the first pair that is set counts.
 _LAUNCHERS = (
@@ -59,12 +67,12 @@ class Share:
         The largest shards are dealt first, each to the share that has least so far, so that
         shares are about equal in bytes.
         """
-        held = [0] * self.world_size
+        loads = [(0, rank) for rank in range(self.world_size)]
         taken = []
-        for shard in sorted(shards, key=lambda shard: (-shard.n_bytes, shard.index)):
-            least = min(range(self.world_size), key=held.__getitem__)
-            held[least] += shard.n_bytes + 1
-            if least == self.rank:
+        for shard in sorted(shards, key=lambda shard: (-shard.guessed_bytes, shard.index)):
+            held, rank = loads[0]
+            heapq.heapreplace(loads, (held + shard.guessed_bytes + 1, rank))
+            if rank == self.rank:
                 taken.append(shard)
         return sorted(taken, key=lambda shard: shard.index)
 
@@ -76,18 +84,24 @@ class Deal:
     Attributes:
         share: Which share.
         shards: Shards of which it scores something, in order.
-        cut: Indexes of those that all shares have a part of.
+        first_chunks: Index of each shard that all shares have a part of → number of its first
+            chunk among the chunks of all of these.
         lumps: Shards that are more than a fair share and cannot be cut.
     """
 
     share: Share
     shards: Sequence[Shard]
-    cut: Collection[int]
+    first_chunks: Mapping[int, int]
     lumps: Sequence[Shard]
 
     def has(self, shard: Shard, chunk: int) -> bool:
-        """Whether the share scores a chunk of one of its shards."""
-        return shard.index not in self.cut or chunk % self.share.world_size == self.share.rank
+        """Whether the share scores a chunk of one of its shards.
+
+        Chunks of all cut shards are dealt in turn, so that shards of one chunk each do not all
+        fall to the first rank.
+        """
+        first = self.first_chunks.get(shard.index)
+        return first is None or (first + chunk) % self.share.world_size == self.share.rank
 
 
 def deal(share: Share, shards: Sequence[Shard], *, may_cut: bool = True) -> Deal:
@@ -98,13 +112,21 @@ def deal(share: Share, shards: Sequence[Shard], *, may_cut: bool = True) -> Deal
         shards: The pool.
         may_cut: Whether a shard may be in several shares.
     """
-    fair = sum(shard.n_bytes for shard in shards) / share.world_size
-    large = [shard for shard in shards if shard.n_bytes > fair]
-    cut = {one.index for one in large if may_cut and (one.seekable or one.is_table)}
-    taken = share.take([shard for shard in shards if shard.index not in cut])
-    taken += [shard for shard in large if shard.index in cut]
-    lumps = [shard for shard in large if shard.index not in cut and share.world_size > 1]
-    return Deal(share, sorted(taken, key=lambda shard: shard.index), cut, lumps)
+    fair = sum(shard.guessed_bytes for shard in shards) / share.world_size
+    large = [shard for shard in shards if shard.guessed_bytes > _WHOLE_SHARE * fair]
+    cut = [one for one in large if may_cut and (one.seekable or one.is_table)]
+    n_chunks = [max(1, -(-one.guessed_bytes // CHUNK_BYTES)) for one in cut]
+    first_chunks = dict(
+        zip((one.index for one in cut), accumulate(n_chunks, initial=0), strict=False)
+    )
+    taken = share.take([shard for shard in shards if shard.index not in first_chunks])
+    taken += cut
+    lumps = [
+        one
+        for one in large
+        if one.guessed_bytes > fair and one.index not in first_chunks and share.world_size > 1
+    ]
+    return Deal(share, sorted(taken, key=lambda shard: shard.index), first_chunks, lumps)
 
 
 def share_of_launcher(environ: Mapping[str, str]) -> Share:

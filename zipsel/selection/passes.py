@@ -32,9 +32,6 @@ from zipsel.selection.selector import Selection, Selector
 from zipsel.selection.settings import SelectSettings
 from zipsel.storage.workdir import WorkDir
 
-#: Bytes of text in a byte of a compressed shard, to guess a pool's size before reading it.
-_GUESSED_COMPRESSION = 4
-
 #: Up to this share of contenders their lines stay in the sidecar, which then holds some 3 % of the
 #: bytes of the pool; beyond it, decompressing again costs less.
 _KEPT_SHARE = 0.1
@@ -42,13 +39,7 @@ _KEPT_SHARE = 0.1
 
 def guess_bytes(shards: Sequence[Shard]) -> int:
     """Bytes of text that a pool may hold, before it is read."""
-    return sum(
-        shard.n_bytes * (_GUESSED_COMPRESSION if _is_packed(shard) else 1) for shard in shards
-    )
-
-
-def _is_packed(shard: Shard) -> bool:
-    return bool(shard.compression) or shard.format == "parquet"
+    return sum(shard.guessed_bytes for shard in shards)
 
 
 @dataclass
