@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from zipsel.output.place import refuse_overwriting
 from zipsel.scorers.profile import Profile
 from zipsel.scoring.fitting import fit_profile
-from zipsel.scoring.inputs import input_paths, read_targets
+from zipsel.scoring.inputs import Inputs, read_targets, refuse_stdin_twice
 from zipsel.scoring.run import Run
 from zipsel.storage.paths import refuse_unwritable
 from zipsel.storage.remote import is_remote
@@ -20,12 +19,14 @@ def run_fit(run: Run, output: str) -> Profile:
     """
     settings = run.settings
     refuse_unwritable("--output", output)
-    shards, _ = run.find_pool()
-    refuse_overwriting("--output", output, input_paths(settings, shards))
+    refuse_stdin_twice(settings)
+    inputs = Inputs.find(run)
+    inputs.refuse_overwriting("--output", output)
+    inputs.refuse_found_later("--output", output, [output])
     if is_remote(output):
         check_writable(output)
     targets = read_targets(settings)
-    profile = fit_profile(settings, targets, shards)
+    profile = fit_profile(settings, targets, inputs.shards)
     profile.save(output)
     run.log.say(
         "fitted",

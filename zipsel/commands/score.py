@@ -37,8 +37,10 @@ def run_score(run: Run, engine: Engine, output: ScoreOutput) -> PoolScores:
         ZipselError: As the stages do.
     """
     settings, work_dir = run.settings, WorkDir(run.settings.work_dir)
-    pool, missing = run.find_pool()
-    _check_output(output, pool)
+    inputs = Inputs.find(run)
+    pool = inputs.shards
+    inputs.refuse_work_dir(work_dir.path)
+    _check_output(output, inputs, run.stdout)
     if settings.store is not None:
         Store(settings.store, settings.work_dir).check_writable()
     if output.path is not None and is_remote(output.path):
@@ -52,7 +54,7 @@ def run_score(run: Run, engine: Engine, output: ScoreOutput) -> PoolScores:
         work_dir.locked(settings.lock, shared=dealt is not None, on_wait=run.say_waiting),
         engine,
     ):
-        given = [settings.profile] if settings.profile is not None else []
+        given = inputs.paths("profile")
         engine.check_paths(work_dir.path, [shard.path for shard in shards], given)
         key, target = profile_key(settings, pool)
         with work_dir.alone(key):
@@ -62,7 +64,7 @@ def run_score(run: Run, engine: Engine, output: ScoreOutput) -> PoolScores:
         if dealt is not None:
             scores.parts = [p for p in scores.parts if dealt.has(p.shard, p.summary.index)]
         else:
-            scores.bad_shards.extend(missing)
+            scores.bad_shards.extend(inputs.skipped)
             check_rejects(scores, settings)
         with run.stage("write"):
             write_scores(run, output, pool, scores.parts)
@@ -86,15 +88,22 @@ def _is_dealt(dealt: Deal | None, task: ScoreTask) -> bool:
     return dealt.has(task.shard, task.chunk if isinstance(task.chunk, int) else task.chunk.index)
 
 
-def _check_output(output: ScoreOutput, shards: Sequence[Shard]) -> None:
-    if output.path is not None and os.path.isfile(output.path):
-        raise UsageError(
-            f"--output {output.path} is a file; score writes a directory, or - for lines"
-        )
+def _check_output(output: ScoreOutput, inputs: Inputs, stdout: IO[bytes]) -> None:
+    if output.path == STDIN:
+        inputs.refuse_stdout(stdout)
+    elif output.path is not None:
+        if os.path.isfile(output.path):
+            raise UsageError(
+                f"--output {output.path} is a file; score writes a directory, or - for lines"
+            )
+        inputs.refuse_overwriting("--output", output.path, below=True)
+        names = score_file_names(output, inputs.shards)
+        files = [os.path.join(output.path, name) for name in (*names, "a.parquet")]
+        inputs.refuse_found_later("--output", output.path, files)
     if output.format == "dolma":
         from zipsel.output.dolma import check_shards
 
-        check_shards(shards)
+        check_shards(inputs.shards)
 
 
 def _say_lumps(run: Run, dealt: Deal) -> None:

@@ -13,8 +13,8 @@ after a run that was killed there, until the run is repeated.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import IO
 
 import msgspec
 
@@ -22,6 +22,7 @@ from zipsel.engines import Engine
 from zipsel.errors import OutputError, UsageError
 from zipsel.output.subset import OutputFile, SubsetWriter
 from zipsel.pool.formats import format_of_suffix
+from zipsel.scoring.inputs import Inputs
 from zipsel.storage import paths, uploads
 from zipsel.storage.remote import is_remote
 from zipsel.storage.staging import Staging, sweep_temporaries
@@ -41,21 +42,6 @@ class Manifest(msgspec.Struct, frozen=True):
     run: str
     files: list[OutputFile]
     version: int = 1
-
-
-def refuse_overwriting(
-    option: str, output: str, inputs: Sequence[str], *, below: bool = False
-) -> None:
-    """Raise if an output is an input, or (``below``) a directory that one stands in.
-
-    Raises:
-        UsageError: Naming the input.
-    """
-    place = paths.identity_of(output)
-    for given in inputs:
-        path = paths.identity_of(given)
-        if path == place or (below and path.startswith(place + "/")):
-            raise UsageError(f"{option} {output} would write over the input {given}")
 
 
 @dataclass(frozen=True)
@@ -96,20 +82,24 @@ class Output:
         """Path of a file beside the subset."""
         return os.path.join(self.side_directory, name)
 
-    def refuse_inputs(self, inputs: Sequence[str]) -> None:
-        """Raise if an input would be written over or stand among the output.
+    def refuse(self, inputs: Inputs, stdout: IO[bytes]) -> None:
+        """Raise if the run would write over an input, or into what the next run reads.
 
         Raises:
             UsageError: Naming the input.
         """
         if self.is_stdout:
+            inputs.refuse_stdout(stdout)
             return
-        refuse_overwriting("--output", self.path, inputs, below=not self.is_file)
         if os.path.isfile(self.path) and not self.is_file:
             raise UsageError(
                 f"--output {self.path} is a file whose suffix names no format; "
                 "use .jsonl, .jsonl.gz, .jsonl.zst or .parquet, or a directory"
             )
+        inputs.refuse_overwriting("--output", self.path, below=not self.is_file)
+        inputs.refuse_overwriting("--output", self.side_directory, below=True)
+        first = self.path if self.is_file else self.side_file("subset-00000.jsonl")
+        inputs.refuse_found_later("--output", self.path, [first, self.side_file(_MANIFEST)])
 
     def read_manifest(self) -> Manifest | None:
         """The manifest of a finished run, if one stands here."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from fnmatch import fnmatchcase
 
 from zipsel.errors import ShardError, UsageError
 from zipsel.pool import hf_datasets
@@ -94,6 +95,48 @@ def _walk(directory: str, formats: frozenset[str], errors: list[ShardError]) -> 
         for name in names:
             if _is_shard_name(name, formats):
                 yield os.path.join(parent, name)
+
+
+def would_find(pattern: str, path: str, formats: Iterable[str] = POOL_FORMATS) -> bool:
+    """Whether ``find_shards`` would take a file of this path, once it is there, for a shard.
+
+    Args:
+        pattern: As ``find_shards`` takes it.
+        path: Of a file that need not exist.
+        formats: As ``find_shards`` takes them.
+    """
+    local, place = remote.local_path(pattern), remote.local_path(path)
+    if (local is None) != (place is None):
+        return False
+    if local is None or place is None:
+        local, place, is_directory = remote.canonical(pattern), remote.canonical(path), True
+    else:
+        is_directory = os.path.isdir(local)
+    if any(character in local for character in "*?[") and not os.path.lexists(local):
+        return _matches(_names_of(local), _names_of(place))
+    if not is_directory:
+        return False
+    if remote.is_remote(pattern):
+        found = place.startswith(local + "/")
+        return found and _is_shard_name(os.path.basename(place), frozenset(formats))
+    *folders, name = os.path.relpath(os.path.realpath(place), os.path.realpath(local)).split("/")
+    hidden = any(folder[0] in "._" for folder in folders)  # ".." among them
+    return not hidden and _is_shard_name(name, frozenset(formats))
+
+
+def _names_of(path: str) -> list[str]:
+    return (path if remote.is_remote(path) else os.path.abspath(path)).split("/")
+
+
+def _matches(pattern: list[str], names: list[str]) -> bool:
+    """Whether the parts of a path match those of a pattern, as ``glob`` sees it."""
+    if not pattern or not names:
+        return pattern == names or pattern == ["**"]
+    if pattern[0] == "**":
+        rest = not names[0].startswith(".") and _matches(pattern, names[1:])
+        return rest or _matches(pattern[1:], names)
+    hidden = names[0].startswith(".") and not pattern[0].startswith(".")
+    return not hidden and fnmatchcase(names[0], pattern[0]) and _matches(pattern[1:], names[1:])
 
 
 def _is_shard_name(name: str, formats: frozenset[str]) -> bool:

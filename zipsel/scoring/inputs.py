@@ -1,20 +1,258 @@
-"""The files that a run reads."""
+"""Every file that a run reads, found once, with its role and its fingerprint.
+
+The check that nothing is written over an input, the digest of "up to date", the engine's check of
+paths and the report's provenance all ask this one list, so a file cannot be known to one of them
+and forgotten by another.
+"""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from glob import glob
+from hashlib import blake2b
+from typing import IO, Any
 
-from zipsel.errors import UsageError
-from zipsel.pool.finding import find_shards
+from zipsel.errors import BadShards, ShardError, UsageError
+from zipsel.pool.finding import find_shards, would_find
+from zipsel.pool.formats import POOL_FORMATS, STDIN
 from zipsel.pool.shards import Shard
 from zipsel.readers.target import TARGET_FORMATS, read_target
+from zipsel.scoring.run import Run
 from zipsel.scoring.settings import ScoreSettings
+from zipsel.storage import paths
 from zipsel.texts import TextBatch
 
 #: ``--target NAME=PATH``.
 _NAMED = re.compile(r"([A-Za-z][\w.-]*)=(.+)")
+
+#: Role of an input → the option that names it.
+_OPTIONS = {
+    "pool": "POOL",
+    "target": "--target",
+    "profile": "--profile",
+    "exclude": "--exclude-overlap",
+    "held-out": "--eval-target",
+    "tokenizer": "--tokenizer",
+    "config": "--config",
+}
+
+#: Roles whose contents the profile's key covers, or whose values the settings hold already.
+_COVERED = frozenset({"target", "profile", "config"})
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """One file that a run reads.
+
+    Attributes:
+        role: ``pool``, ``target``, ``profile``, ``exclude``, ``held-out``, ``tokenizer``,
+            ``config``.
+        path: As the user named it, or below the directory that the user named.
+        fingerprint: Changes when the file does; hex.
+    """
+
+    role: str
+    path: str
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Every file that a run reads.
+
+    Attributes:
+        shards: The pool, without files that are skipped.
+        skipped: Pool files that cannot be read and are left out, with their problems.
+        files: All files, also the skipped ones.
+        patterns: ``(role, pattern)``: the names by which the files were found.
+    """
+
+    shards: list[Shard]
+    skipped: list[ShardError]
+    files: tuple[InputFile, ...]
+    patterns: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def find(
+        cls,
+        run: Run,
+        *,
+        exclude: Sequence[str] = (),
+        held_out: Sequence[str] = (),
+        tokenizer: str | None = None,
+    ) -> Inputs:
+        """Find every file of a run.
+
+        Args:
+            run: Names pool, target, profile and configuration.
+            exclude: Benchmarks that must not leak into the subset.
+            held_out: Examples that the subset is measured on.
+            tokenizer: A tokenizers JSON file.
+
+        Raises:
+            BadShards: If pool files cannot be read and are not to be skipped, or if a file of
+                ``exclude`` or ``held_out`` is missing.
+            UsageError: If a name of the latter is standard input, or tokenizer or configuration
+                cannot be read.
+        """
+        settings = run.settings
+        shards, skipped = run.find_pool()
+        files = [InputFile("pool", shard.path, shard.fingerprint) for shard in shards]
+        files += [InputFile("pool", error.shard, "") for error in skipped]
+        patterns = [("pool", pattern) for pattern in settings.pool]
+        for role, names in (
+            ("target", [path for of in target_patterns(settings.target).values() for path in of]),
+            ("exclude", exclude),
+            ("held-out", held_out),
+        ):
+            patterns += [(role, pattern) for pattern in names]
+            files += _find_examples(role, names)
+        for role, path in (
+            ("profile", settings.profile),
+            ("tokenizer", tokenizer),
+            ("config", run.config),
+        ):
+            if path is not None:
+                files.append(InputFile(role, path, _digest_file(role, path)))
+        return cls(shards, skipped, tuple(files), tuple(patterns))
+
+    @cached_property
+    def _identities(self) -> list[tuple[str, frozenset[str]]]:
+        """Each input as messages name it, and the names that equal paths share."""
+        return [
+            (f"{file.path} ({_OPTIONS[file.role]})", paths.identities_of(file.path))
+            for file in self.files
+        ]
+
+    def paths(self, *roles: str) -> list[str]:
+        """Paths of the files in some roles, or of all."""
+        return [file.path for file in self.files if not roles or file.role in roles]
+
+    def digest_fields(self) -> list[Any]:
+        """Path and fingerprint of every file that the profile's key does not cover."""
+        return [
+            (file.role, file.path, file.fingerprint)
+            for file in self.files
+            if file.role not in _COVERED
+        ]
+
+    def refuse_overwriting(self, option: str, output: str, *, below: bool = False) -> None:
+        """Raise if an output is an input, or (``below``) a directory that an input is in.
+
+        Symbolic links, hard links and other spellings of a path or URL are the same file.
+
+        Raises:
+            UsageError: Naming the input and the option that it comes from.
+        """
+        _refuse_overwriting(option, output, self._identities, below=below)
+
+    def refuse_found_later(self, option: str, output: str, files: Iterable[str]) -> None:
+        """Raise if the next run would read files of this run's output as inputs.
+
+        Args:
+            option: Names the output.
+            output: As it was named.
+            files: Paths of files that the run will write.
+
+        Raises:
+            UsageError: Naming the directory or pattern that would take them.
+        """
+        for path in files:
+            for role, pattern in self.patterns:
+                formats = POOL_FORMATS if role == "pool" else TARGET_FORMATS
+                if would_find(pattern, path, formats):
+                    raise UsageError(
+                        f"{option} {output}: the next run would read {path} as an input, because "
+                        f"{_OPTIONS[role]} {pattern} takes it in; name a place outside"
+                    )
+
+    def refuse_stdout(self, stdout: IO[bytes]) -> None:
+        """Raise if standard output is redirected to an input.
+
+        Raises:
+            UsageError: Naming the input.
+        """
+        try:
+            place = f"/dev/fd/{stdout.fileno()}"
+        except (OSError, ValueError):  # a buffer, not a file of the operating system
+            return
+        if os.path.isfile(place):
+            self.refuse_overwriting("standard output", place)
+
+    def refuse_work_dir(self, work_dir: str) -> None:
+        """Raise if the work directory would clear inputs away, or be read as one.
+
+        Raises:
+            UsageError: Naming the input.
+        """
+        option = "--work-dir"
+        self.refuse_overwriting(option, os.path.join(work_dir, "spool"), below=True)
+        self.refuse_found_later(option, work_dir, [os.path.join(work_dir, "scores", "a.parquet")])
+
+
+def refuse_overwriting(option: str, output: str, inputs: Iterable[str]) -> None:
+    """Raise if an output is an input, whatever the spelling of its path.
+
+    Args:
+        option: Names the output.
+        output: A path or URL.
+        inputs: Paths of the inputs.
+
+    Raises:
+        UsageError: Naming the input.
+    """
+    found = ((path, paths.identities_of(path)) for path in inputs)
+    _refuse_overwriting(option, output, found, below=False)
+
+
+def _refuse_overwriting(
+    option: str, output: str, inputs: Iterable[tuple[str, frozenset[str]]], *, below: bool
+) -> None:
+    place = paths.identities_of(output)
+    directories = tuple(f"{one}/" for one in place)
+    for name, identities in inputs:
+        inside = below and any(one.startswith(directories) for one in identities)
+        if inside or identities & place:
+            raise UsageError(
+                f"{option} {output} would write over the input {name}; name another place"
+            )
+
+
+def _find_examples(role: str, names: Sequence[str]) -> list[InputFile]:
+    if role != "target" and STDIN in names:
+        raise UsageError(
+            f"{_OPTIONS[role]} - : standard input can be the pool or the target only; name a file"
+        )
+    shards, errors = find_shards([name for name in names if name != STDIN], TARGET_FORMATS)
+    if errors and role != "target":  # reading the target reports all its errors at once
+        raise BadShards(errors, f"Repair them, or leave them out of {_OPTIONS[role]}")
+    return [InputFile(role, shard.path, shard.fingerprint) for shard in shards]
+
+
+def _digest_file(role: str, path: str) -> str:
+    try:
+        return blake2b(paths.read_bytes(path), digest_size=16).hexdigest()
+    except OSError as error:
+        problem = (error.strerror or str(error)).lower()
+        raise UsageError(f"{_OPTIONS[role]} {path}: {problem}") from None
+
+
+def refuse_stdin_twice(settings: ScoreSettings) -> None:
+    """Raise if pool and target are both standard input, which only one of them can read.
+
+    Raises:
+        UsageError: If both are.
+    """
+    targets = [path for of in target_patterns(settings.target).values() for path in of]
+    if [*settings.pool, *targets].count(STDIN) > 1:
+        raise UsageError(
+            "POOL - and --target - both name standard input, which can be read once; "
+            "name a file for one of them"
+        )
 
 
 def read_targets(settings: ScoreSettings) -> dict[str, TextBatch]:
@@ -24,26 +262,24 @@ def read_targets(settings: ScoreSettings) -> dict[str, TextBatch]:
         BadShards: As ``read_target``.
         UsageError: If only some are named, or a name has no examples.
     """
-    patterns = _target_patterns(settings.target)
+    patterns = target_patterns(settings.target)
     if "" in patterns and len(patterns) > 1:
         raise UsageError("name all targets (--target NAME=PATH) or none of them")
     return {name: read_target(paths, settings.target_reading) for name, paths in patterns.items()}
 
 
-def _target_patterns(arguments: Sequence[str]) -> dict[str, list[str]]:
+def target_patterns(arguments: Sequence[str]) -> Mapping[str, list[str]]:
     """Files, directories and patterns by the target that they are examples of."""
     patterns: dict[str, list[str]] = {}
     for argument in arguments:
         match = _NAMED.fullmatch(argument)
-        named = match is not None and not os.path.exists(argument)
-        name, path = (match[1], match[2]) if match is not None and named else ("", argument)
-        patterns.setdefault(name, []).append(path)
+        if match is None or _is_path(argument):
+            patterns.setdefault("", []).append(argument)
+        else:
+            patterns.setdefault(match[1], []).append(match[2])
     return patterns
 
 
-def input_paths(settings: ScoreSettings, shards: Sequence[Shard]) -> list[str]:
-    """Every file that a run reads: pool, targets, profile."""
-    patterns = [path for paths in _target_patterns(settings.target).values() for path in paths]
-    targets, _ = find_shards(patterns, TARGET_FORMATS)
-    profile = [settings.profile] if settings.profile is not None else []
-    return [shard.path for shard in (*shards, *targets)] + profile
+def _is_path(argument: str) -> bool:
+    """Whether ``a=b`` is the name of a file or a folder, such as Hive's ``lang=en/``."""
+    return os.path.exists(argument) or bool(glob(argument.split("/")[0]))

@@ -27,6 +27,7 @@ class Run:
         command: The command line, for the report.
         force: Do again what is done.
         stdout: Where data for standard output go.
+        config: The configuration file that the settings come from, or None.
         stages: Stage → wall seconds.
     """
 
@@ -35,6 +36,7 @@ class Run:
     command: Sequence[str] = ()
     force: bool = False
     stdout: IO[bytes] = field(default_factory=lambda: sys.stdout.buffer)
+    config: str | None = None
     stages: dict[str, float] = field(default_factory=dict)
 
     def say_waiting(self, message: str) -> None:

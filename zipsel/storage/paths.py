@@ -6,6 +6,7 @@ What is missing or refused is an ``OSError`` either way, so that callers need no
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from zipsel.errors import UsageError
@@ -87,9 +88,20 @@ def directory_of(path: str) -> str:
     return os.path.dirname(path if is_remote(path) else os.path.abspath(path))
 
 
-def identity_of(path: str) -> str:
-    """A name that two paths share if they lead to the same file."""
-    return remote.canonical(path) if is_remote(path) else os.path.realpath(path)
+def identities_of(path: str) -> frozenset[str]:
+    """Names of which two paths share one if they lead to the same file.
+
+    Symbolic links, hard links, ``file://`` URLs, chained URLs and a protocol's other names are
+    resolved. Each name that is a path or URL ends without a slash.
+    """
+    local = remote.local_path(path)
+    if local is None:
+        return frozenset({remote.canonical(path.rpartition("::")[2])})
+    names = {os.path.realpath(local).rstrip("/")}
+    with suppress(OSError):
+        status = os.stat(local)
+        names.add(f"inode {status.st_dev} {status.st_ino}")
+    return frozenset(names)
 
 
 def _missing(path: str, problem: str) -> OSError:

@@ -44,6 +44,16 @@ def is_remote(path: str) -> bool:
     return "://" in path
 
 
+def local_path(path: str) -> str | None:
+    """The path on this machine that a path or a ``file://`` URL names; None for other URLs."""
+    url = path.rpartition("::")[2]
+    if not is_remote(url):
+        return path
+    if url.partition("://")[0].lower() not in ("file", "local"):
+        return None
+    return open_system(url)[1]
+
+
 def canonical(path: str) -> str:
     """A URL as it is compared: one name for each protocol, no slash at the end."""
     system, name = open_system(path)
