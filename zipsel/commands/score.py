@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from functools import partial
+from typing import IO
 
 from zipsel.console.safe_text import human_bytes
 from zipsel.engines import Engine
 from zipsel.errors import UsageError
-from zipsel.output.scores import write_scores
-from zipsel.pool.shards import Shard
+from zipsel.output.scores import score_file_names, write_scores
+from zipsel.pool.formats import STDIN
 from zipsel.scoring.exchange import Store
 from zipsel.scoring.fitting import open_profile, profile_key
+from zipsel.scoring.inputs import Inputs
 from zipsel.scoring.plan import PoolScores, score_job, score_shards
 from zipsel.scoring.ranks import Deal, deal
 from zipsel.scoring.rejects import check_rejects
@@ -97,7 +98,7 @@ def _check_output(output: ScoreOutput, inputs: Inputs, stdout: IO[bytes]) -> Non
                 f"--output {output.path} is a file; score writes a directory, or - for lines"
             )
         inputs.refuse_overwriting("--output", output.path, below=True)
-        names = score_file_names(output, inputs.shards)
+        names = score_file_names(output, inputs.shards).values()
         files = [os.path.join(output.path, name) for name in (*names, "a.parquet")]
         inputs.refuse_found_later("--output", output.path, files)
     if output.format == "dolma":

@@ -14,9 +14,8 @@ from zipsel.evaluation.held_out import HeldOut
 from zipsel.evaluation.verdicts import Curve
 from zipsel.output.chosen import FILE_NAME as CHOSEN_FILE
 from zipsel.output.chosen import chosen_table, write_chosen
-from zipsel.output.place import Output, refuse_overwriting
+from zipsel.output.place import Output
 from zipsel.output.subset import SubsetWriter
-from zipsel.pool.finding import find_shards
 from zipsel.pool.formats import resolve_format
 from zipsel.pool.shards import Shard
 from zipsel.readers.schemas import schema_errors
@@ -28,7 +27,7 @@ from zipsel.report.runs import iter_report_files, provenance_of
 from zipsel.report.shown_records import iter_leaks
 from zipsel.scoring.exchange import Store
 from zipsel.scoring.fitting import open_profile, profile_key
-from zipsel.scoring.inputs import input_paths
+from zipsel.scoring.inputs import Inputs
 from zipsel.scoring.rejects import encode_rejects
 from zipsel.scoring.run import Run
 from zipsel.scoring.settings import ScoreSettings
@@ -55,11 +54,15 @@ def run_select(
     settings, output, work_dir = run.settings, Output(select.output), WorkDir(run.settings.work_dir)
     refuse_unwritable("--report", report_path)
     with run.stage("find"):
-        shards, missing = run.find_pool()
-        inputs = input_paths(settings, shards)
-        output.refuse_inputs(inputs)
+        inputs = Inputs.find(
+            run, exclude=select.exclude, held_out=select.eval_target, tokenizer=select.tokenizer
+        )
+        output.refuse(inputs, run.stdout)
+        inputs.refuse_work_dir(work_dir.path)
         if report_path is not None:
-            refuse_overwriting("--report", report_path, inputs)
+            inputs.refuse_overwriting("--report", report_path)
+            inputs.refuse_found_later("--report", report_path, [report_path])
+        shards, missing = inputs.shards, list(inputs.skipped)
         format_name = resolve_format(
             select.output, select.format, {shard.format for shard in shards}
         )
@@ -75,11 +78,9 @@ def run_select(
                 {
                     "profile": key,
                     "reading": settings.reading,
-                    "pool": [(shard.path, shard.fingerprint) for shard in shards],
                     "bad": settings.on_bad_file,
                     "select": select.digest_fields(),
-                    "exclude": [one.fingerprint for one in find_shards(select.exclude)[0]],
-                    "held_out": [one.fingerprint for one in find_shards(select.eval_target)[0]],
+                    "inputs": inputs.digest_fields(),
                     "version": SIDECAR_VERSION,
                 }
             )
@@ -87,7 +88,7 @@ def run_select(
                 run.log.say("up-to-date", f"{select.output} is up to date (--force redoes it)")
                 return None
             _check_writable(output, settings)
-            given = [path for path in (settings.profile, select.tokenizer) if path is not None]
+            given = inputs.paths("profile", "tokenizer")
             engine.check_paths(work_dir.path, [shard.path for shard in shards], given)
             curves: list[Curve] = []
             held_out = HeldOut.open(settings, select)

@@ -42,6 +42,7 @@ def select(
     """
     refuse_stdin_among(settings.pool)
     if settings.pool == (STDIN,):
+        _refuse_stdin_twice(settings)
         budget = select_settings.budget
         if report_path is None and _goes_by(select_settings):
             if budget.kind == "min_alignment":
@@ -127,6 +128,12 @@ def _stream(
     return counts.n_chosen
 
 
+def _refuse_stdin_twice(settings: ScoreSettings) -> None:
+    from zipsel.scoring.inputs import refuse_stdin_twice  # loads the readers
+
+    refuse_stdin_twice(settings)
+
+
 @contextmanager
 def _kept_stdin(settings: ScoreSettings) -> Iterator[ScoreSettings]:
     """Settings whose pool is a copy of standard input, which goes when the run is over."""
@@ -156,6 +163,7 @@ def score(
     """
     refuse_stdin_among(settings.pool)
     if settings.pool == (STDIN,):
+        _refuse_stdin_twice(settings)
         if output.share is not None:
             raise UsageError("standard input cannot be shared out; name files for --rank")
         if output.path == STDIN:

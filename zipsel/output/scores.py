@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from zipsel.errors import UsageError
 from zipsel.output.subset import with_field
 from zipsel.pool.formats import STDIN
 from zipsel.pool.shards import Shard
@@ -30,7 +31,9 @@ def write_scores(
         _write_lines(run, parts, output.add_field)
     elif output.path is not None:
         with staged_files(run.settings.work_dir) as staging:
-            for path, of_shard in _iter_files(output, pool, parts):
+            names = score_file_names(output, pool)
+            for shard, of_shard in _iter_scored(parts):
+                path = os.path.join(output.path, names[shard.index])
                 if output.format == "dolma":
                     from zipsel.output.dolma import write_attributes
 
@@ -38,22 +41,30 @@ def write_scores(
                     write_attributes(staging.add(path), of_shard, output.add_field, reading)
                 else:
                     _write_table(staging.add(path), of_shard)
-            name = "rejects.jsonl" if output.share is None else f"rejects-{output.share}.jsonl"
-            with staging.open(os.path.join(output.path, name)) as file:
+            with staging.open(os.path.join(output.path, rejects_name(output))) as file:
                 file.writelines(encode_rejects(parts))
             staging.commit()
 
 
-def _iter_files(
-    output: ScoreOutput, pool: Sequence[Shard], parts: Sequence[Part]
-) -> Iterator[tuple[str, list[Part]]]:
-    """The file of each scored shard, where the shard stands below the pool's common directory."""
+def score_file_names(output: ScoreOutput, pool: Sequence[Shard]) -> dict[int, str]:
+    """Index of each shard → its file: at the shard's place below the pool's common directory.
+
+    Raises:
+        UsageError: If two files would have one name.
+    """
     suffix = ".scores.parquet" if output.format == "parquet" else ""
     directories = {os.path.dirname(os.path.abspath(shard.path)) for shard in pool}
     common = os.path.commonpath(directories) if directories else ""
-    for shard, of_shard in _iter_scored(parts):
-        name = os.path.relpath(os.path.abspath(shard.path), common) + suffix
-        yield os.path.join(output.path or "", name), of_shard
+    names = {s.index: os.path.relpath(os.path.abspath(s.path), common) + suffix for s in pool}
+    taken = sorted({rejects_name(output)} & set(names.values()))
+    if taken:
+        raise UsageError(f"{taken[0]} is the name of a file that score writes; rename the shard")
+    return names
+
+
+def rejects_name(output: ScoreOutput) -> str:
+    """Name of the file of refused rows."""
+    return "rejects.jsonl" if output.share is None else f"rejects-{output.share}.jsonl"
 
 
 def _iter_scored(parts: Sequence[Part]) -> Iterator[tuple[Shard, list[Part]]]:
