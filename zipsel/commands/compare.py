@@ -8,6 +8,7 @@ from typing import TextIO
 import msgspec
 
 from zipsel.report.runs import iter_report_files, open_run
+from zipsel.scoring.inputs import refuse_overwriting
 from zipsel.storage.staging import write_atomically
 
 
@@ -39,7 +40,10 @@ def compare(a: str, b: str, html: str | None, as_json: bool, stdout: TextIO) -> 
     """
     from zipsel.report.compare import compare_runs
 
-    both = compare_runs(open_run(a), open_run(b))
+    runs = open_run(a), open_run(b)
+    if html is not None:
+        refuse_overwriting("--html", html, [path for run in runs for path in run.input_paths()])
+    both = compare_runs(*runs)
     if html is not None:
         from zipsel.report.print_comparison import render_comparison
 

@@ -12,16 +12,18 @@ import msgspec
 from zipsel.errors import ProfileError, UsageError
 from zipsel.explain.explanation import explain_texts
 from zipsel.explain.model import Explanation
+from zipsel.pool.finding import find_shards
 from zipsel.pool.formats import STDIN
 from zipsel.readers.fetch import iter_found, parse_record, read_record
 from zipsel.readers.row_text import check_text
 from zipsel.readers.rows import Reading
-from zipsel.readers.target import read_target
+from zipsel.readers.target import TARGET_FORMATS, read_target
 from zipsel.report.runs import FinishedRun, open_run
 from zipsel.report.shown import Strip
 from zipsel.report.strips import ngram_length, strip_of
 from zipsel.scorers.conditional import ConditionalScorer
 from zipsel.scorers.profile import Profile
+from zipsel.scoring.inputs import refuse_overwriting
 from zipsel.storage.staging import write_atomically
 
 
@@ -83,6 +85,8 @@ def explain(
         OutputError: If the page cannot be written.
     """
     run = None if settings.run is None else open_run(settings.run)
+    if html is not None:
+        refuse_overwriting("--html", html, _input_paths(settings, run))
     profile = _open_profile(settings, run)
     names, texts = _find_texts(settings, run, stdin)
     explanations = explain_texts(profile, texts, names)
@@ -93,6 +97,15 @@ def explain(
             stdout.write(msgspec.json.encode(explanation).decode() + "\n")
     elif html is None:
         _print(profile, explanations, texts, stdout)
+
+
+def _input_paths(settings: ExplainSettings, run: FinishedRun | None) -> list[str]:
+    """Every file that is read: those of the run, or profile and target, and the records' shards."""
+    found = [shard.path for shard in find_shards(settings.target, TARGET_FORMATS)[0]]
+    found += [parse_record(name)[0] for name in settings.records]
+    if settings.profile is not None:
+        found.append(settings.profile)
+    return found if run is None else [*found, *run.input_paths()]
 
 
 def _open_profile(settings: ExplainSettings, run: FinishedRun | None) -> Profile:

@@ -41,6 +41,21 @@ class FinishedRun:
         """
         return read_chosen(os.path.join(self.directory, FILE_NAME))
 
+    def input_paths(self) -> list[str]:
+        """What explaining or comparing the run may read: its own files, profile and pool."""
+        report = self.report
+        names = ["report.json", "manifest.json", FILE_NAME]
+        subset = os.path.dirname(self.directory) if self.is_beside_file else self.directory
+        found = [os.path.join(self.directory, name) for name in names]
+        found += [os.path.join(subset, str(output["name"])) for output in report.outputs]
+        found += [self.locate(shard.path) for shard in report.shards]
+        return found if report.provenance is None else [*found, report.provenance.profile]
+
+    @property
+    def is_beside_file(self) -> bool:
+        """Whether the subset is one file, beside the directory of the report."""
+        return self.directory.endswith(".zipsel")
+
     def locate(self, path: str) -> str:
         """Where a path of the report leads from here."""
         origin = self.report.provenance
