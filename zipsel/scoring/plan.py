@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -13,10 +13,8 @@ from numpy.typing import NDArray
 
 from zipsel.engines import Engine
 from zipsel.errors import BadShards, ShardError
-from zipsel.pool.shards import Shard, open_raw
-from zipsel.readers.decompress import iter_pieces, until_damage
+from zipsel.pool.shards import Shard
 from zipsel.readers.lines import n_chunks
-from zipsel.readers.text import cut_shard
 from zipsel.scorers.profile import Profile
 from zipsel.scoring.exchange import Store, score_and_keep
 from zipsel.scoring.histogram import N_LENGTH_BINS, Histogram
@@ -30,7 +28,7 @@ from zipsel.scoring.sidecar import (
     place_parts,
     read_summary,
 )
-from zipsel.scoring.task import Job, ScoreTask, score_chunks
+from zipsel.scoring.task import Job, ScoreTask, Turn, score_chunks
 from zipsel.storage.workdir import WorkDir, digest_of
 from zipsel.texts import CHUNK_BYTES
 
@@ -164,30 +162,168 @@ def score_pool(
     Raises:
         BadShards: Naming every shard that cannot be read, after all others are done.
     """
-    plan = _Plan(job, shards, force, engine.n_workers)
+    tally = _Tally(job)
+    plan = _Plan(job, shards, force, engine.n_workers, tally)
+    errors = {}
     for task, result in engine.run(score, filter(wanted, plan.iter_tasks())):
         if isinstance(result, ShardError):
-            plan.errors.append(result)
+            errors[result.shard] = result
         elif isinstance(result, BaseException):
             raise result
         else:
             for summary in result:
-                plan.take(task.shard, summary)
+                tally.take(task.shard, summary)
             n_rows = sum(summary.n_rows for summary in result)
             n_bytes = sum(summary.n_bytes for summary in result)
-            advance(n_rows, n_bytes, plan.stored_bytes(task))
-    if plan.errors and not skip_bad:
-        raise BadShards(sorted(plan.errors, key=lambda error: error.shard))
-    bad = {error.shard: error for error in plan.errors}
-    plan.uncount([shard for shard in shards if shard.path in bad])
+            advance(n_rows, n_bytes, tally.stored_bytes(task))
+    bad = errors | {error.shard: error for error in plan.errors}
+    if bad and not skip_bad:
+        raise BadShards(sorted(bad.values(), key=lambda error: error.shard))
+    tally.take_back([shard for shard in shards if shard.path in bad])
     parts: list[Part] = []
     for shard in shards:
         if shard.path not in bad:
-            parts.extend(place_parts(shard, job.folder, list(plan.summaries[shard.index].values())))
+            parts.extend(place_parts(shard, job.folder, tally.summaries_of(shard)))
     for part in parts:
         if part.summary.damage:
             bad[part.shard.path] = ShardError(part.shard.path, part.summary.damage)
-    return PoolScores(parts, list(bad.values()), plan.n_reused, plan.histogram, plan.lengths)
+    return PoolScores(parts, list(bad.values()), plan.n_reused, tally.histogram, tally.lengths)
+
+
+class _Tally:
+    """Summaries of the parts of a pool, and the sums over them.
+
+    Args:
+        job: Whose threshold the histogram is of.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._summaries: dict[int, dict[int, PartSummary]] = {}
+        self.histogram = Histogram()
+        self.lengths = np.zeros(N_LENGTH_BINS, np.int64)
+
+    def take(self, shard: Shard, summary: PartSummary) -> None:
+        """Add a part's histogram to the totals and keep its summary without it."""
+        self._count(summary, 1)
+        kept = replace(summary, histogram=b"", lengths={})
+        self._summaries.setdefault(shard.index, {})[summary.index] = kept
+
+    def take_back(self, shards: Sequence[Shard]) -> None:
+        """Subtract shards that turned out to be bad from the totals."""
+        for shard in shards:
+            for index in self._summaries.get(shard.index, {}):
+                summary = read_summary(part_path(self._job.folder, shard, index))
+                if summary is not None:
+                    self._count(summary, -1)
+
+    def _count(self, summary: PartSummary, times: int) -> None:
+        if summary.screen == self._job.screen:
+            self.histogram.add_packed(summary.histogram, times)
+        for length_bin, n_texts in summary.lengths.items():
+            self.lengths[length_bin] += times * n_texts
+
+    def summaries_of(self, shard: Shard) -> list[PartSummary]:
+        """Summaries of a shard's parts, without histograms."""
+        return list(self._summaries.get(shard.index, {}).values())
+
+    def stored_bytes(self, task: ScoreTask) -> int:
+        """Roughly how much of the stored pool a task was, for progress."""
+        if task.chunk is None:
+            return task.shard.n_bytes // task.turn.step
+        return task.shard.n_bytes // max(1, len(self._summaries.get(task.shard.index, {})))
+
+
+class _Plan:
+    """Which chunks have no usable part yet, as tasks.
+
+    Args:
+        job: What tasks do.
+        shards: The pool.
+        force: Score everything again.
+        n_workers: Workers that should finish at about the same time.
+        tally: Takes the parts that are usable.
+    """
+
+    def __init__(
+        self, job: Job, shards: Sequence[Shard], force: bool, n_workers: int, tally: _Tally
+    ) -> None:
+        self.errors: list[ShardError] = []
+        self.n_reused = 0
+        self._job = job
+        self._shards = shards
+        self._force = force
+        self._n_workers = n_workers
+        self._tally = tally
+        self._whole_bytes = _largest_task([shard.n_bytes for shard in shards], n_workers)
+
+    def iter_tasks(self) -> Iterator[ScoreTask]:
+        """Yield the tasks of all shards, in order."""
+        for shard in self._shards:
+            try:
+                yield from self._iter_shard(shard)
+            except ShardError as error:
+                self.errors.append(error)
+
+    def _iter_shard(self, shard: Shard) -> Iterator[ScoreTask]:
+        job = self._job
+        if shard.is_table:
+            from zipsel.readers import tables
+
+            chunks = tables.plan_chunks(shard, job.reading, job.chunk_bytes, salvage=job.salvage)
+            done = self._done(shard, range(len(chunks)))
+            yield from (ScoreTask(job, shard, c) for c in chunks if c.index not in done)
+        elif shard.seekable:
+            indexes = range(n_chunks(shard.n_bytes, job.chunk_bytes))
+            done = self._done(shard, indexes)
+            yield from (ScoreTask(job, shard, i) for i in indexes if i not in done)
+        else:
+            known = self._done_stream(shard)
+            if known is not None:
+                n_turns = self._n_turns(shard)
+                for first in range(n_turns):
+                    yield ScoreTask(job, shard, None, known, Turn(first, n_turns))
+
+    def _n_turns(self, shard: Shard) -> int:
+        """Among how many tasks a stream's chunks are dealt.
+
+        A stream is one task unless workers would wait for it: streams are few or large, or a
+        scorer is slow, as small chunks tell.
+        """
+        if shard.n_bytes <= self._whole_bytes and self._job.chunk_bytes >= CHUNK_BYTES:
+            return 1
+        return max(1, min(self._n_workers, -(-shard.guessed_bytes // self._job.chunk_bytes)))
+
+    def _usable(self, shard: Shard, index: int) -> PartSummary | None:
+        """The summary of a part that needs no work."""
+        if self._force:
+            return None
+        summary = read_summary(part_path(self._job.folder, shard, index))
+        if summary is None:
+            return None
+        wanted, has = self._job.screen, summary.screen
+        return summary if has is None or (wanted is not None and has <= wanted) else None
+
+    def _done(self, shard: Shard, indexes: Iterable[int]) -> frozenset[int]:
+        """Chunks whose parts are usable; the tally takes these parts."""
+        found = [summary for i in indexes if (summary := self._usable(shard, i)) is not None]
+        return self._reuse(shard, found)
+
+    def _done_stream(self, shard: Shard) -> frozenset[int] | None:
+        """Chunks of a stream that are done; None if all are."""
+        found: list[PartSummary] = []
+        while (summary := self._usable(shard, len(found))) is not None:
+            found.append(summary)
+            if summary.final:
+                self._reuse(shard, found)
+                return None
+        return self._reuse(shard, found)
+
+    def _reuse(self, shard: Shard, found: Sequence[PartSummary]) -> frozenset[int]:
+        for summary in found:
+            self._tally.take(shard, summary)
+        self.n_reused += len(found)
+        return frozenset(summary.index for summary in found)
 
 
 def _largest_task(sizes: Sequence[int], n_workers: int) -> int:
@@ -197,126 +333,3 @@ def _largest_task(sizes: Sequence[int], n_workers: int) -> int:
         heapq.heapreplace(loads, loads[0] + size)
     even = sum(sizes) / n_workers
     return max(sizes, default=0) if max(loads) <= _LATE * even else int(even / 2)
-
-
-class _Plan:
-    """Which chunks are to be scored."""
-
-    def __init__(self, job: Job, shards: Sequence[Shard], force: bool, n_workers: int) -> None:
-        self.job = job
-        self.shards = shards
-        self.force = force
-        self.errors: list[ShardError] = []
-        self.summaries: dict[int, dict[int, PartSummary]] = {s.index: {} for s in shards}
-        self.n_reused = 0
-        self.histogram = Histogram()
-        self.lengths = np.zeros(N_LENGTH_BINS, np.int64)
-        # Compressed shards are one task each, unless so few or so large that workers would idle:
-        # then this process cuts them and hands out their chunks.
-        self.feed_over_bytes = 0
-        if n_workers == 1 or job.chunk_bytes >= CHUNK_BYTES:
-            self.feed_over_bytes = _largest_task([shard.n_bytes for shard in shards], n_workers)
-
-    def take(self, shard: Shard, summary: PartSummary) -> None:
-        """Remember a part; of what it counted, only the sum with all others."""
-        self._count(summary, 1)
-        kept = replace(summary, histogram=b"", lengths={})
-        self.summaries[shard.index][summary.index] = kept
-
-    def _count(self, summary: PartSummary, times: int) -> None:
-        if summary.screen == self.job.screen:
-            self.histogram.add_packed(summary.histogram, times)
-        for length_bin, n_texts in summary.lengths.items():
-            self.lengths[length_bin] += times * n_texts
-
-    def uncount(self, shards: Sequence[Shard]) -> None:
-        """Take shards that turned out to be bad from the sums again."""
-        for shard in shards:
-            for index in self.summaries[shard.index]:
-                summary = read_summary(part_path(self.job.folder, shard, index))
-                if summary is not None:
-                    self._count(summary, -1)
-
-    def stored_bytes(self, task: ScoreTask) -> int:
-        """Roughly how much of the stored pool a task was, for progress."""
-        if task.chunk is None:
-            return task.shard.n_bytes
-        return task.shard.n_bytes // max(1, len(self.summaries[task.shard.index]))
-
-    def iter_tasks(self) -> Iterator[ScoreTask]:
-        """Yield the tasks of all shards, in order."""
-        for shard in self.shards:
-            try:
-                yield from self._iter_shard(shard)
-            except ShardError as error:
-                self.errors.append(error)
-
-    def _iter_shard(self, shard: Shard) -> Iterator[ScoreTask]:
-        if shard.is_table:
-            from zipsel.readers import tables
-
-            chunks = tables.plan_chunks(
-                shard, self.job.reading, self.job.chunk_bytes, salvage=self.job.salvage
-            )
-            done = self._done(shard, range(len(chunks)))
-            yield from (ScoreTask(self.job, shard, c) for c in chunks if c.index not in done)
-        elif shard.seekable:
-            indexes = range(n_chunks(shard.n_bytes, self.job.chunk_bytes))
-            done = self._done(shard, indexes)
-            yield from (ScoreTask(self.job, shard, i) for i in indexes if i not in done)
-        else:
-            known = self._done_stream(shard)
-            if known is None:
-                return
-            if shard.n_bytes <= self.feed_over_bytes:
-                yield ScoreTask(self.job, shard, None, known)
-            else:
-                yield from self._feed(shard, known)
-
-    def _feed(self, shard: Shard, done: frozenset[int]) -> Iterator[ScoreTask]:
-        reading = self.job.reading
-        damage: list[str] = []
-        with open_raw(shard) as file:
-            pieces = iter_pieces(file, shard.path, shard.compression, zstd_long=reading.zstd_long)
-            if self.job.salvage:
-                pieces = until_damage(pieces, damage)
-            for chunk in cut_shard(
-                shard,
-                pieces,
-                self.job.reading,
-                chunk_bytes=self.job.chunk_bytes,
-                damage=damage if self.job.salvage else None,
-            ):
-                if chunk.index not in done:
-                    yield ScoreTask(self.job, shard, chunk, damage=damage[0] if damage else None)
-
-    def _usable(self, shard: Shard, index: int) -> PartSummary | None:
-        """The summary of a part that needs no work."""
-        if self.force:
-            return None
-        summary = read_summary(part_path(self.job.folder, shard, index))
-        if summary is None:
-            return None
-        wanted, has = self.job.screen, summary.screen
-        return summary if has is None or (wanted is not None and has <= wanted) else None
-
-    def _done(self, shard: Shard, indexes: range) -> frozenset[int]:
-        found = {i: summary for i in indexes if (summary := self._usable(shard, i)) is not None}
-        self._reuse(shard, found)
-        return frozenset(found)
-
-    def _reuse(self, shard: Shard, found: Mapping[int, PartSummary]) -> None:
-        for summary in found.values():
-            self.take(shard, summary)
-        self.n_reused += len(found)
-
-    def _done_stream(self, shard: Shard) -> frozenset[int] | None:
-        """Chunks of a stream that are done; None if all are."""
-        found: dict[int, PartSummary] = {}
-        while (summary := self._usable(shard, len(found))) is not None:
-            found[len(found)] = summary
-            if summary.final:
-                break
-        self._reuse(shard, found)
-        whole = bool(found) and found[len(found) - 1].final
-        return None if whole else frozenset(found)

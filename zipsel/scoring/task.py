@@ -11,12 +11,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import attrgetter
+from typing import NamedTuple
 
 from zipsel.pool.shards import Shard, check_unchanged, open_raw
-from zipsel.readers.csv_chunks import CsvChunk
 from zipsel.readers.decompress import iter_pieces, until_damage
 from zipsel.readers.json_rows import RowParser
-from zipsel.readers.lines import STRETCH_BYTES, LineChunk, read_chunk
+from zipsel.readers.lines import STRETCH_BYTES, read_chunk
 from zipsel.readers.rows import GroupChunk, Reading, RowBatch
 from zipsel.readers.text import TextChunk, cut_shard, iter_rows
 from zipsel.scorers import Scorer, Scores
@@ -59,24 +59,39 @@ class Job:
         return scorer
 
 
+class Turn(NamedTuple):
+    """Every ``step``-th chunk of a stream, from ``first`` on.
+
+    Workers that share a compressed shard each read all of it and score their own chunks:
+    decompressing costs a fraction of scoring, and no texts travel between processes.
+    """
+
+    first: int = 0
+    step: int = 1
+
+    def has(self, index: int) -> bool:
+        """Whether a chunk is among them."""
+        return index % self.step == self.first
+
+
 @dataclass(frozen=True)
 class ScoreTask:
-    """Score one chunk of a shard, or all chunks of a compressed one.
+    """Score one chunk of a shard, or every so-manieth chunk of a stream.
 
     Attributes:
         job: The run's settings.
         shard: The shard.
-        chunk: Number of a chunk to read from a plain file, rows that were read already, row
-            groups, or None for a stream from beginning to end.
+        chunk: Number of a chunk to read from a plain file, row groups, or None for a stream that
+            has to be read from its beginning.
         done: Chunks of the stream whose parts exist.
-        damage: What ended the stream that ``chunk`` was cut from, where it was salvaged.
+        turn: Of the stream, the chunks that are this task's.
     """
 
     job: Job
     shard: Shard
-    chunk: int | TextChunk | GroupChunk | None
+    chunk: int | GroupChunk | None
     done: frozenset[int] = field(default_factory=frozenset)
-    damage: str | None = None
+    turn: Turn = field(default_factory=Turn)
 
     def __str__(self) -> str:
         """Shard and place."""
@@ -87,9 +102,6 @@ class ScoreTask:
                 f"{self.shard.path}, row groups {self.chunk.first_group} to "
                 f"{self.chunk.end_group - 1}, from row {self.chunk.first_row}"
             )
-        if isinstance(self.chunk, LineChunk | CsvChunk):
-            start = self.chunk.offset
-            return f"{self.shard.path}, rows from byte {start} to {start + len(self.chunk.data)}"
         return f"{self.shard.path}, rows of chunk {self.chunk}"
 
 
@@ -104,10 +116,10 @@ def score_chunks(task: ScoreTask) -> list[PartSummary]:
     if isinstance(task.chunk, GroupChunk):
         return [_score_groups(task, task.chunk, scorer)]
     parser = RowParser(task.job.reading.text, task.job.reading.group_field)
-    damage = [task.damage] if task.damage else []
+    damage: list[str] = []
     summaries = []
     for index, stretches in groupby(_iter_stretches(task, damage), key=attrgetter("index")):
-        if index in task.done:
+        if index in task.done or not task.turn.has(index):
             continue
         part = _PartWriter(task, scorer, index)
         for stretch in stretches:
@@ -119,9 +131,6 @@ def score_chunks(task: ScoreTask) -> list[PartSummary]:
 def _iter_stretches(task: ScoreTask, damage: list[str]) -> Iterator[TextChunk]:
     """Lines of the task's chunks, as few at a time as are parsed at once."""
     shard, reading = task.shard, task.job.reading
-    if isinstance(task.chunk, LineChunk | CsvChunk):
-        yield task.chunk
-        return
     check_unchanged(shard)
     chunk_bytes = task.job.chunk_bytes
     with open_raw(shard) as file:

@@ -1,0 +1,81 @@
+"""How pass one shares a pool out among workers."""
+
+import gzip
+from dataclasses import dataclass, field
+
+import pytest
+from made_up import make_records, write_jsonl
+
+from zipsel.console.messages import Log
+from zipsel.engines.local import LocalEngine
+from zipsel.scorers.fused import FusedScorer
+from zipsel.scoring.fitting import open_profile, profile_key
+from zipsel.scoring.plan import score_job, score_pool
+from zipsel.scoring.run import Run
+from zipsel.scoring.settings import ScoreSettings
+from zipsel.storage.workdir import WorkDir
+
+
+@dataclass
+class Recording(LocalEngine):
+    """Runs tasks in this process as if by many workers, and remembers them."""
+
+    n_workers: int = 1
+    ran: list = field(default_factory=list)
+
+    def run(self, function, tasks):
+        for task in tasks:
+            self.ran.append(task)
+            yield task, function(task)
+
+
+@pytest.fixture
+def stream_pool(tmp_path, target, monkeypatch):
+    """One compressed shard of many chunks, as a job of scoring it into a folder of its own."""
+    monkeypatch.setattr(FusedScorer, "chunk_bytes", 3000)
+    lines = write_jsonl(tmp_path / "plain.jsonl", make_records(300)).read_bytes()
+    (tmp_path / "pool").mkdir()
+    (tmp_path / "pool" / "a.jsonl.gz").write_bytes(gzip.compress(lines))
+    settings = ScoreSettings(
+        pool=(str(tmp_path / "pool"),), target=(str(target),), work_dir=str(tmp_path / "work")
+    )
+    work_dir = WorkDir(settings.work_dir)
+    shards, _ = Run(settings, Log(quiet=True)).find_pool()
+    with work_dir.locked("fail"):
+        key, targets = profile_key(settings, shards)
+        path, profile = open_profile(settings, key, targets, shards, work_dir)
+
+    def job(folder):
+        job = score_job(settings, work_dir, path, profile, None)
+        return type(job)(**{**job.__dict__, "folder": str(tmp_path / folder)})
+
+    return shards, job
+
+
+def parts_below(folder):
+    return {path.name: path.read_bytes() for path in folder.rglob("*.parquet")}
+
+
+def test_workers_share_a_stream_without_its_texts_passing_between_processes(stream_pool, tmp_path):
+    shards, job = stream_pool
+    alone = score_pool(Recording(1), job("alone"), shards)
+    engine = Recording(3)
+    together = score_pool(engine, job("together"), shards)
+    assert [(task.chunk, task.turn) for task in engine.ran] == [
+        (None, (0, 3)),
+        (None, (1, 3)),
+        (None, (2, 3)),
+    ]
+    assert len(alone.parts) > 6
+    assert parts_below(tmp_path / "together") == parts_below(tmp_path / "alone")
+    assert (together.n_rows, together.n_bytes) == (alone.n_rows, alone.n_bytes) != (0, 0)
+    assert (together.lengths == alone.lengths).all()
+
+
+def test_what_one_of_several_workers_has_scored_of_a_stream_is_not_scored_again(stream_pool):
+    shards, job = stream_pool
+    score_pool(Recording(3), job("work"), shards)
+    again = Recording(3)
+    scores = score_pool(again, job("work"), shards)
+    assert again.ran == []
+    assert scores.n_reused == len(scores.parts)
