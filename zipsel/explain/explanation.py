@@ -19,7 +19,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from zipsel.errors import UsageError
 from zipsel.explain.factorize import (
@@ -210,18 +209,17 @@ def _explain_ngram(
     heads: Sequence[bytes],
     explanations: Sequence[Explanation],
 ) -> None:
-    batch = TextBatch.from_encoded(texts)
-    weights = scorer.position_weights(batch)
-    scores = scorer.score(batch)["alignment"].tolist()
-    starts = batch.offsets.tolist()
-    for explanation, head, score, start, end in zip(
-        explanations, heads, scores, starts[:-1], starts[1:], strict=True
-    ):
-        of_text: NDArray[np.float64] = weights[start:end].astype(np.float64)
-        explanation.ngram = score
-        explanation.weights = of_text[: len(head)].tolist()
+    """Fill in the component; a weight for every byte is made of the heads alone."""
+    for explanation, text, head in zip(explanations, texts, heads, strict=True):
+        total = float(scorer.sums(TextBatch.from_encoded([text]))[0])
+        # The n-grams that begin in the head reach past its end.
+        reach = TextBatch.from_encoded([text[: len(head) + scorer.parameters.n - 1]])
+        weights = scorer.position_weights(reach)[: len(head)].astype(np.float64)
+        explanation.ngram = total / max(1, len(text))
+        explanation.weights = weights.tolist()
         for span in explanation.spans:
-            span.ngram_bits = float(of_text[span.start : span.end].sum())
+            in_head = float(weights[span.start : span.end].sum())
+            span.ngram_bits = total - float(weights.sum()) if span.kind == "rest" else in_head
 
 
 def _combine(profile: Profile, explanation: Explanation) -> None:

@@ -59,6 +59,7 @@ def iter_lines(shard: Shard, offsets: NDArray[np.int64], reading: Reading) -> It
 
 
 def _cut_lines(pieces: Iterator[bytes], offsets: Iterable[int]) -> Iterator[bytes]:
+    """Yield the lines that begin at ascending offsets; each byte of a line is copied once."""
     held, start = b"", 0
     for offset in offsets:
         while start + len(held) <= offset:
@@ -67,11 +68,16 @@ def _cut_lines(pieces: Iterator[bytes], offsets: Iterable[int]) -> Iterator[byte
             if not held:
                 return
         position = offset - start
-        newline = held.find(b"\n", position)
-        while newline < 0 and (piece := next(pieces, b"")):
-            held, start, position = held[position:] + piece, offset, 0
-            newline = held.find(b"\n", len(held) - len(piece))
-        yield _clean(held[position : newline if newline >= 0 else len(held)], offset)
+        line: list[bytes] = []
+        while (newline := held.find(b"\n", position)) < 0:
+            line.append(held[position:])
+            start, position = start + len(held), 0
+            held = next(pieces, b"")
+            if not held:
+                break
+        else:
+            line.append(held[position:newline])
+        yield _clean(b"".join(line), offset)
 
 
 def _clean(line: bytes, offset: int) -> bytes:

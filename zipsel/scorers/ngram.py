@@ -18,6 +18,7 @@ instead of none, and normalization by length.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -74,17 +75,6 @@ def boundary_positions(offsets: NDArray[np.int64], n: int) -> NDArray[np.int64]:
     positions = offsets[1:, None] - np.arange(1, n)
     inside: NDArray[np.int64] = positions[positions >= offsets[:-1, None]]
     return inside
-
-
-def _cut_blocks(batch: TextBatch) -> list[tuple[int, int]]:
-    """Cut a batch into runs of texts of about ``_BLOCK_BYTES``, a longer text being one."""
-    blocks, first, ends = [], 0, batch.offsets[1:]
-    while first < len(batch):
-        limit = batch.offsets[first] + _BLOCK_BYTES
-        end = max(first + 1, int(np.searchsorted(ends, limit, side="right")))
-        blocks.append((first, end))
-        first = end
-    return blocks
 
 
 def count_ngrams(batch: TextBatch, parameters: NgramParameters) -> NDArray[np.int64]:
@@ -150,13 +140,11 @@ class NgramScorer:
     def position_weights(self, batch: TextBatch) -> NDArray[np.float32]:
         """The weight of the n-gram that begins at each byte, float32 ``(total bytes,)``.
 
-        0 where the n-gram would reach past its text. These are what ``score`` adds up.
+        0 where the n-gram would reach past its text. These are what ``sums`` adds up.
         """
         weights = np.empty(int(batch.offsets[-1]), np.float32)
-        for first, end in _cut_blocks(batch):
-            start, stop = int(batch.offsets[first]), int(batch.offsets[end])
-            hashes = np.empty(stop - start, np.uint64)
-            self._look_up(batch, first, end, hashes, weights[start:stop])
+        for start, of_block in self._iter_weights(batch):
+            weights[start : start + len(of_block)] = of_block
         return weights
 
     def buckets(self, batch: TextBatch) -> NDArray[np.int64]:
@@ -167,38 +155,41 @@ class NgramScorer:
         inside[boundary_positions(batch.offsets, self.parameters.n)] = False
         return hashes.view(np.int64)[inside]
 
-    def _look_up(
-        self,
-        batch: TextBatch,
-        first: int,
-        end: int,
-        hashes: NDArray[np.uint64],
-        weights: NDArray[np.float32],
-    ) -> None:
-        """Weights at every byte of the texts ``[first, end)``, by way of ``hashes``."""
-        start = int(batch.offsets[first])
-        bucket_words(words_at_every_byte(batch.buffer, start, len(hashes)), hashes, self.parameters)
-        # "wrap" changes nothing, every hash being in range, but "raise" would buffer.
-        self.weights.take(hashes.view(np.int64), out=weights, mode="wrap")
-        weights[boundary_positions(batch.offsets[first : end + 1] - start, self.parameters.n)] = 0
+    def _iter_weights(self, batch: TextBatch) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """Yield ``(start, position weights)`` of blocks of ``_BLOCK_BYTES``.
+
+        Blocks do not end where texts end, so that a long text takes no more memory than a short
+        one. The next block overwrites the weights.
+        """
+        total, n = int(batch.offsets[-1]), self.parameters.n
+        boundaries = np.sort(boundary_positions(batch.offsets, n))
+        hashes = np.empty(min(_BLOCK_BYTES, total), np.uint64)
+        weights = np.empty(len(hashes), np.float32)
+        for start in range(0, total, _BLOCK_BYTES):
+            of_block, words = weights[: total - start], hashes[: total - start]
+            view = words_at_every_byte(batch.buffer, start, len(words))
+            bucket_words(view, words, self.parameters)
+            # "wrap" changes nothing, every hash being in range, but "raise" would buffer.
+            self.weights.take(words.view(np.int64), out=of_block, mode="wrap")
+            low, high = np.searchsorted(boundaries, [start, start + len(words)])
+            of_block[boundaries[low:high] - start] = 0
+            yield start, of_block
+
+    def sums(self, batch: TextBatch) -> NDArray[np.float64]:
+        """Sum of the weights of each text's n-grams in bits, exact, float64 ``(n_records,)``."""
+        sums = np.zeros(len(batch))
+        filled = np.flatnonzero(batch.n_bytes)
+        starts = batch.offsets[:-1][filled]
+        for start, of_block in self._iter_weights(batch):
+            low = int(np.searchsorted(starts, start, side="right")) - 1
+            high = int(np.searchsorted(starts, start + len(of_block)))
+            within = np.maximum(starts[low:high] - start, 0)
+            sums[filled[low:high]] += np.add.reduceat(of_block, within, dtype=np.float64)
+        return sums
 
     def score(self, batch: TextBatch) -> Scores:
         """Alignment in bits per byte; 0 for an empty text."""
-        sums = np.zeros(len(batch))
-        filled = batch.n_bytes > 0
-        blocks = _cut_blocks(batch)
-        longest = max((int(batch.offsets[b] - batch.offsets[a]) for a, b in blocks), default=0)
-        hashes, weights = np.empty(longest, np.uint64), np.empty(longest, np.float32)
-        for first, end in blocks:
-            start, stop = int(batch.offsets[first]), int(batch.offsets[end])
-            if start == stop:
-                continue
-            of_block = weights[: stop - start]
-            self._look_up(batch, first, end, hashes[: stop - start], of_block)
-            inside = filled[first:end]
-            starts = batch.offsets[first:end][inside] - start
-            sums[first:end][inside] = np.add.reduceat(of_block, starts, dtype=np.float64)
-        return {"alignment": sums / np.maximum(batch.n_bytes, 1)}
+        return {"alignment": self.sums(batch) / np.maximum(batch.n_bytes, 1)}
 
     def state(self) -> State:
         """As ``Scorer.state``."""

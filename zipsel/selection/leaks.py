@@ -13,7 +13,7 @@ Only the examples' n-grams are kept, as 64-bit hashes of word numbers: memory fo
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
@@ -31,6 +31,10 @@ _SHORTEST_WORDS = 8
 _REMEMBERED = 4096
 
 _WORD = re.compile(r"\w+")
+_SPACE = re.compile(r"\s")
+
+#: Characters of a text whose words are held at once, about.
+_STRETCH_CHARACTERS = 1 << 20
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -71,6 +75,15 @@ def words_of(text: str) -> list[str]:
     return _WORD.findall(text.casefold())
 
 
+def _stretches(text: str) -> Iterator[str]:
+    """Cut a text at white space, so that the words of a long one are never held all at once."""
+    start = 0
+    while space := _SPACE.search(text, start + _STRETCH_CHARACTERS):
+        yield text[start : space.start()]
+        start = space.start()
+    yield text[start:]
+
+
 class LeakIndex:
     """Finds examples in texts.
 
@@ -97,7 +110,8 @@ class LeakIndex:
             length = min(rule.ngram, len(numbers))
             if length < min(_SHORTEST_WORDS, rule.ngram):
                 continue
-            hashes = np.unique(_hash_windows(numbers, length))
+            starts = np.arange(len(numbers) - length + 1)
+            hashes = np.unique(_hash_windows(numbers, length, starts))
             grams.setdefault(length, []).append((hashes, len(self._places)))
             self._places.append((source, number))
             totals.append(len(hashes))
@@ -116,7 +130,12 @@ class LeakIndex:
         if copy is not None:
             return Leak(self.sources[copy[0]], copy[1], 1.0)
         get = self._numbers.get
-        numbers = np.array([get(word, 0) for word in words_of(text)], np.uint64)
+        numbers = np.concatenate(
+            [
+                np.array([get(word, 0) for word in words_of(stretch)], np.uint64)
+                for stretch in _stretches(text)
+            ]
+        )
         best: Leak | None = None
         for length, (hashes, examples) in self._tables.items():
             if len(numbers) < length:
@@ -148,7 +167,7 @@ class LeakIndex:
         known = np.convolve(numbers != 0, np.ones(length, np.int64), "valid") == length
         if not known.any():
             return []
-        found = np.unique(_hash_windows(numbers, length)[known])
+        found = np.unique(_hash_windows(numbers, length, np.flatnonzero(known)))
         starts = np.searchsorted(hashes, found, side="left")
         ends = np.searchsorted(hashes, found, side="right")
         hits = [examples[a:b] for a, b in zip(starts.tolist(), ends.tolist(), strict=True) if a < b]
@@ -160,15 +179,21 @@ class LeakIndex:
 
 
 def _digest(text: str) -> bytes:
-    return blake2b(normalize(text).encode(), digest_size=16).digest()
+    digest, gap = blake2b(digest_size=16), b""
+    for stretch in _stretches(text):
+        if normalized := normalize(stretch):
+            digest.update(gap + normalized.encode())
+            gap = b" "
+    return digest.digest()
 
 
-def _hash_windows(numbers: NDArray[np.uint64], length: int) -> NDArray[np.uint64]:
-    """Hash of each run of ``length`` words, uint64 ``(n_words - length + 1,)``."""
-    n_windows = len(numbers) - length + 1
-    hashes = np.zeros(n_windows, np.uint64)
+def _hash_windows(
+    numbers: NDArray[np.uint64], length: int, starts: NDArray[np.int64]
+) -> NDArray[np.uint64]:
+    """Hash of each run of ``length`` words that begins at one of ``starts``, uint64."""
+    hashes = np.zeros(len(starts), np.uint64)
     for i in range(length):
-        hashes = (hashes ^ numbers[i : i + n_windows]) * _MULTIPLIER
+        hashes = (hashes ^ numbers[starts + i]) * _MULTIPLIER
         hashes ^= hashes >> np.uint64(29)
     return hashes
 
