@@ -1,10 +1,25 @@
 """Choose language-model training data by compression.
 
-zipsel streams a pool of JSONL, Parquet, Arrow or CSV shards past a set of target examples and
-keeps what a compressor that has seen the target finds cheapest: ZIP-FIT's idea (arXiv 2410.18194)
-with a scorer that costs O(text) instead of O(text x targets). See README.md for the commands.
+zipsel scores every record of a pool by how well a code made from target examples compresses it
+(ZIP-FIT's idea, arXiv 2410.18194), and writes the subset that teaches the target best. README.md
+has the commands; ``Scorer`` and ``select`` are the same from Python.
 
-From Python: ``Scorer`` scores texts and tables, ``select`` does what the command does.
+The map, in the order in which a record passes; a folder imports only from folders above it:
+
+* ``texts``, ``errors``: a batch of texts in one buffer; everything a run can end with
+* ``console``: messages and progress on standard error
+* ``storage``: bytes on this machine and behind URLs, staged files, the work directory
+* ``pool``: which files there are, and their formats
+* ``engines``: run a function over tasks: processes, Ray
+* ``scorers``: fit a scorer to the target, score texts
+* ``readers``: one shard → batches of rows; rows again by their places
+* ``explain``: why a text scores as it does
+* ``scoring``: pass one: fit, plan chunks, score them into sidecar parts
+* ``selection``: pass two: rank, fetch candidates, take until the budget is full
+* ``output``: subset, scores, manifest: whole files or none
+* ``evaluation``: what a subset is worth to held-out examples
+* ``report``: the numbers of a run, and the same for people
+* ``commands``, ``api``, ``cli``: what each command does; from Python; from the command line
 """
 
 from __future__ import annotations
