@@ -32,6 +32,47 @@ from zipsel.scoring.task import Job, ScoreTask, Turn, score_chunks
 from zipsel.storage.workdir import WorkDir, digest_of
 from zipsel.texts import CHUNK_BYTES
 
+#: Called with (rows, text bytes, shard bytes) after each task.
+Advance = Callable[[int, int, int], None]
+
+
+#: How much longer than an even load the fullest worker's may be.
+_LATE = 1.25
+
+
+@dataclass
+class PoolScores:
+    """The sidecar of a pool.
+
+    Attributes:
+        parts: In order of shard and chunk.
+        bad_shards: Files that were skipped, or damaged and salvaged.
+        n_reused: Parts that were there already.
+        histogram: Alignments of the parts that were scored with the run's own threshold.
+        lengths: Accepted texts in each bin of ``histogram.length_bins``.
+    """
+
+    parts: list[Part]
+    bad_shards: list[ShardError] = field(default_factory=list)
+    n_reused: int = 0
+    histogram: Histogram = field(default_factory=Histogram)
+    lengths: NDArray[np.int64] = field(default_factory=lambda: np.zeros(N_LENGTH_BINS, np.int64))
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of the pool, accepted and refused."""
+        return sum(part.summary.n_rows for part in self.parts)
+
+    @property
+    def n_rejected(self) -> int:
+        """Refused rows."""
+        return sum(part.summary.n_rejected for part in self.parts)
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of accepted text."""
+        return sum(part.summary.n_bytes for part in self.parts)
+
 
 def score_shards(
     run: Run,
@@ -43,20 +84,23 @@ def score_shards(
     """Score shards as a stage of a run, with its progress.
 
     Raises:
-        BadShards: As ``score_pool``.
+        BadShards: Naming every shard that cannot be read, after all others are scored, unless
+            such shards are to be skipped.
     """
     settings, stored_bytes = run.settings, sum(shard.n_bytes for shard in shards)
     with run.stage("score"), run.log.progress("scoring", stored_bytes) as progress:
-        return score_pool(
+        scores = score_pool(
             engine,
             job,
             shards,
-            skip_bad=settings.on_bad_file != "stop",
             force=run.force,
             advance=progress.advance,
             score=_scoring_of(settings, job, shards),
             wanted=wanted,
         )
+    if scores.bad_shards and settings.on_bad_file == "stop":
+        raise BadShards(sorted(scores.bad_shards, key=lambda error: error.shard))
+    return scores
 
 
 def _scoring_of(
@@ -95,53 +139,11 @@ def score_job(
     )
 
 
-#: Called with (rows, text bytes, shard bytes) after each task.
-Advance = Callable[[int, int, int], None]
-
-#: How much longer than an even load the fullest worker's may be.
-_LATE = 1.25
-
-
-@dataclass
-class PoolScores:
-    """The sidecar of a pool.
-
-    Attributes:
-        parts: In order of shard and chunk.
-        bad_shards: Files that were skipped, or damaged and salvaged.
-        n_reused: Parts that were there already.
-        histogram: Alignments of the parts that were scored with the run's own screen.
-        lengths: Accepted texts in each bin of ``bins.length_bins``.
-    """
-
-    parts: list[Part]
-    bad_shards: list[ShardError] = field(default_factory=list)
-    n_reused: int = 0
-    histogram: Histogram = field(default_factory=Histogram)
-    lengths: NDArray[np.int64] = field(default_factory=lambda: np.zeros(N_LENGTH_BINS, np.int64))
-
-    @property
-    def n_rows(self) -> int:
-        """Rows of the pool, accepted and refused."""
-        return sum(part.summary.n_rows for part in self.parts)
-
-    @property
-    def n_rejected(self) -> int:
-        """Refused rows."""
-        return sum(part.summary.n_rejected for part in self.parts)
-
-    @property
-    def n_bytes(self) -> int:
-        """Bytes of accepted text."""
-        return sum(part.summary.n_bytes for part in self.parts)
-
-
 def score_pool(
     engine: Engine,
     job: Job,
     shards: Sequence[Shard],
     *,
-    skip_bad: bool = False,
     force: bool = False,
     advance: Advance = lambda *_: None,
     score: Callable[[ScoreTask], list[PartSummary]] = score_chunks,
@@ -153,14 +155,13 @@ def score_pool(
         engine: Where tasks run.
         job: What they do.
         shards: The pool.
-        skip_bad: Go on without shards that cannot be read.
         force: Score everything again.
         advance: Progress.
         score: What is done with each task.
         wanted: Which tasks are done; others are left to other processes.
 
-    Raises:
-        BadShards: Naming every shard that cannot be read, after all others are done.
+    Returns:
+        The scores of all shards that can be read; ``bad_shards`` names the others.
     """
     tally = _Tally(job)
     plan = _Plan(job, shards, force, engine.n_workers, tally)
@@ -177,8 +178,6 @@ def score_pool(
             n_bytes = sum(summary.n_bytes for summary in result)
             advance(n_rows, n_bytes, tally.stored_bytes(task))
     bad = errors | {error.shard: error for error in plan.errors}
-    if bad and not skip_bad:
-        raise BadShards(sorted(bad.values(), key=lambda error: error.shard))
     tally.take_back([shard for shard in shards if shard.path in bad])
     parts: list[Part] = []
     for shard in shards:
