@@ -19,9 +19,10 @@ from msgspec.structs import replace
 
 from zipsel.errors import ShardError, UsageError
 from zipsel.pool.shards import Shard, open_shard
-from zipsel.readers import tables, text
+from zipsel.readers import iter_shard, reader_of
 from zipsel.readers.decompress import iter_pieces
 from zipsel.readers.json_rows import RowParser
+from zipsel.readers.jsonl import iter_rows
 from zipsel.readers.lines import cut_lines, iter_whole_lines
 from zipsel.readers.row_text import take_text
 from zipsel.readers.rows import Reading, RowBatch, RowError, TextSpec, parse_template
@@ -44,7 +45,7 @@ def _account(chunks: object) -> list[tuple[object, ...]]:
     parser = RowParser(_FIELD, _READING.group_field)
     account: list[tuple[object, ...]] = []
     for chunk in chunks:  # type: ignore[attr-defined]
-        for rows in text.iter_rows(chunk, parser, _READING):
+        for rows in iter_rows(chunk, parser, _READING):
             _check_batch(rows)
             texts = dict(zip(rows.accepted.tolist(), rows.texts.iter_texts(), strict=True))
             account += [
@@ -107,30 +108,37 @@ def _read_table(data: bytes, suffix: str) -> None:
     with _written(data, suffix) as path:
         for reading in (_READING, replace(_READING, text=TextSpec("template", "{meta.a} {kind}"))):
             try:
-                for rows in tables.iter_shard(open_shard(path, 0), reading):
+                for rows in iter_shard(open_shard(path, 0), reading):
                     _check_batch(rows)
             except ShardError:
                 continue
 
 
 def csv(data: bytes) -> None:
-    """Any bytes, in any pieces and chunks: the same account of all rows, or the same refusal."""
-    step = 1 + (len(data) * 7) % 97
-    pieces = [data[i : i + step] for i in range(0, len(data), step)]
+    """Any bytes, in chunks of any size: the same account of all rows, or the same refusal."""
     with _written(data, ".csv") as path:
         try:
             shard = open_shard(path, 0)
         except ShardError:
             return
-        assert _account_csv(shard, [data], CHUNK_BYTES) == _account_csv(shard, pieces, step)
+        small = 1 + (len(data) * 7) % 97
+        assert _account_of(shard, CHUNK_BYTES) == _account_of(shard, small)
 
 
-def _account_csv(shard: Shard, pieces: list[bytes], chunk_bytes: int) -> object:
-    chunks = text.cut_shard(shard, iter(pieces), _READING, chunk_bytes=chunk_bytes)
+def _account_of(shard: Shard, chunk_bytes: int) -> object:
+    """Text or reason of every row, or why the shard is refused."""
+    reader = reader_of(shard)
+    found: list[object] = []
     try:
-        return _account(chunks)
+        for chunk in reader.cut(shard, _READING, chunk_bytes):
+            for rows in reader.read(shard, chunk, _READING):
+                _check_batch(rows)
+                texts = rows.texts.iter_encoded()
+                for i in range(rows.n_rows):
+                    found.append(rows.rejects[i] if i in rows.rejects else next(texts))
     except ShardError as error:
         return str(error)
+    return found
 
 
 @contextmanager

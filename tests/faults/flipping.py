@@ -10,6 +10,7 @@ from zipsel.errors import ShardError
 from zipsel.pool.shards import open_shard
 from zipsel.readers import parquet as reader
 from zipsel.readers.rows import Reading
+from zipsel.texts import CHUNK_BYTES
 
 
 def read_flipped(data, offset, path):
@@ -20,8 +21,8 @@ def read_flipped(data, offset, path):
     n_rows = 0
     try:
         shard = open_shard(str(path), 0)
-        for chunk in reader.plan_chunks(reader.open_parquet(shard)):
-            for rows in reader.iter_rows(shard, chunk, Reading()):
+        for chunk in reader.READER.plan(shard, Reading(), CHUNK_BYTES):
+            for rows in reader.READER.read(shard, chunk, Reading()):
                 n_rows += rows.n_rows
     except ShardError:
         return -1

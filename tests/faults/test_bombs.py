@@ -10,7 +10,9 @@ import pytest
 from faults import flipping
 from faults.faulty import compress, make_records, write_records
 from zipsel.pool.shards import open_shard
-from zipsel.readers.parquet import open_parquet, plan_chunks
+from zipsel.readers.parquet import READER
+from zipsel.readers.rows import Reading
+from zipsel.texts import CHUNK_BYTES
 
 #: Half a GiB, far below what any of the bombs decodes to. 4 KiB of zstd, which are decoded at once,
 #: hold up to 128 MiB, and take three times that on their way.
@@ -128,5 +130,5 @@ def test_a_chunk_of_row_groups_without_values_ends_after_a_million_rows(tmp_path
     pq.write_table(
         pa.table({"text": pa.nulls(3_000_000, pa.string())}), path, row_group_size=250_000
     )
-    chunks = plan_chunks(open_parquet(open_shard(str(path), 0)))
-    assert [(chunk.first_group, chunk.end_group) for chunk in chunks] == [(0, 5), (5, 10), (10, 12)]
+    chunks = READER.plan(open_shard(str(path), 0), Reading(), CHUNK_BYTES)
+    assert [chunk.place for chunk in chunks] == [(0, 5), (5, 10), (10, 12)]

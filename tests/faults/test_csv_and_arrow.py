@@ -47,7 +47,7 @@ BAD_FILES = {
         f"row 5 (byte {13 + len(lines(5))}): a quote is opened and never closed",
     ),
     "open-header.csv": (b'id,"text\n', "row 0 (byte 0): a quote is opened and never closed"),
-    "empty.arrow": (b"", "is empty, without an Arrow schema; write it again"),
+    "empty.arrow": (b"", "is empty, without Arrow data; write it again"),
     "old.feather": (b"FEA1....", "holds Feather version 1 where its suffix says Arrow"),
     "lines.arrow": (b'{"text": "a"}', "holds text where its suffix says Arrow; rename it"),
     "file.jsonl": (FILE, "holds Arrow where its suffix says text; rename it"),

@@ -45,7 +45,7 @@ BAD_FILES = {
     "other.jsonl.zst": (gzip.compress(b"x"), "holds gzip where its suffix says zstd; rename it"),
     "lines.parquet": (b'{"text": "a"}', "holds text where its suffix says Parquet; rename it"),
     "table.jsonl": (b"PAR1....", "holds Parquet where its suffix says text; rename it"),
-    "empty.parquet": (b"", "is empty, without a Parquet footer; write it again"),
+    "empty.parquet": (b"", "is empty, without Parquet data; write it again"),
     "footless.parquet": (b"PAR1" + b"x" * 50, "no readable Parquet footer: "),
     "array.json": (b' [{"text": "a"}]', "is one JSON array, not one object a line; convert it: jq"),
     "cut.jsonl.gz": (gzip.compress(b"x" * 999)[:-9], "truncated: the last gzip member has no end"),

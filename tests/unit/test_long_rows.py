@@ -60,7 +60,7 @@ def test_a_line_of_many_pieces_is_joined_once(tmp_path, monkeypatch):
     line = b'{"text": "' + b"x" * 200_000 + b'"}'
     data = b"short\n" + line + b"\nnext\n" + line
     pieces = [Piece(data[i : i + 100]) for i in range(0, len(data), 100)]
-    monkeypatch.setattr("zipsel.readers.fetch.iter_pieces", lambda *_, **__: iter(pieces))
+    monkeypatch.setattr("zipsel.readers.decompress.iter_pieces", lambda *_, **__: iter(pieces))
     offsets = [0, 6, 7 + len(line), 12 + len(line)]
     shard = open_shard(str(path), 0)
     assert list(iter_lines(shard, np.array(offsets), Reading())) == [b"short", line, b"next", line]

@@ -10,7 +10,7 @@ from made_up import make_records, write_jsonl
 from zipsel.commands.score import run_score
 from zipsel.console.messages import Log
 from zipsel.engines.local import LocalEngine
-from zipsel.readers import fetch
+from zipsel.readers import jsonl
 from zipsel.scorers.fused import FusedScorer
 from zipsel.scoring.run import Run
 from zipsel.scoring.settings import ScoreOutput, ScoreSettings
@@ -23,9 +23,9 @@ def test_a_compressed_shard_of_many_parts_is_fetched_from_once(tmp_path, monkeyp
     plain = write_jsonl(tmp_path / "plain.jsonl", records).read_bytes()
     (tmp_path / "pool").mkdir()
     (tmp_path / "pool" / "a.jsonl.gz").write_bytes(gzip.compress(plain))
-    opened = []
-    open_raw = fetch.open_raw
-    monkeypatch.setattr(fetch, "open_raw", lambda shard: opened.append(shard) or open_raw(shard))
+    taken = []
+    take = jsonl.READER.take
+    monkeypatch.setattr(jsonl.READER, "take", lambda *call: taken.append(call) or take(*call))
     settings = ScoreSettings(
         pool=(str(tmp_path / "pool"),), target=(str(target),), work_dir=str(tmp_path / "work")
     )
@@ -36,7 +36,7 @@ def test_a_compressed_shard_of_many_parts_is_fetched_from_once(tmp_path, monkeyp
     )
     scores = run_score(Run(settings, Log(quiet=True), stdout=stdout), LocalEngine(1), output)
     assert len(scores.parts) > 5
-    assert len(opened) == (0 if kind == "parquet" else 1)
+    assert len(taken) == (0 if kind == "parquet" else 1)
     if kind == "lines":
         assert [json.loads(line)["id"] for line in stdout.getvalue().splitlines()] == [
             record["id"] for record in records

@@ -17,7 +17,7 @@ from zipsel.pool.formats import STDIN
 from zipsel.readers.fetch import iter_found, parse_record, read_record
 from zipsel.readers.row_text import check_text
 from zipsel.readers.rows import Reading
-from zipsel.readers.target import TARGET_FORMATS, read_target
+from zipsel.readers.target import read_target
 from zipsel.report.runs import FinishedRun, open_run
 from zipsel.report.shown import Strip
 from zipsel.report.strips import ngram_length, strip_of
@@ -101,7 +101,7 @@ def explain(
 
 def _input_paths(settings: ExplainSettings, run: FinishedRun | None) -> list[str]:
     """Every file that is read: those of the run, or profile and target, and the records' shards."""
-    found = [shard.path for shard in find_shards(settings.target, TARGET_FORMATS)[0]]
+    found = [shard.path for shard in find_shards(settings.target, for_target=True)[0]]
     found += [parse_record(name)[0] for name in settings.records]
     if settings.profile is not None:
         found.append(settings.profile)

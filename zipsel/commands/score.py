@@ -86,7 +86,7 @@ def _is_dealt(dealt: Deal | None, task: ScoreTask) -> bool:
     """Whether a task is among this process's."""
     if dealt is None or task.chunk is None:
         return True
-    return dealt.has(task.shard, task.chunk if isinstance(task.chunk, int) else task.chunk.index)
+    return dealt.has(task.shard, task.chunk.index)
 
 
 def _check_output(output: ScoreOutput, inputs: Inputs, stdout: IO[bytes]) -> None:

@@ -18,7 +18,7 @@ from zipsel.output.place import Output
 from zipsel.output.subset import SubsetWriter
 from zipsel.pool.formats import resolve_format
 from zipsel.pool.shards import Shard
-from zipsel.readers.schemas import schema_errors
+from zipsel.readers import schema_errors
 from zipsel.report.build import build_report
 from zipsel.report.card import FILE_NAME as CARD_FILE
 from zipsel.report.card import data_pattern, write_card
@@ -67,7 +67,7 @@ def run_select(
             select.output, select.format, {shard.format for shard in shards}
         )
         if format_name == "parquet":
-            errors = schema_errors(shards)
+            errors = schema_errors(shards, settings.reading)
             shards = run.leave_out(errors, shards)
             missing.extend(errors)
     # Leaving, workers end before the lock goes and what they left is swept away.

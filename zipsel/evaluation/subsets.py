@@ -32,9 +32,9 @@ from zipsel.evaluation.ppm import (
 from zipsel.evaluation.verdicts import Evaluation, Judge, Judged, JudgedRandom
 from zipsel.pool.finding import find_shards
 from zipsel.pool.shards import Shard
+from zipsel.readers import iter_shard
 from zipsel.readers.rows import Reading
 from zipsel.readers.target import read_target
-from zipsel.readers.whole import iter_shard
 
 #: The judge reads about 1 MB a second and needs up to 16 bytes of memory for each.
 DEFAULT_MAX_BYTES = 16 << 20

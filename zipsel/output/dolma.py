@@ -30,7 +30,7 @@ def check_shards(shards: Sequence[Shard]) -> None:
         UsageError: If one is no JSONL.
     """
     for shard in shards:
-        if shard.format != "jsonl":
+        if shard.is_table:
             raise UsageError(
                 f"{shard.path}: Dolma's documents are JSON lines, not {shard.format}; "
                 "leave out --format dolma"

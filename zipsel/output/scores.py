@@ -93,7 +93,7 @@ def _write_lines(run: Run, parts: Sequence[Part], add_field: str) -> None:
         if shard.is_table:
             lines = (
                 msgspec.json.encode(row, enc_hook=str)
-                for table in fetch.iter_tables(shard, rows)
+                for table in fetch.iter_tables(shard, rows, run.settings.reading)
                 for row in table.to_pylist()
             )
         else:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 
 from zipsel.errors import ShardError, UsageError
 from zipsel.pool import hf_datasets
 from zipsel.pool.formats import (
     FOREIGN_COMPRESSIONS,
-    FORMATS,
-    POOL_FORMATS,
     STDIN,
+    known_suffixes,
     split_suffix,
-    suffixes_of,
+    suffix_list,
 )
 from zipsel.pool.shards import Shard, open_shard
 from zipsel.storage import remote
@@ -28,11 +27,15 @@ _NOT_SHARDS = frozenset(
 
 
 def find_shards(
-    patterns: Sequence[str], formats: Iterable[str] = POOL_FORMATS
+    patterns: Sequence[str], *, for_target: bool = False
 ) -> tuple[list[Shard], list[ShardError]]:
     """Find the files that patterns name, in the order given, directories sorted by path.
 
     A file named twice is read once. Every bad file is reported, not the first alone.
+
+    Args:
+        patterns: Files, directories, patterns and URLs.
+        for_target: Whether formats are accepted that targets alone are made of.
 
     Returns:
         The shards, and an error for each name under which no readable file stands.
@@ -41,31 +44,33 @@ def find_shards(
     errors: list[ShardError] = []
     seen: set[str] = set()
     for pattern in patterns:
-        for path in _expand(pattern, frozenset(formats), errors):
+        for path in _expand(pattern, for_target, errors):
             real = os.path.realpath(path)
             if real in seen:
                 continue
             seen.add(real)
             try:
-                shards.append(open_shard(path, len(shards), formats))
+                shards.append(open_shard(path, len(shards), for_target=for_target))
             except ShardError as error:
                 errors.append(error)
     return shards, errors
 
 
-def _expand(pattern: str, formats: frozenset[str], errors: list[ShardError]) -> list[str]:
+def _expand(pattern: str, for_target: bool, errors: list[ShardError]) -> list[str]:
     """The files behind one argument; what is wrong with it is appended to ``errors``."""
     if remote.is_remote(pattern):
         try:
-            return remote.expand(pattern, lambda name: _is_shard_name(name, formats))
+            return remote.expand(pattern, lambda name: _is_shard_name(name, for_target))
         except ShardError as error:
             errors.append(error)
             return []
     if os.path.isdir(pattern):
         n_errors = len(errors)
-        paths = sorted(_walk(pattern, formats, errors))
+        paths = sorted(_walk(pattern, for_target, errors))
         if not paths and len(errors) == n_errors:
-            errors.append(ShardError(pattern, f"no file below it ends in {suffixes_of(formats)}"))
+            errors.append(
+                ShardError(pattern, f"no file below it ends in {suffix_list(for_target)}")
+            )
         return paths
     if os.path.lexists(pattern):
         return [pattern]
@@ -76,7 +81,7 @@ def _expand(pattern: str, formats: frozenset[str], errors: list[ShardError]) -> 
     return paths
 
 
-def _walk(directory: str, formats: frozenset[str], errors: list[ShardError]) -> Iterator[str]:
+def _walk(directory: str, for_target: bool, errors: list[ShardError]) -> Iterator[str]:
     """Shards below a directory; hidden and underscored names and known by-products are not."""
     visited: set[str] = set()
 
@@ -89,21 +94,20 @@ def _walk(directory: str, formats: frozenset[str], errors: list[ShardError]) -> 
             directories.clear()
             continue
         visited.add(real)
-        if "arrow" in formats:
-            errors.extend(hf_datasets.missing_files(parent, names))
+        errors.extend(hf_datasets.missing_files(parent, names))
         directories[:] = sorted(name for name in directories if name[0] not in "._")
         for name in names:
-            if _is_shard_name(name, formats):
+            if _is_shard_name(name, for_target):
                 yield os.path.join(parent, name)
 
 
-def would_find(pattern: str, path: str, formats: Iterable[str] = POOL_FORMATS) -> bool:
+def would_find(pattern: str, path: str, *, for_target: bool = False) -> bool:
     """Whether ``find_shards`` would take a file of this path, once it is there, for a shard.
 
     Args:
         pattern: As ``find_shards`` takes it.
         path: Of a file that need not exist.
-        formats: As ``find_shards`` takes them.
+        for_target: As for ``find_shards``.
     """
     local, place = remote.local_path(pattern), remote.local_path(path)
     if (local is None) != (place is None):
@@ -118,10 +122,10 @@ def would_find(pattern: str, path: str, formats: Iterable[str] = POOL_FORMATS) -
         return False
     if remote.is_remote(pattern):
         found = place.startswith(local + "/")
-        return found and _is_shard_name(os.path.basename(place), frozenset(formats))
+        return found and _is_shard_name(os.path.basename(place), for_target)
     *folders, name = os.path.relpath(os.path.realpath(place), os.path.realpath(local)).split("/")
     hidden = any(folder[0] in "._" for folder in folders)  # ".." among them
-    return not hidden and _is_shard_name(name, frozenset(formats))
+    return not hidden and _is_shard_name(name, for_target)
 
 
 def _names_of(path: str) -> list[str]:
@@ -139,24 +143,25 @@ def _matches(pattern: list[str], names: list[str]) -> bool:
     return not hidden and fnmatchcase(names[0], pattern[0]) and _matches(pattern[1:], names[1:])
 
 
-def _is_shard_name(name: str, formats: frozenset[str]) -> bool:
+def _is_shard_name(name: str, for_target: bool) -> bool:
     return (
         name[:1] not in "._"
         and name not in _NOT_SHARDS
         and not hf_datasets.is_cache(name)
-        and _looks_like_shard(name, formats)
+        and _looks_like_shard(name, for_target)
     )
 
 
-def _looks_like_shard(name: str, formats: frozenset[str]) -> bool:
+def _looks_like_shard(name: str, for_target: bool) -> bool:
     """Whether a file in a directory is meant: also one in a compression that is not read.
 
     It is refused later, by name; passing it over would lose its rows in silence.
     """
     stem, suffix = os.path.splitext(name.lower())
     if suffix in FOREIGN_COMPRESSIONS:
-        return os.path.splitext(stem)[1] in FORMATS
-    return split_suffix(name)[0] in formats
+        return os.path.splitext(stem)[1] in known_suffixes(True)
+    kind, _ = split_suffix(name)
+    return kind is not None and (for_target or not kind.is_target_only)
 
 
 def refuse_stdin_among(patterns: Sequence[str]) -> None:

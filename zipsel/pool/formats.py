@@ -1,135 +1,210 @@
-"""Formats of input files and of the subset: by suffix, by first bytes, by option."""
+"""The format table: what input files there are, how they are told apart, who reads them.
+
+A format is one row here and one file in ``zipsel/readers``. The suffix says what a file is; its
+first bytes must agree. Text may be compressed as a whole, tables never are.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
 
 from zipsel.errors import ShardError, UsageError
 
 STDIN = "-"
 
-_COMPRESSIONS = {".gz": "gz", ".zst": "zst"}
 
-#: Suffix → format.
+@dataclass(frozen=True)
+class Format:
+    """One kind of input file.
+
+    Attributes:
+        name: What shards and messages call it.
+        suffixes: Endings of its files' names, lower case.
+        reader: ``module:name`` of its ``zipsel.readers.Reader``.
+        title: What messages call its bytes.
+        magics: How its files begin; empty for text.
+        is_table: Whether its rows are Arrow rows, found by row number, instead of JSON lines,
+            found by byte offset.
+        is_splittable: Whether a worker can begin in the middle of an uncompressed file.
+        is_packed: Whether it compresses inside.
+        is_target_only: Whether no pool is made of it.
+        written_as: The format in which a subset of it is written by default.
+        is_output: Whether a subset can be written in it.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    reader: str
+    title: str = "text"
+    magics: tuple[bytes, ...] = ()
+    is_table: bool = False
+    is_splittable: bool = False
+    is_packed: bool = False
+    is_target_only: bool = False
+    written_as: Literal["jsonl", "parquet"] = "jsonl"
+    is_output: bool = False
+
+
 FORMATS = {
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".json": "jsonl",
-    ".parquet": "parquet",
-    ".arrow": "arrow",
-    ".feather": "arrow",
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".txt": "txt",
+    one.name: one
+    for one in (
+        Format(
+            "jsonl",
+            (".jsonl", ".ndjson", ".json"),
+            "zipsel.readers.jsonl:READER",
+            is_splittable=True,
+            is_output=True,
+        ),
+        Format(
+            "parquet",
+            (".parquet",),
+            "zipsel.readers.parquet:READER",
+            "Parquet",
+            (b"PAR1",),
+            is_table=True,
+            is_splittable=True,
+            is_packed=True,
+            written_as="parquet",
+            is_output=True,
+        ),
+        Format(
+            "arrow",
+            (".arrow", ".feather"),
+            "zipsel.readers.arrow:READER",
+            "Arrow",
+            (b"ARROW1", b"\xff\xff\xff\xff"),
+            is_table=True,
+            is_splittable=True,
+            written_as="parquet",
+        ),
+        Format("csv", (".csv",), "zipsel.readers.csv:READER"),
+        Format("tsv", (".tsv",), "zipsel.readers.csv:READER"),
+        Format("txt", (".txt",), "zipsel.readers.txt:READER", is_target_only=True),
+    )
 }
 
-#: What a pool may be made of.
-POOL_FORMATS = ("jsonl", "parquet", "arrow", "csv", "tsv")
 
-#: Files of columns, cut at row groups or record batches; never compressed as a whole.
-TABLE_FORMATS = frozenset({"parquet", "arrow"})
+@dataclass(frozen=True)
+class Compression:
+    """A compression of whole text files.
 
-DELIMITED_FORMATS = frozenset({"csv", "tsv"})
+    Attributes:
+        name: What shards call it, and the suffix of written files.
+        suffixes: Endings of names, after the format's.
+        title: What messages call it.
+        magic: How its files begin.
+    """
 
-_MAGIC = {
-    b"\x1f\x8b": "gzip",
-    b"\x28\xb5\x2f\xfd": "zstd",
-    b"PAR1": "Parquet",
-    b"PK\x03\x04": "zip",
-    b"BZh": "bzip2",
-    b"\xfd7zXZ": "xz",
-    b"ARROW1": "Arrow",
-    b"\xff\xff\xff\xff": "Arrow",
-    b"FEA1": "Feather version 1",
-}
+    name: str
+    suffixes: tuple[str, ...]
+    title: str
+    magic: bytes
+
+
+COMPRESSIONS = (
+    Compression("gz", (".gz",), "gzip", b"\x1f\x8b"),
+    Compression("zst", (".zst",), "zstd", b"\x28\xb5\x2f\xfd"),
+)
 
 #: Suffixes of compressed files that are not read.
 FOREIGN_COMPRESSIONS = frozenset({".bz2", ".xz", ".lz4", ".br", ".zip", ".snappy", ".lzma"})
 
-_COMPRESSION_NAMES = {"gz": "gzip", "zst": "zstd"}
+#: First bytes of files that are not read, by what they are.
+_FOREIGN_MAGICS = {
+    b"PK\x03\x04": "zip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ": "xz",
+    b"FEA1": "Feather version 1",
+}
 
-_TABLE_NAMES = {"parquet": "Parquet", "arrow": "Arrow"}
 
-
-def split_suffix(path: str) -> tuple[str | None, str]:
+def split_suffix(path: str) -> tuple[Format | None, str]:
     """Return ``(format, compression)`` of a file name; the format is None where it is unknown."""
     stem, suffix = os.path.splitext(path.lower())
-    compression = _COMPRESSIONS.get(suffix, "")
+    compression = next((one.name for one in COMPRESSIONS if suffix in one.suffixes), "")
     if compression:
         suffix = os.path.splitext(stem)[1]
-    known = FORMATS.get(suffix)
-    return (None if compression and known in TABLE_FORMATS else known), compression
+    known = next((one for one in FORMATS.values() if suffix in one.suffixes), None)
+    if known is not None and compression and known.magics:
+        return None, compression
+    return known, compression
 
 
-def check_magic(path: str, kind: str, compression: str, head: bytes) -> None:
+def check_head(path: str, kind: Format, compression: str, head: bytes) -> None:
     """Hold a file's first bytes against what its suffix promises.
 
     Raises:
         ShardError: If they contradict each other.
     """
     if not head:
-        if kind in TABLE_FORMATS:
-            wanted = "a Parquet footer" if kind == "parquet" else "an Arrow schema"
-            raise ShardError(path, f"is empty, without {wanted}; write it again")
+        if kind.is_table:
+            raise ShardError(path, f"is empty, without {kind.title} data; write it again")
         return
-    found = next((name for magic, name in _MAGIC.items() if head.startswith(magic)), "text")
-    if compression == "zst" and _is_skippable_frame(head):
-        found = "zstd"
-    expected = _COMPRESSION_NAMES.get(compression, _TABLE_NAMES.get(kind, "text"))
+    found = _title_of(head)
+    expected = next((one.title for one in COMPRESSIONS if one.name == compression), kind.title)
     if found != expected:
         raise ShardError(path, f"holds {found} where its suffix says {expected}; rename it")
-    if found == "text" and kind == "jsonl" and head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"[":
+    if not compression and kind.name == "jsonl" and head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"[":
         raise ShardError(
             path, f"is one JSON array, not one object a line; convert it: jq -c '.[]' {path}"
         )
+
+
+def _title_of(head: bytes) -> str:
+    magics = {magic: one.title for one in FORMATS.values() for magic in one.magics}
+    magics |= {one.magic: one.title for one in COMPRESSIONS} | _FOREIGN_MAGICS
+    if _is_skippable_frame(head):
+        return "zstd"
+    return next((title for magic, title in magics.items() if head.startswith(magic)), "text")
 
 
 def _is_skippable_frame(head: bytes) -> bool:
     return len(head) >= 4 and head[1:4] == b"\x2a\x4d\x18" and head[0] & 0xF0 == 0x50
 
 
-def suffixes_of(formats: Iterable[str]) -> str:
-    """The suffixes of some formats, for a message."""
-    wanted = set(formats)
-    names = [suffix for suffix, kind in FORMATS.items() if kind in wanted]
-    return ", ".join(names) + " (all but tables also with .gz or .zst)"
+def known_suffixes(for_target: bool) -> list[str]:
+    """The suffixes of what pools, or targets, are made of."""
+    kinds = [one for one in FORMATS.values() if for_target or not one.is_target_only]
+    return [suffix for kind in kinds for suffix in kind.suffixes]
 
 
-_SUFFIX_FORMATS = {
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".json": "jsonl",
-    ".jsonl.gz": "jsonl.gz",
-    ".ndjson.gz": "jsonl.gz",
-    ".json.gz": "jsonl.gz",
-    ".jsonl.zst": "jsonl.zst",
-    ".ndjson.zst": "jsonl.zst",
-    ".json.zst": "jsonl.zst",
-    ".parquet": "parquet",
-}
+def suffix_list(for_target: bool) -> str:
+    """The suffixes of what pools, or targets, are made of, for a message."""
+    known = ", ".join(known_suffixes(for_target))
+    return f"{known} (all but tables also with .gz or .zst)"
 
-OUTPUT_FORMATS = ("jsonl", "jsonl.gz", "jsonl.zst", "parquet")
+
+#: What ``--format`` takes.
+OUTPUT_FORMATS = tuple(
+    name
+    for one in FORMATS.values()
+    if one.is_output
+    for name in (one.name, *(f"{one.name}.{c.name}" for c in COMPRESSIONS if not one.magics))
+)
 
 
 def format_of_suffix(path: str) -> str | None:
-    """The format that a file name asks for; None for a directory's name."""
-    name = os.path.basename(path).lower()
-    matches = [known for known in _SUFFIX_FORMATS if name.endswith(known)]
-    return _SUFFIX_FORMATS[max(matches, key=len)] if matches else None
+    """The output format that a file name asks for; None for a directory's name."""
+    kind, compression = split_suffix(os.path.basename(path))
+    if kind is None or not kind.is_output:
+        return None
+    return f"{kind.name}.{compression}" if compression else kind.name
 
 
-def resolve_format(output: str, wanted: str | None, pool_formats: set[str]) -> str:
+def resolve_format(output: str, wanted: str | None, pool_formats: Iterable[str]) -> str:
     """The format to write: as asked, as the suffix says, or as the pool is.
 
     Raises:
         UsageError: If standard output is asked to carry anything but plain JSONL.
     """
-    if output == "-":
+    if output == STDIN:
         if wanted not in (None, "jsonl"):
             raise UsageError("standard output carries plain JSONL; name a file for other formats")
         return "jsonl"
     if wanted is not None:
         return wanted
-    as_pool = "parquet" if pool_formats and pool_formats <= TABLE_FORMATS else "jsonl"
-    return format_of_suffix(output) or as_pool
+    as_pool = {FORMATS[name].written_as for name in pool_formats}
+    return format_of_suffix(output) or (as_pool.pop() if len(as_pool) == 1 else "jsonl")

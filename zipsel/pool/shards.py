@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import BinaryIO
@@ -17,12 +16,11 @@ from typing import BinaryIO
 from zipsel.errors import ShardError
 from zipsel.pool import hf_datasets
 from zipsel.pool.formats import (
-    DELIMITED_FORMATS,
-    POOL_FORMATS,
-    TABLE_FORMATS,
-    check_magic,
+    FORMATS,
+    Format,
+    check_head,
     split_suffix,
-    suffixes_of,
+    suffix_list,
 )
 from zipsel.storage import remote
 
@@ -41,7 +39,7 @@ class Shard:
     Attributes:
         index: Place in the pool's order, from 0.
         path: As the user gave it, or below the directory that he gave.
-        format: ``jsonl``, ``parquet``, ``arrow``, ``csv``, ``tsv`` or ``txt``.
+        format: Name in the format table.
         compression: ``gz``, ``zst`` or empty.
         n_bytes: Size on disk.
         fingerprint: Changes when the file does; hex.
@@ -57,36 +55,36 @@ class Shard:
     @property
     def seekable(self) -> bool:
         """Whether a worker can begin in the middle of it."""
-        return not self.compression and not self.is_delimited
+        return not self.compression and FORMATS[self.format].is_splittable
 
     @property
     def guessed_bytes(self) -> int:
         """Bytes of text that it may hold, before it is read."""
-        packed = bool(self.compression) or self.format == "parquet"
+        packed = bool(self.compression) or FORMATS[self.format].is_packed
         return self.n_bytes * (_GUESSED_COMPRESSION if packed else 1)
 
     @property
     def is_table(self) -> bool:
-        """Whether it holds typed columns, as Parquet and Arrow do."""
-        return self.format in TABLE_FORMATS
-
-    @property
-    def is_delimited(self) -> bool:
-        """Whether it is CSV or TSV, whose quotes are known only from the beginning on."""
-        return self.format in DELIMITED_FORMATS
+        """Whether its rows are Arrow rows, found by row number, instead of JSON lines."""
+        return FORMATS[self.format].is_table
 
 
-def open_shard(path: str, index: int, formats: Iterable[str] = POOL_FORMATS) -> Shard:
+def open_shard(path: str, index: int, *, for_target: bool = False) -> Shard:
     """Describe one file.
+
+    Args:
+        path: The file, or its URL.
+        index: Its place in the pool's order.
+        for_target: Whether formats are accepted that targets alone are made of.
 
     Raises:
         ShardError: If it is missing, unreadable, or not what its suffix says.
     """
     _check_name(path)
     kind, compression = split_suffix(path)
-    if kind is None or kind not in formats:
-        raise ShardError(path, f"the suffix is none of {suffixes_of(formats)}")
-    if kind == "arrow":
+    if kind is None or (kind.is_target_only and not for_target):
+        raise ShardError(path, f"the suffix is none of {suffix_list(for_target)}")
+    if kind.name == "arrow":
         hf_datasets.refuse_indexed(path)
     if remote.is_remote(path):
         return _open_remote_shard(path, index, kind, compression)
@@ -96,7 +94,7 @@ def open_shard(path: str, index: int, formats: Iterable[str] = POOL_FORMATS) -> 
         with open(path, "rb") as file:
             status = os.fstat(file.fileno())
             head = file.read(_FINGERPRINT_END_BYTES)
-            check_magic(path, kind, compression, head)
+            check_head(path, kind, compression, head)
             if status.st_size > 2 * _FINGERPRINT_END_BYTES:
                 file.seek(-_FINGERPRINT_END_BYTES, os.SEEK_END)
             tail = file.read(_FINGERPRINT_END_BYTES)
@@ -104,18 +102,18 @@ def open_shard(path: str, index: int, formats: Iterable[str] = POOL_FORMATS) -> 
         raise ShardError(path, (error.strerror or str(error)).lower()) from None
     identity = f"{os.path.abspath(path)}\0{status.st_size}\0{status.st_mtime_ns}\0".encode()
     fingerprint = blake2b(identity + head + tail, digest_size=16).hexdigest()
-    return Shard(index, path, kind, compression, status.st_size, fingerprint)
+    return Shard(index, path, kind.name, compression, status.st_size, fingerprint)
 
 
-def _open_remote_shard(path: str, index: int, kind: str, compression: str) -> Shard:
+def _open_remote_shard(path: str, index: int, kind: Format, compression: str) -> Shard:
     """As ``open_shard``; what the provider says of a file stands in for its end."""
     n_bytes, mark = remote.describe(path)
     with remote.open_remote(path, n_bytes) as file:
         head = file.read(_FINGERPRINT_END_BYTES)
-    check_magic(path, kind, compression, head)
+    check_head(path, kind, compression, head)
     identity = f"{path}\0{n_bytes}\0{mark}\0".encode()
     fingerprint = blake2b(identity + head, digest_size=16).hexdigest()
-    return Shard(index, path, kind, compression, n_bytes, fingerprint)
+    return Shard(index, path, kind.name, compression, n_bytes, fingerprint)
 
 
 def _check_name(path: str) -> None:
@@ -133,7 +131,7 @@ def check_unchanged(shard: Shard) -> None:
         ShardError: If its fingerprint differs.
     """
     try:
-        fingerprint = open_shard(shard.path, shard.index, (shard.format,)).fingerprint
+        fingerprint = open_shard(shard.path, shard.index, for_target=True).fingerprint
     except ShardError as error:
         raise ShardError(shard.path, f"changed while it was being read: {error.problem}") from None
     if fingerprint != shard.fingerprint:

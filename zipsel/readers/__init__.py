@@ -1,1 +1,219 @@
-"""One shard → bounded batches of rows, and single rows again by their places."""
+"""One shard → bounded batches of rows, whatever its format.
+
+The format table (``zipsel.pool.formats``) names the reader of each format. Nothing outside this
+folder asks what format a shard has, or what a chunk holds.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from zipsel.errors import ShardError
+from zipsel.pool.formats import FORMATS
+from zipsel.pool.shards import Shard
+from zipsel.readers.decompress import open_pieces
+from zipsel.readers.rows import Chunk, Reading, RowBatch
+from zipsel.texts import CHUNK_BYTES
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+#: Compressed bytes that are read through for no other purpose than to find damage: a second or
+#: two. Damage in larger pools is found, all of it at once, when they are scored.
+_READ_THROUGH_BYTES = 256 << 20
+
+
+class Reader(Protocol):
+    """How the shards of one format are read. A shard is planned, or cut from its beginning."""
+
+    def plan(
+        self, shard: Shard, reading: Reading, chunk_bytes: int, *, salvage: bool = False
+    ) -> list[Chunk] | None:
+        """Chunks of a shard that can be read in any order; None if it can only be cut.
+
+        Args:
+            shard: The shard.
+            reading: How rows become texts.
+            chunk_bytes: Bytes of the shard that a chunk has, about.
+            salvage: Accept a shard that is damaged behind its first rows.
+
+        Raises:
+            ShardError: If the shard cannot be read, or its rows cannot have a text.
+        """
+        ...
+
+    def cut(
+        self,
+        shard: Shard,
+        reading: Reading,
+        chunk_bytes: int,
+        *,
+        stretch_bytes: int | None = None,
+        salvage: bool = False,
+    ) -> Iterator[Chunk]:
+        """Yield the chunks of a shard in order, with their rows in them.
+
+        Args:
+            shard: The shard.
+            reading: How rows become texts.
+            chunk_bytes: Bytes of the decompressed shard that a chunk has, about.
+            stretch_bytes: Yield a chunk in stretches of about so many bytes, to bound memory.
+            salvage: End at damage, and say it in the last chunk, instead of raising.
+
+        Raises:
+            ShardError: As ``plan``.
+        """
+        ...
+
+    def read(
+        self, shard: Shard, chunk: Chunk, reading: Reading, *, salvage: bool = False
+    ) -> Iterator[RowBatch]:
+        """Yield the rows of a chunk in bounded batches.
+
+        Args:
+            shard: The shard.
+            chunk: One of ``plan`` or ``cut``.
+            reading: How rows become texts.
+            salvage: Refuse rows that are damaged instead of raising.
+
+        Raises:
+            ShardError: If the shard cannot be read.
+        """
+        ...
+
+    def take(self, shard: Shard, places: NDArray[Any], reading: Reading) -> Iterator[Any]:
+        """Yield rows that are known to exist, all their fields.
+
+        Args:
+            shard: The shard.
+            places: Ascending row numbers of a table, from which record batches come; else byte
+                offsets, from which JSON lines come.
+            reading: How rows become texts.
+
+        Raises:
+            ShardError: If the shard cannot be read so far.
+        """
+        ...
+
+    def check(self, shard: Shard, reading: Reading) -> None:
+        """Find what can be found to be wrong with a shard without reading its rows.
+
+        Raises:
+            ShardError: If something is.
+        """
+        ...
+
+
+class TableReader(Reader, Protocol):
+    """The reader of a format whose rows are Arrow rows."""
+
+    def schema(self, shard: Shard, reading: Reading) -> pa.Schema:
+        """Names and types of a shard's columns.
+
+        Raises:
+            ShardError: If they cannot be read.
+        """
+        ...
+
+
+def reader_of(shard: Shard) -> Reader:
+    """The reader of a shard's format; its module is loaded when the first shard needs it."""
+    module, _, name = FORMATS[shard.format].reader.partition(":")
+    return cast(Reader, getattr(import_module(module), name))
+
+
+def iter_chunks(shard: Shard, reading: Reading, chunk_bytes: int = CHUNK_BYTES) -> Iterator[Chunk]:
+    """Yield the chunks of a shard in order, planned where that is possible.
+
+    Raises:
+        ShardError: If the shard cannot be read.
+    """
+    reader = reader_of(shard)
+    planned = reader.plan(shard, reading, chunk_bytes)
+    yield from reader.cut(shard, reading, chunk_bytes) if planned is None else planned
+
+
+def iter_shard(shard: Shard, reading: Reading) -> Iterator[RowBatch]:
+    """Yield the rows of a shard in order, in bounded batches.
+
+    Raises:
+        ShardError: If the shard cannot be read to its end.
+    """
+    for chunk in iter_chunks(shard, reading):
+        yield from reader_of(shard).read(shard, chunk, reading)
+
+
+def find_damage(shards: Sequence[Shard], reading: Reading) -> list[ShardError]:
+    """Errors of shards that are to be named beside those found already.
+
+    Schemas and headers are looked at; compressed shards are decompressed to their end where that
+    does not take long.
+    """
+    streams = [shard for shard in shards if shard.compression]
+    if sum(shard.n_bytes for shard in streams) > _READ_THROUGH_BYTES:
+        streams = []
+    errors = []
+    for shard in shards:
+        try:
+            reader_of(shard).check(shard, reading)
+            if shard in streams:
+                with open_pieces(shard, reading) as pieces:
+                    deque(pieces, maxlen=0)
+        except ShardError as error:
+            errors.append(error)
+    return errors
+
+
+def schema_errors(shards: Sequence[Shard], reading: Reading) -> list[ShardError]:
+    """Tables whose rows cannot stand in one file with those of the tables before.
+
+    A column may be absent, or of a narrower type; that is widened. Schemas that cannot be read
+    are left to pass one.
+    """
+    import pyarrow as pa
+
+    merged, errors = pa.schema([]), []
+    seen: dict[str, tuple[Shard, pa.DataType]] = {}
+    for shard in shards:
+        if not shard.is_table:
+            continue
+        try:
+            schema = cast(TableReader, reader_of(shard)).schema(shard, reading).remove_metadata()
+            merged = pa.unify_schemas([merged, schema], promote_options="permissive")
+        except ShardError:
+            continue
+        except pa.ArrowException:
+            errors.append(ShardError(shard.path, _schema_problem(schema, merged, seen)))
+            continue
+        for field in schema:
+            seen.setdefault(field.name, (shard, field.type))
+    return errors
+
+
+def _schema_problem(
+    schema: pa.Schema, merged: pa.Schema, seen: dict[str, tuple[Shard, pa.DataType]]
+) -> str:
+    import pyarrow as pa
+
+    for name in schema.names:
+        if schema.names.count(name) > 1:
+            return f"has {schema.names.count(name)} columns named {name!r}"
+    for field in schema:
+        if field.name not in seen:
+            continue
+        try:
+            pa.unify_schemas(
+                [pa.schema([merged.field(field.name)]), pa.schema([field])],
+                promote_options="permissive",
+            )
+        except pa.ArrowException:
+            other, kind = seen[field.name]
+            return (
+                f"its column {field.name!r} is {field.type} where {other.path} has {kind}; "
+                "make them agree, or write JSONL: --format jsonl"
+            )
+    return "its columns cannot be combined with those of the shards before; write JSONL"

@@ -8,14 +8,13 @@ that is compressed is decompressed whole, whatever it decompresses to.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
-from random import Random
 from typing import Any
 
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from zipsel.errors import ShardError
 from zipsel.pool.shards import Shard
@@ -28,23 +27,8 @@ from zipsel.readers.arrow_index import (
     read_index,
 )
 from zipsel.readers.columns import check_columns, damaged_rows, pick_columns, read_batch
-from zipsel.readers.rows import GroupChunk, Reading, RowBatch
-from zipsel.texts import CHUNK_BYTES, TextBatch
-
-
-@dataclass(frozen=True)
-class BatchChunk(GroupChunk):
-    """Consecutive groups of a file.
-
-    Attributes:
-        groups: What they are.
-        final: Whether no other chunk follows.
-        damage: What is wrong behind them, where that was salvaged.
-    """
-
-    groups: tuple[Group, ...] = ()
-    final: bool = True
-    damage: str = ""
+from zipsel.readers.rows import Chunk, Reading, RowBatch
+from zipsel.readers.table_rows import take_rows
 
 
 class _Batches:
@@ -109,98 +93,77 @@ def _as_bytes(column: pa.Array) -> pa.Array:
     return column.view(pa.large_binary()) if pa.types.is_large_string(column.type) else column
 
 
-def plan_chunks(
-    shard: Shard, reading: Reading, chunk_bytes: int = CHUNK_BYTES, *, salvage: bool = False
-) -> list[BatchChunk]:
-    """Cut a file into chunks of about ``chunk_bytes`` of stored data.
+class _Arrow:
+    """Reads Arrow IPC; see ``zipsel.readers.Reader``. A chunk is some consecutive groups."""
 
-    Raises:
-        ShardError: If it is damaged and not to be salvaged, or lacks a column.
-    """
-    index = read_index(shard, salvage=salvage)
-    check_columns(index.schema.names, shard.path, reading)
-    groups = index.cut(shard.n_bytes)
-    row_bytes = shard.n_bytes / max(1, index.n_rows)
-    cuts, row, n_bytes, first_row, first = [], 0, 0.0, 0, 0
-    for i, group in enumerate(groups):
-        row += group.n_rows
-        n_bytes += group.n_rows * row_bytes
-        if n_bytes >= chunk_bytes or i == len(groups) - 1:
-            cuts.append((first, i + 1, first_row))
-            first, first_row, n_bytes = i + 1, row, 0.0
-    cuts = cuts or [(0, 0, 0)]
-    return [
-        BatchChunk(
-            number, first, end, first_row, tuple(groups[first:end]),
-            number == len(cuts) - 1, index.damage if number == len(cuts) - 1 else "",
-        )
-        for number, (first, end, first_row) in enumerate(cuts)
-    ]  # fmt: skip
+    def plan(
+        self, shard: Shard, reading: Reading, chunk_bytes: int, *, salvage: bool = False
+    ) -> list[Chunk]:
+        """Chunks of about ``chunk_bytes`` of stored data."""
+        index = read_index(shard, salvage=salvage)
+        check_columns(index.schema.names, shard.path, reading)
+        groups = index.cut(shard.n_bytes)
+        row_bytes = shard.n_bytes / max(1, index.n_rows)
+        cuts, n_bytes, first = [], 0.0, 0
+        for i, group in enumerate(groups):
+            n_bytes += group.n_rows * row_bytes
+            if n_bytes >= chunk_bytes or i == len(groups) - 1:
+                cuts.append(tuple(groups[first : i + 1]))
+                first, n_bytes = i + 1, 0.0
+        cuts = cuts or [()]
+        last = len(cuts) - 1
+        return [
+            Chunk(i, _where(cut), cut, final=i == last, damage=index.damage if i == last else "")
+            for i, cut in enumerate(cuts)
+        ]
 
+    def cut(self, shard: Shard, reading: Reading, chunk_bytes: int, **_: Any) -> Iterator[Chunk]:
+        """Yield the planned chunks."""
+        yield from self.plan(shard, reading, chunk_bytes)
 
-def iter_rows(
-    shard: Shard,
-    chunk: BatchChunk,
-    reading: Reading,
-    damage: list[str] | None = None,
-) -> Iterator[RowBatch]:
-    """Read the texts of a chunk.
+    def read(
+        self, shard: Shard, chunk: Chunk, reading: Reading, *, salvage: bool = False
+    ) -> Iterator[RowBatch]:
+        """Yield the rows of a chunk; all rows of a damaged group are refused by ``salvage``."""
+        if not chunk.place:
+            return
+        file = _Batches(shard)
+        columns = pick_columns(file.schema.names, shard.path, reading)
+        for group in chunk.place:
+            try:
+                if salvage:
+                    file.read(group)  # all of a chosen row is copied
+                rows = read_batch(file.read(group, columns), reading)
+            except ShardError as error:
+                if not salvage:
+                    raise
+                rows = damaged_rows(group.n_rows, error.problem)
+            yield rows
 
-    Args:
-        shard: The file.
-        chunk: Which groups.
-        reading: How rows become texts.
-        damage: To salvage: takes what was wrong with groups that cannot be read, all of whose
-            rows are refused as damaged, and with what follows them.
+    def take(
+        self, shard: Shard, places: NDArray[Any], reading: Reading
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield rows by their numbers; damage behind the last group was salvaged before."""
+        file = _Batches(shard)
+        groups = read_index(shard, salvage=True).cut(shard.n_bytes)
+        found = ((group.n_rows, partial(_read_one, file, group)) for group in groups)
+        return take_rows(shard.path, found, places)
 
-    Raises:
-        ShardError: If the file is damaged and not to be salvaged, or lacks a column.
-    """
-    if damage is not None and chunk.damage:
-        damage.append(chunk.damage)
-    if not chunk.groups:
-        return
-    file = _Batches(shard)
-    columns = pick_columns(file.schema.names, shard.path, reading)
-    for group in chunk.groups:
-        try:
-            if damage is not None:
-                file.read(group)  # all of a chosen row is copied
-            rows = read_batch(file.read(group, columns), reading)
-        except ShardError as error:
-            if damage is None:
-                raise
-            damage.append(error.problem)
-            rows = damaged_rows(group.n_rows)
-        yield rows
+    def schema(self, shard: Shard, reading: Reading) -> pa.Schema:
+        """Names and types of the columns."""
+        return read_index(shard, salvage=True).schema
 
-
-def iter_groups(shard: Shard) -> Iterator[tuple[int, Callable[[], Iterator[pa.RecordBatch]]]]:
-    """Yield rows of each group, and what reads all its columns.
-
-    Raises:
-        ShardError: As ``iter_rows``; damage behind the last group was salvaged before.
-    """
-    file = _Batches(shard)
-    for group in read_index(shard, salvage=True).cut(shard.n_bytes):
-        yield group.n_rows, partial(_iter_one, file, group)
+    def check(self, shard: Shard, reading: Reading) -> None:
+        """Find all record batches."""
+        check_columns(read_index(shard).schema.names, shard.path, reading)
 
 
-def _iter_one(file: _Batches, group: Group) -> Iterator[pa.RecordBatch]:
-    yield file.read(group)
+def _where(groups: Sequence[Group]) -> str:
+    return f"record batches {groups[0].batch} to {groups[-1].batch}" if groups else "no rows"
 
 
-def iter_sample(shard: Shard, reading: Reading, random: Random) -> Iterator[TextBatch]:
-    """The texts of a file's groups in random order.
+def _read_one(file: _Batches, group: Group) -> list[pa.RecordBatch]:
+    return [file.read(group)]
 
-    Raises:
-        ShardError: As ``iter_rows``.
-    """
-    index = read_index(shard)
-    groups = index.cut(shard.n_bytes)
-    random.shuffle(groups)
-    if any(place < 0 for place, _ in index.batches):
-        groups.sort(key=lambda group: group.batch)
-    for group in groups:
-        for rows in iter_rows(shard, BatchChunk(0, 0, 1, 0, (group,)), reading):
-            yield rows.texts
+
+READER = _Arrow()

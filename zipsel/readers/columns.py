@@ -62,7 +62,7 @@ def pick_columns(names: Sequence[str], path: str, reading: Reading) -> list[str]
     return [name for name in names if name in wanted]
 
 
-def damaged_rows(n_rows: int) -> RowBatch:
+def damaged_rows(n_rows: int, problem: str) -> RowBatch:
     """Rows that cannot be read, in a file that is being salvaged."""
     return RowBatch(
         offsets=np.full(n_rows, -1, np.int64),
@@ -70,6 +70,7 @@ def damaged_rows(n_rows: int) -> RowBatch:
         accepted=np.zeros(0, np.int64),
         rejects={i: (Reason.DAMAGED, b"") for i in range(n_rows)},
         groups=[],
+        damage=problem,
     )
 
 

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import BinaryIO
 
 from zipsel.errors import ShardError
+from zipsel.pool.shards import Shard, open_raw
+from zipsel.readers.rows import Reading
 
 _READ_BYTES = 1 << 18
 #: At most 128 MB come out of one piece of a zstd bomb, 4 MB of a deflate bomb.
@@ -38,6 +41,25 @@ def iter_pieces(
     if compression == "gz":
         return _iter_gzip(file, path)
     return _iter_plain(file, path)
+
+
+@contextmanager
+def open_pieces(
+    shard: Shard, reading: Reading, damage: list[str] | None = None
+) -> Iterator[Iterator[bytes]]:
+    """Open a shard's decompressed bytes.
+
+    Args:
+        shard: The shard.
+        reading: Says whether large zstd windows are accepted.
+        damage: To salvage: takes what ended the stream, which then ends without an error.
+
+    Raises:
+        ShardError: If the shard cannot be opened; later, if its data are corrupt or end early.
+    """
+    with open_raw(shard) as file:
+        pieces = iter_pieces(file, shard.path, shard.compression, zstd_long=reading.zstd_long)
+        yield pieces if damage is None else until_damage(pieces, damage)
 
 
 def until_damage(pieces: Iterator[bytes], damage: list[str]) -> Iterator[bytes]:

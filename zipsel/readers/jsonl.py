@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from zipsel.errors import ShardError
+from zipsel.pool.shards import Shard, open_raw
+from zipsel.readers.decompress import open_pieces
 from zipsel.readers.json_rows import MAX_DEPTH, RowParser, is_too_deep
-from zipsel.readers.lines import BOM, LineChunk
-from zipsel.readers.rows import SNIPPET_BYTES, Lines, Reading, Reason, RowBatch, RowError
+from zipsel.readers.lines import BOM, LineChunk, cut_lines, n_chunks, read_chunk
+from zipsel.readers.rows import (
+    SNIPPET_BYTES,
+    Chunk,
+    Lines,
+    Reading,
+    Reason,
+    RowBatch,
+    RowError,
+)
 from zipsel.texts import BATCH_BYTES, TextBatch
 
 
@@ -140,3 +153,121 @@ def _parse_lines(
         groups=groups if reading.group_field is not None else [],
         lines=Lines(chunk.data, positions, positions + lengths),
     )
+
+
+_parser_of = lru_cache(maxsize=4)(RowParser)
+
+
+class _JsonLines:
+    """Reads JSONL; see ``zipsel.readers.Reader``. A plain file is cut at bytes, by seeking."""
+
+    def plan(
+        self, shard: Shard, reading: Reading, chunk_bytes: int, *, salvage: bool = False
+    ) -> list[Chunk] | None:
+        """Chunks of a plain file; None for a compressed one."""
+        if not shard.seekable:
+            return None
+        count = n_chunks(shard.n_bytes, chunk_bytes)
+        return [
+            Chunk(i, f"rows from byte {i * chunk_bytes}", chunk_bytes, final=i == count - 1)
+            for i in range(count)
+        ]
+
+    def cut(
+        self,
+        shard: Shard,
+        reading: Reading,
+        chunk_bytes: int,
+        *,
+        stretch_bytes: int | None = None,
+        salvage: bool = False,
+    ) -> Iterator[Chunk]:
+        """Yield the lines of a stream, chunk by chunk."""
+        damage: list[str] = []
+        with open_pieces(shard, reading, damage if salvage else None) as pieces:
+            for lines in cut_lines(
+                pieces,
+                reading.max_row_bytes,
+                chunk_bytes=chunk_bytes,
+                stretch_bytes=stretch_bytes,
+            ):
+                yield Chunk(
+                    lines.index,
+                    f"rows from byte {lines.offset} to {lines.offset + len(lines.data)}",
+                    lines,
+                    lines.final,
+                    lines.ends,
+                    "".join(damage),
+                )
+
+    def read(
+        self, shard: Shard, chunk: Chunk, reading: Reading, *, salvage: bool = False
+    ) -> Iterator[RowBatch]:
+        """Yield the rows of a chunk; of a plain file in stretches, which bounds memory."""
+        parser = _parser_of(reading.text, reading.group_field)
+        if isinstance(chunk.place, LineChunk):
+            yield from iter_rows(chunk.place, parser, reading)
+            return
+        with open_raw(shard) as file:
+            for stretch in read_chunk(
+                file,
+                chunk.index,
+                reading.max_row_bytes,
+                n_bytes=shard.n_bytes,
+                chunk_bytes=chunk.place,
+            ):
+                yield from iter_rows(stretch, parser, reading)
+
+    def take(self, shard: Shard, places: NDArray[Any], reading: Reading) -> Iterator[bytes]:
+        """Yield the lines that begin at ascending byte offsets, without their newlines.
+
+        Damage behind the last wanted line is ignored: pass one has reported it.
+        """
+        if shard.seekable:
+            with open_raw(shard) as file:
+                for offset in places.tolist():
+                    file.seek(offset)
+                    yield _clean(file.readline(), offset)
+            return
+        damage: list[str] = []
+        n_lines = 0
+        with open_pieces(shard, reading, damage) as pieces:
+            for line in _lines_at(pieces, map(int, places)):
+                yield line
+                n_lines += 1
+        if n_lines < len(places):
+            problem = damage[0] if damage else "ends before a row that was scored"
+            raise ShardError(shard.path, problem)
+
+    def check(self, shard: Shard, reading: Reading) -> None:
+        """Every line speaks for itself."""
+
+
+def _lines_at(pieces: Iterator[bytes], offsets: Iterable[int]) -> Iterator[bytes]:
+    """Yield the lines that begin at ascending offsets; each byte of a line is copied once."""
+    held, start = b"", 0
+    for offset in offsets:
+        while start + len(held) <= offset:
+            start += len(held)
+            held = next(pieces, b"")
+            if not held:
+                return
+        position = offset - start
+        line: list[bytes] = []
+        while (newline := held.find(b"\n", position)) < 0:
+            line.append(held[position:])
+            start, position = start + len(held), 0
+            held = next(pieces, b"")
+            if not held:
+                break
+        else:
+            line.append(held[position:newline])
+        yield _clean(b"".join(line), offset)
+
+
+def _clean(line: bytes, offset: int) -> bytes:
+    line = line.removesuffix(b"\n")
+    return line.removeprefix(BOM) if offset == 0 else line
+
+
+READER = _JsonLines()

@@ -6,26 +6,26 @@ damaged row groups are refused.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
-from random import Random
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from zipsel.errors import ShardError
 from zipsel.pool.shards import Shard
-from zipsel.readers.columns import damaged_rows, pick_columns, read_batch
+from zipsel.readers.columns import check_columns, damaged_rows, pick_columns, read_batch
 from zipsel.readers.parquet_bounds import (
     BATCH_ROWS,
     join_batches,
     row_group_problem,
     safe_batch_rows,
 )
-from zipsel.readers.rows import GroupChunk, Reading, RowBatch
+from zipsel.readers.rows import Chunk, Reading, RowBatch
+from zipsel.readers.table_rows import take_rows
 from zipsel.storage import remote
-from zipsel.texts import CHUNK_BYTES, TextBatch
 
 #: Rows after which a chunk ends, however few bytes they have.
 _CHUNK_ROWS = 1 << 20
@@ -49,59 +49,81 @@ def open_parquet(shard: Shard, **options: Any) -> pq.ParquetFile:
     return file
 
 
-def plan_chunks(file: pq.ParquetFile, chunk_bytes: int = CHUNK_BYTES) -> list[GroupChunk]:
-    """Cut a file into chunks of about ``chunk_bytes`` of uncompressed column data.
+class _Parquet:
+    """Reads Parquet; see ``zipsel.readers.Reader``. A chunk is some consecutive row groups."""
 
-    A chunk of many rows without values ends earlier, since their scores take memory all the same.
-    """
-    metadata = file.metadata
-    chunks: list[GroupChunk] = []
-    first, first_row, row, n_bytes = 0, 0, 0, 0
-    for group in range(metadata.num_row_groups):
-        row += metadata.row_group(group).num_rows
-        n_bytes += metadata.row_group(group).total_byte_size
-        full = n_bytes >= chunk_bytes or row - first_row >= _CHUNK_ROWS
-        if full or group == metadata.num_row_groups - 1:
-            chunks.append(GroupChunk(len(chunks), first, group + 1, first_row))
-            first, first_row, n_bytes = group + 1, row, 0
-    return chunks or [GroupChunk(0, 0, 0, 0)]
+    def plan(
+        self, shard: Shard, reading: Reading, chunk_bytes: int, *, salvage: bool = False
+    ) -> list[Chunk]:
+        """Chunks of about ``chunk_bytes`` of uncompressed column data.
 
+        A chunk of many rows without values ends earlier, since their scores take memory too.
+        """
+        file = open_parquet(shard)
+        check_columns(file.schema_arrow.names, shard.path, reading)
+        metadata = file.metadata
+        bounds: list[tuple[int, int]] = []
+        first, n_rows, n_bytes = 0, 0, 0
+        for group in range(metadata.num_row_groups):
+            n_rows += metadata.row_group(group).num_rows
+            n_bytes += metadata.row_group(group).total_byte_size
+            full = n_bytes >= chunk_bytes or n_rows >= _CHUNK_ROWS
+            if full or group == metadata.num_row_groups - 1:
+                bounds.append((first, group + 1))
+                first, n_rows, n_bytes = group + 1, 0, 0
+        bounds = bounds or [(0, 0)]
+        return [
+            Chunk(i, f"row groups {first} to {end - 1}", (first, end), final=i == len(bounds) - 1)
+            for i, (first, end) in enumerate(bounds)
+        ]
 
-def iter_rows(
-    shard: Shard,
-    chunk: GroupChunk,
-    reading: Reading,
-    damage: list[str] | None = None,
-) -> Iterator[RowBatch]:
-    """Read the texts of a chunk.
+    def cut(self, shard: Shard, reading: Reading, chunk_bytes: int, **_: Any) -> Iterator[Chunk]:
+        """Yield the planned chunks."""
+        yield from self.plan(shard, reading, chunk_bytes)
 
-    Args:
-        shard: The file.
-        chunk: Which row groups.
-        reading: How rows become texts.
-        damage: To salvage: takes what was wrong with row groups that cannot be read, all of
-            whose rows are refused as damaged, so that later rows keep their numbers.
+    def read(
+        self, shard: Shard, chunk: Chunk, reading: Reading, *, salvage: bool = False
+    ) -> Iterator[RowBatch]:
+        """Yield the rows of a chunk; all rows of a damaged row group are refused by ``salvage``.
 
-    Raises:
-        ShardError: If the file is damaged and not to be salvaged, or lacks a column.
-    """
-    if chunk.first_group == chunk.end_group:
-        return
-    file = open_parquet(shard)
-    columns = pick_columns(file.schema_arrow.names, shard.path, reading)
-    for group in range(chunk.first_group, chunk.end_group):
-        if damage is not None and (problem := _group_problem(file, shard, group)):
-            damage.append(problem)
-            yield damaged_rows(file.metadata.row_group(group).num_rows)
-            continue
-        for batch in iter_batches(file, shard, group, columns):
-            try:
-                rows = read_batch(batch, reading)
-            except MemoryError:
-                raise
-            except pa.ArrowException as error:
-                raise _damaged_data(shard, error) from None
-            yield rows
+        So later rows keep their numbers.
+        """
+        first, end = chunk.place
+        if first == end:
+            return
+        file = open_parquet(shard)
+        columns = pick_columns(file.schema_arrow.names, shard.path, reading)
+        for group in range(first, end):
+            if salvage and (problem := _group_problem(file, shard, group)):
+                yield damaged_rows(file.metadata.row_group(group).num_rows, problem)
+                continue
+            for batch in iter_batches(file, shard, group, columns):
+                try:
+                    rows = read_batch(batch, reading)
+                except MemoryError:
+                    raise
+                except pa.ArrowException as error:
+                    raise _damaged_data(shard, error) from None
+                yield rows
+
+    def take(
+        self, shard: Shard, places: NDArray[Any], reading: Reading
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield rows by their numbers, reading only the row groups that hold one."""
+        file = open_parquet(shard)
+        groups = (
+            (file.metadata.row_group(i).num_rows, partial(iter_batches, file, shard, i, None))
+            for i in range(file.metadata.num_row_groups)
+        )
+        return take_rows(shard.path, groups, places)
+
+    def schema(self, shard: Shard, reading: Reading) -> pa.Schema:
+        """Names and types of the columns, from the footer."""
+        return open_parquet(shard).schema_arrow
+
+    def check(self, shard: Shard, reading: Reading) -> None:
+        """Read the footer."""
+        check_columns(self.schema(shard, reading).names, shard.path, reading)
 
 
 def _group_problem(file: pq.ParquetFile, shard: Shard, group: int) -> str:
@@ -144,30 +166,8 @@ def _damaged_data(shard: Shard, error: Exception) -> ShardError:
     return ShardError(shard.path, f"damaged Parquet data: {_first_line(error)}")
 
 
-def iter_groups(shard: Shard) -> Iterator[tuple[int, Callable[[], Iterator[pa.RecordBatch]]]]:
-    """Yield rows of each row group, and what reads all its columns.
-
-    Raises:
-        ShardError: If the file is damaged.
-    """
-    file = open_parquet(shard)
-    for group in range(file.metadata.num_row_groups):
-        n_rows = file.metadata.row_group(group).num_rows
-        yield n_rows, partial(iter_batches, file, shard, group, None)
-
-
-def iter_sample(shard: Shard, reading: Reading, random: Random) -> Iterator[TextBatch]:
-    """The texts of a file's row groups in random order.
-
-    Raises:
-        ShardError: As ``iter_rows``.
-    """
-    groups = list(range(open_parquet(shard).metadata.num_row_groups))
-    random.shuffle(groups)
-    for group in groups:
-        for rows in iter_rows(shard, GroupChunk(0, group, group + 1, 0), reading):
-            yield rows.texts
-
-
 def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+READER = _Parquet()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -51,6 +51,7 @@ class RowBatch:
         rejects: Position → reason and first ``SNIPPET_BYTES`` bytes, for all other rows.
         groups: Group of each accepted row; empty where none was asked for.
         lines: The rows as they stand in the shard; None where they are no lines.
+        damage: What is wrong with the rows, where a damaged shard is being salvaged.
     """
 
     offsets: NDArray[np.int64]
@@ -59,6 +60,7 @@ class RowBatch:
     rejects: dict[int, tuple[Reason, bytes]]
     groups: list[str | None]
     lines: Lines | None = None
+    damage: str = ""
 
     @property
     def n_rows(self) -> int:
@@ -67,20 +69,24 @@ class RowBatch:
 
 
 @dataclass(frozen=True)
-class GroupChunk:
-    """Consecutive row groups of a file; in an Arrow file, its record batches.
+class Chunk:
+    """A run of whole rows of one shard: the unit of a task and of a sidecar part.
 
     Attributes:
         index: Which chunk of the shard, from 0.
-        first_group: First row group.
-        end_group: One past the last.
-        first_row: Row of the shard that it begins with.
+        where: Where in the shard its rows are, for messages.
+        place: What its reader finds the rows by, or the rows themselves.
+        final: Whether no other chunk follows.
+        ends: Whether no other stretch of this chunk follows.
+        damage: What ended the shard behind these rows, where it is being salvaged.
     """
 
     index: int
-    first_group: int
-    end_group: int
-    first_row: int
+    where: str
+    place: Any
+    final: bool = False
+    ends: bool = True
+    damage: str = ""
 
 
 class Reason(StrEnum):

@@ -8,17 +8,14 @@ from typing import Any
 
 from zipsel.errors import BadShards, ShardError, UsageError
 from zipsel.pool.finding import find_shards
-from zipsel.pool.formats import POOL_FORMATS, STDIN
-from zipsel.pool.shards import Shard, open_raw
-from zipsel.readers.decompress import iter_pieces
+from zipsel.pool.formats import STDIN
+from zipsel.pool.shards import Shard
+from zipsel.readers import iter_shard
 from zipsel.readers.json_rows import RowParser
 from zipsel.readers.jsonl import iter_rows
 from zipsel.readers.lines import cut_lines
 from zipsel.readers.rows import Reading
-from zipsel.readers.whole import iter_shard
 from zipsel.texts import TextBatch
-
-TARGET_FORMATS = (*POOL_FORMATS, "txt")
 
 
 def read_target(patterns: Sequence[str], reading: Reading) -> TextBatch:
@@ -37,7 +34,7 @@ def read_target(patterns: Sequence[str], reading: Reading) -> TextBatch:
         data = sys.stdin.buffer.read()
         _take_lines(STDIN, iter([data]), reading, texts, errors)
     else:
-        shards, errors = find_shards(patterns, TARGET_FORMATS)
+        shards, errors = find_shards(patterns, for_target=True)
     for shard in shards:
         try:
             _take_shard(shard, reading, texts, errors)
@@ -56,21 +53,10 @@ def _take_shard(
     texts: list[bytes],
     errors: list[ShardError],
 ) -> None:
-    if shard.format != "txt":
-        row = 0
-        for rows in iter_shard(shard, reading):
-            _take_rows(shard.path, rows, row, texts, errors)
-            row += rows.n_rows
-        return
-    with open_raw(shard) as file:
-        pieces = iter_pieces(file, shard.path, shard.compression, zstd_long=reading.zstd_long)
-        try:
-            text = b"".join(pieces).decode()
-        except UnicodeDecodeError:
-            raise ShardError(shard.path, "is no UTF-8 text") from None
-        if not text.strip():
-            raise ShardError(shard.path, "is an empty example")
-        texts.append(text.encode())
+    row = 0
+    for rows in iter_shard(shard, reading):
+        _take_rows(shard.path, rows, row, texts, errors)
+        row += rows.n_rows
 
 
 def _take_lines(

@@ -18,9 +18,9 @@ from typing import IO, Any
 
 from zipsel.errors import BadShards, ShardError, UsageError
 from zipsel.pool.finding import find_shards, would_find
-from zipsel.pool.formats import POOL_FORMATS, STDIN
+from zipsel.pool.formats import STDIN
 from zipsel.pool.shards import Shard
-from zipsel.readers.target import TARGET_FORMATS, read_target
+from zipsel.readers.target import read_target
 from zipsel.scoring.run import Run
 from zipsel.scoring.settings import ScoreSettings
 from zipsel.storage import paths
@@ -163,8 +163,7 @@ class Inputs:
         """
         for path in files:
             for role, pattern in self.patterns:
-                formats = POOL_FORMATS if role == "pool" else TARGET_FORMATS
-                if would_find(pattern, path, formats):
+                if would_find(pattern, path, for_target=role != "pool"):
                     raise UsageError(
                         f"{option} {output}: the next run would read {path} as an input, because "
                         f"{_OPTIONS[role]} {pattern} takes it in; name a place outside"
@@ -227,7 +226,7 @@ def _find_examples(role: str, names: Sequence[str]) -> list[InputFile]:
         raise UsageError(
             f"{_OPTIONS[role]} - : standard input can be the pool or the target only; name a file"
         )
-    shards, errors = find_shards([name for name in names if name != STDIN], TARGET_FORMATS)
+    shards, errors = find_shards([name for name in names if name != STDIN], for_target=True)
     if errors and role != "target":  # reading the target reports all its errors at once
         raise BadShards(errors, f"Repair them, or leave them out of {_OPTIONS[role]}")
     return [InputFile(role, shard.path, shard.fingerprint) for shard in shards]

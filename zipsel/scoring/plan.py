@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from zipsel.engines import Engine
 from zipsel.errors import BadShards, ShardError
 from zipsel.pool.shards import Shard
-from zipsel.readers.lines import n_chunks
+from zipsel.readers import reader_of
 from zipsel.scorers.profile import Profile
 from zipsel.scoring.exchange import Store, score_and_keep
 from zipsel.scoring.histogram import N_LENGTH_BINS, Histogram
@@ -266,22 +266,17 @@ class _Plan:
 
     def _iter_shard(self, shard: Shard) -> Iterator[ScoreTask]:
         job = self._job
-        if shard.is_table:
-            from zipsel.readers import tables
-
-            chunks = tables.plan_chunks(shard, job.reading, job.chunk_bytes, salvage=job.salvage)
+        reader = reader_of(shard)
+        chunks = reader.plan(shard, job.reading, job.chunk_bytes, salvage=job.salvage)
+        if chunks is not None:
             done = self._done(shard, range(len(chunks)))
-            yield from (ScoreTask(job, shard, c) for c in chunks if c.index not in done)
-        elif shard.seekable:
-            indexes = range(n_chunks(shard.n_bytes, job.chunk_bytes))
-            done = self._done(shard, indexes)
-            yield from (ScoreTask(job, shard, i) for i in indexes if i not in done)
-        else:
-            known = self._done_stream(shard)
-            if known is not None:
-                n_turns = self._n_turns(shard)
-                for first in range(n_turns):
-                    yield ScoreTask(job, shard, None, known, Turn(first, n_turns))
+            yield from (ScoreTask(job, shard, chunk) for chunk in chunks if chunk.index not in done)
+            return
+        known = self._done_stream(shard)
+        if known is not None:
+            n_turns = self._n_turns(shard)
+            for first in range(n_turns):
+                yield ScoreTask(job, shard, None, known, Turn(first, n_turns))
 
     def _n_turns(self, shard: Shard) -> int:
         """Among how many tasks a stream's chunks are dealt.

@@ -13,12 +13,12 @@ from itertools import islice
 from random import Random
 
 from zipsel.errors import ShardError
-from zipsel.pool.shards import Shard, open_raw
-from zipsel.readers.decompress import iter_pieces
+from zipsel.pool.shards import Shard
+from zipsel.readers import reader_of
 from zipsel.readers.json_rows import RowParser
-from zipsel.readers.lines import n_chunks, read_chunk
+from zipsel.readers.jsonl import iter_rows
+from zipsel.readers.lines import LineChunk
 from zipsel.readers.rows import Reading
-from zipsel.readers.text import TextChunk, cut_shard, iter_rows
 from zipsel.scorers.fit import DEFAULT_SAMPLE_BYTES
 from zipsel.texts import TextBatch, join_batches
 
@@ -70,10 +70,7 @@ def sample_pool(
     return join_batches([batch for index in sorted(drawn) for batch in drawn[index]])
 
 
-def sample_chunks(
-    chunks: Sequence[TextChunk],
-    reading: Reading,
-) -> TextBatch:
+def sample_chunks(chunks: Sequence[LineChunk], reading: Reading) -> TextBatch:
     """The texts of a stream's first chunks, which are its sample."""
     parser = RowParser(reading.text)
     return join_batches(
@@ -83,40 +80,18 @@ def sample_chunks(
 
 def _draw(shard: Shard, reading: Reading, wanted_bytes: int, seed: int) -> Iterator[TextBatch]:
     """Runs of one shard until they hold the bytes wanted."""
-    random = Random(f"{seed}:{shard.index}")
+    random, reader = Random(f"{seed}:{shard.index}"), reader_of(shard)
+    runs = reader.plan(shard, reading, _RUN_BYTES)
+    if runs is None:
+        n_read = max(1, _STREAM_FACTOR * wanted_bytes // _RUN_BYTES)
+        runs = list(islice(reader.cut(shard, reading, _RUN_BYTES), n_read))
+    runs = random.sample(runs, len(runs))
     if shard.is_table:
-        from zipsel.readers import tables
-
-        batches = tables.iter_sample(shard, reading, random)
-    else:
-        batches = _draw_lines(shard, reading, wanted_bytes, random)
+        runs.reverse()  # the order in which earlier versions drew
     n_bytes = 0
-    for texts in batches:
-        yield texts
-        n_bytes += int(texts.offsets[-1])
-        if n_bytes >= wanted_bytes:
-            return
-
-
-def _draw_lines(
-    shard: Shard, reading: Reading, wanted_bytes: int, random: Random
-) -> Iterator[TextBatch]:
-    parser = RowParser(reading.text)
-    with open_raw(shard) as file:
-        if shard.seekable:
-            total = n_chunks(shard.n_bytes, _RUN_BYTES)
-            runs: Iterator[TextChunk] = (
-                stretch
-                for i in random.sample(range(total), total)
-                for stretch in read_chunk(
-                    file, i, reading.max_row_bytes, n_bytes=shard.n_bytes, chunk_bytes=_RUN_BYTES
-                )
-            )
-        else:
-            pieces = iter_pieces(file, shard.path, shard.compression, zstd_long=reading.zstd_long)
-            n_read = max(1, _STREAM_FACTOR * wanted_bytes // _RUN_BYTES)
-            head = list(islice(cut_shard(shard, pieces, reading, chunk_bytes=_RUN_BYTES), n_read))
-            runs = iter(random.sample(head, len(head)))
-        for run in runs:
-            for rows in iter_rows(run, parser, reading):
-                yield rows.texts
+    for run in runs:
+        for rows in reader.read(shard, run, reading):
+            yield rows.texts
+            n_bytes += int(rows.texts.offsets[-1])
+            if n_bytes >= wanted_bytes:
+                return

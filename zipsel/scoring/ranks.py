@@ -114,7 +114,7 @@ def deal(share: Share, shards: Sequence[Shard], *, may_cut: bool = True) -> Deal
     """
     fair = sum(shard.guessed_bytes for shard in shards) / share.world_size
     large = [shard for shard in shards if shard.guessed_bytes > _WHOLE_SHARE * fair]
-    cut = [one for one in large if may_cut and (one.seekable or one.is_table)]
+    cut = [one for one in large if may_cut and one.seekable]
     n_chunks = [max(1, -(-one.guessed_bytes // CHUNK_BYTES)) for one in cut]
     first_chunks = dict(
         zip((one.index for one in cut), accumulate(n_chunks, initial=0), strict=False)

@@ -13,7 +13,7 @@ from zipsel.console.messages import Log
 from zipsel.errors import BadShards, ShardError
 from zipsel.pool.finding import find_shards
 from zipsel.pool.shards import Shard
-from zipsel.readers.check import find_damage
+from zipsel.readers import find_damage
 from zipsel.scoring.settings import ScoreSettings
 
 

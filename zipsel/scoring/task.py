@@ -7,18 +7,16 @@ says where a worker died.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
 
-from zipsel.pool.shards import Shard, check_unchanged, open_raw
-from zipsel.readers.decompress import iter_pieces, until_damage
-from zipsel.readers.json_rows import RowParser
-from zipsel.readers.lines import STRETCH_BYTES, read_chunk
-from zipsel.readers.rows import GroupChunk, Reading, RowBatch
-from zipsel.readers.text import TextChunk, cut_shard, iter_rows
+from zipsel.pool.shards import Shard, check_unchanged
+from zipsel.readers import Reader, reader_of
+from zipsel.readers.lines import STRETCH_BYTES
+from zipsel.readers.rows import Chunk, Reading, RowBatch
 from zipsel.scorers import Scorer, Scores
 from zipsel.scorers.faceted import Cascade
 from zipsel.scorers.profile import load_cached
@@ -81,28 +79,20 @@ class ScoreTask:
     Attributes:
         job: The run's settings.
         shard: The shard.
-        chunk: Number of a chunk to read from a plain file, row groups, or None for a stream that
-            has to be read from its beginning.
-        done: Chunks of the stream whose parts exist.
-        turn: Of the stream, the chunks that are this task's.
+        chunk: Which chunk; None for a shard that has to be cut from its beginning.
+        done: Chunks of such a shard whose parts exist.
+        turn: Of such a shard, the chunks that are this task's.
     """
 
     job: Job
     shard: Shard
-    chunk: int | GroupChunk | None
+    chunk: Chunk | None
     done: frozenset[int] = field(default_factory=frozenset)
     turn: Turn = field(default_factory=Turn)
 
     def __str__(self) -> str:
         """Shard and place."""
-        if self.chunk is None:
-            return self.shard.path
-        if isinstance(self.chunk, GroupChunk):
-            return (
-                f"{self.shard.path}, row groups {self.chunk.first_group} to "
-                f"{self.chunk.end_group - 1}, from row {self.chunk.first_row}"
-            )
-        return f"{self.shard.path}, rows of chunk {self.chunk}"
+        return self.shard.path if self.chunk is None else f"{self.shard.path}, {self.chunk.where}"
 
 
 def score_chunks(task: ScoreTask) -> list[PartSummary]:
@@ -112,61 +102,31 @@ def score_chunks(task: ScoreTask) -> list[PartSummary]:
         ShardError: If the shard cannot be read or has changed.
         OutputError: If a part cannot be written.
     """
-    scorer = task.job.scorer()
-    if isinstance(task.chunk, GroupChunk):
-        return [_score_groups(task, task.chunk, scorer)]
-    parser = RowParser(task.job.reading.text, task.job.reading.group_field)
-    damage: list[str] = []
+    check_unchanged(task.shard)
+    scorer, reader = task.job.scorer(), reader_of(task.shard)
     summaries = []
-    for index, stretches in groupby(_iter_stretches(task, damage), key=attrgetter("index")):
+    for index, stretches in groupby(_iter_chunks(task, reader), key=attrgetter("index")):
         if index in task.done or not task.turn.has(index):
             continue
         part = _PartWriter(task, scorer, index)
-        for stretch in stretches:
-            part.add(iter_rows(stretch, parser, task.job.reading))
-        summaries.append(part.write(stretch.final, damage))
+        for chunk in stretches:
+            rows = reader.read(task.shard, chunk, task.job.reading, salvage=task.job.salvage)
+            part.add(chunk, rows)
+        summaries.append(part.write())
     return summaries
 
 
-def _iter_stretches(task: ScoreTask, damage: list[str]) -> Iterator[TextChunk]:
-    """Lines of the task's chunks, as few at a time as are parsed at once."""
-    shard, reading = task.shard, task.job.reading
-    check_unchanged(shard)
-    chunk_bytes = task.job.chunk_bytes
-    with open_raw(shard) as file:
-        if isinstance(task.chunk, int):
-            yield from read_chunk(
-                file,
-                task.chunk,
-                reading.max_row_bytes,
-                n_bytes=shard.n_bytes,
-                chunk_bytes=chunk_bytes,
-            )
-            return
-        pieces = iter_pieces(file, shard.path, shard.compression, zstd_long=reading.zstd_long)
-        if task.job.salvage:
-            pieces = until_damage(pieces, damage)
-        yield from cut_shard(
-            shard,
-            pieces,
-            task.job.reading,
-            chunk_bytes=chunk_bytes,
-            stretch_bytes=STRETCH_BYTES,
-            damage=damage if task.job.salvage else None,
-        )
-
-
-def _score_groups(task: ScoreTask, chunk: GroupChunk, scorer: Scorer) -> PartSummary:
-    from zipsel.readers import tables  # loads pyarrow.compute
-
-    check_unchanged(task.shard)
-    damage: list[str] = []
-    rows = tables.iter_rows(
-        task.shard, chunk, task.job.reading, damage if task.job.salvage else None
+def _iter_chunks(task: ScoreTask, reader: Reader) -> Iterator[Chunk]:
+    if task.chunk is not None:
+        yield task.chunk
+        return
+    yield from reader.cut(
+        task.shard,
+        task.job.reading,
+        task.job.chunk_bytes,
+        stretch_bytes=STRETCH_BYTES,
+        salvage=task.job.salvage,
     )
-    part = _PartWriter(task, scorer, chunk.index)
-    part.add(rows)
-    return part.write(tables.is_final(task.shard, chunk), damage)
 
 
 class _PartWriter:
@@ -183,11 +143,13 @@ class _PartWriter:
         self._scorer = scorer
         self._index = index
         self._path = part_path(task.job.folder, task.shard, index)
-        is_stream = task.shard.format == "jsonl" and not task.shard.seekable
+        is_stream = not task.shard.is_table and not task.shard.seekable
         keeps_lines = task.job.keep_lines and is_stream
         self._builder = PartBuilder(dict(scorer.columns), keeps_lines)
         self._known = self._read_known(task.job.screen)
         self._n_rows = 0
+        self._final = False
+        self._damage: str | None = None
 
     def _read_known(self, screen: float | None) -> Scores | None:
         """What a part with a higher screen knows; one with none would say too much."""
@@ -196,9 +158,12 @@ class _PartWriter:
             return None
         return read_scores(self._path, self._scorer.columns)
 
-    def add(self, batches: Iterable[RowBatch]) -> None:
+    def add(self, chunk: Chunk, batches: Iterable[RowBatch]) -> None:
         """Score rows; what an earlier run with a higher screen found out is taken over."""
+        self._final = chunk.final
+        self._damage = self._damage or chunk.damage or None
         for rows in batches:
+            self._damage = self._damage or rows.damage or None
             if self._known is not None and isinstance(self._scorer, Cascade):
                 places = self._n_rows + rows.accepted
                 known = {name: values[places] for name, values in self._known.items()}
@@ -208,13 +173,13 @@ class _PartWriter:
             self._builder.add(rows, scores)
             self._n_rows += rows.n_rows
 
-    def write(self, final: bool, damage: Sequence[str]) -> PartSummary:
+    def write(self) -> PartSummary:
         """Write the part, unless the shard has changed under way: mixed rows are never kept."""
         check_unchanged(self._task.shard)
         return self._builder.write(
             self._path,
             self._index,
-            final=final,
+            final=self._final,
             screen=self._task.job.screen,
-            damage=damage[0] if damage else None,
+            damage=self._damage,
         )

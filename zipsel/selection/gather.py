@@ -134,7 +134,7 @@ def _iter_pieces(shards: Sequence[Shard], block: Candidates) -> Iterator[NDArray
     borders = np.flatnonzero(np.diff(block.shard[by_place])) + 1
     for ranks in np.split(by_place, borders):
         shard = shards[int(block.shard[ranks[0]])]
-        if shard.seekable and shard.format == "jsonl":
+        if shard.seekable and not shard.is_table:
             stretch = block.offset[ranks] // _TASK_BYTES
             yield from np.split(ranks, np.flatnonzero(np.diff(stretch)) + 1)
         else:
@@ -225,7 +225,7 @@ def _fetch_tables(task: GatherTask) -> SpoolFile:
     features: list[Any] = []
     n_done = 0
     sink: pa.ipc.RecordBatchStreamWriter | None = None
-    for table in fetch.iter_tables(task.shard, task.rows):
+    for table in fetch.iter_tables(task.shard, task.rows, task.reading):
         run = task.ranks[n_done : n_done + len(table)]
         n_done += len(table)
         order = np.argsort(run)
