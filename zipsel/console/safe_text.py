@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import unicodedata
 
+#: Joiners that emoji and several scripts need, and that do no harm.
+_HARMLESS = "\u200c\u200d"
+
 
 def human_bytes(n_bytes: float) -> str:
     """A size in the unit that keeps it short, decimal."""
@@ -12,10 +15,6 @@ def human_bytes(n_bytes: float) -> str:
             return f"{n_bytes:.0f} {unit}" if unit == "B" else f"{n_bytes:.1f} {unit}"
         n_bytes /= 1000
     return f"{n_bytes:.1f} TB"
-
-
-#: Joiners that emoji and several scripts need, and that do no harm.
-_HARMLESS = "\u200c\u200d"
 
 
 def cut(text: str, limit: int) -> str:

@@ -14,6 +14,16 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
+#: Characters of a text that are shown; ``--html`` shows more.
+SHOWN_CHARACTERS = 1500
+
+_N_SPANS = 12
+
+#: Backgrounds of the 256-colour palette for heat 1 to 9, from cream to orange.
+_HEAT_COLOURS = (230, 229, 228, 227, 221, 220, 214, 208, 202)
+
+_HEAT_BLOCKS = " ▁▂▃▄▅▆▇██"
+
 
 #: Characters of a text that the page shows.
 PAGE_CHARACTERS = 20_000
@@ -36,7 +46,7 @@ def render_explanations(
     Args:
         explanations: What to show.
         texts: The beginning of each text.
-        strips: Of those beginnings.
+        strips: The strip of each beginning.
     """
     items = [
         _Item(
@@ -62,17 +72,6 @@ def render_explanations(
 def _best_spans(explanation: Explanation) -> list[Span]:
     found = [span for span in explanation.spans if span.source is not None and span.saved_bytes]
     return sorted(found, key=lambda span: -(span.saved_bytes or 0))[:_PAGE_SPANS]
-
-
-#: Characters of a text that are shown; ``--html`` shows more.
-SHOWN_CHARACTERS = 1500
-
-_N_SPANS = 12
-
-#: Backgrounds of the 256-colour palette for heat 1 to 9, from cream to orange.
-_HEAT_COLOURS = (230, 229, 228, 227, 221, 220, 214, 208, 202)
-
-_HEAT_BLOCKS = " ▁▂▃▄▅▆▇██"
 
 
 def print_explanation(explanation: Explanation, text: str, strip: Strip, console: Console) -> None:
@@ -180,5 +179,5 @@ def _print_spans(explanation: Explanation, console: Console) -> None:
     saved = (explanation.c_x or 0) - (explanation.c_x_given_t or 0)
     console.print(
         f"  {len(spans)} stretches save {shown:,.1f} of {saved:,} bytes"
-        + (f"; {left:,.1f} stand with none" if left else "")
+        + (f"; {left:,.1f} bytes are not attributed to a stretch" if left else "")
     )

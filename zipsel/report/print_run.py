@@ -1,4 +1,4 @@
-"""The summary that a run prints on standard error."""
+"""Runs and evaluations as tables on a terminal."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from zipsel.report.shown import ShownRecord
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+_LEAST_WIDTH = 80
 
 
 def print_summary(report: Report, console: Console) -> None:
@@ -95,9 +97,6 @@ def print_records(records: list[ShownRecord], console: Console) -> None:
             str(record.rank), f"{record.alignment:.3f}", Text(printable(record.text, 120))
         )
     console.print(table)
-
-
-_LEAST_WIDTH = 80
 
 
 def print_evaluation(evaluation: Evaluation, file: IO[str]) -> None:

@@ -1,4 +1,4 @@
-"""The records that a report shows: the best, those around the threshold, and some at random."""
+"""Records that a report shows: best, around the threshold, at random; leaks, copies, rejects."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from zipsel.scoring.rejects import iter_rejects
 from zipsel.scoring.sidecar import Part
 from zipsel.selection.selector import Selection
 from zipsel.selection.settings import SelectSettings
+
+_N_EXAMPLES = 10
 
 _N_SHOWN = 10
 
@@ -121,9 +123,6 @@ def show_rejects(parts: Sequence[Part], counts: Mapping[str, int]) -> list[Rejec
             if not any(wanting.values()):
                 break
     return sorted(found, key=lambda one: (-counts[one.reason], one.reason))
-
-
-_N_EXAMPLES = 10
 
 
 class LeakedRow(msgspec.Struct, frozen=True):

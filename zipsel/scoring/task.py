@@ -152,7 +152,10 @@ class _PartWriter:
         self._damage: str | None = None
 
     def _read_known(self, screen: float | None) -> Scores | None:
-        """What a part with a higher screen knows; one with none would say too much."""
+        """Scores to reuse from a part that was written under a higher threshold.
+
+        A part without a threshold is not reused: it holds scores that this run must ignore.
+        """
         summary = read_summary(self._path) if screen is not None else None
         if summary is None or summary.screen is None or screen is None or summary.screen <= screen:
             return None
