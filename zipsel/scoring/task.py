@@ -74,7 +74,7 @@ class Turn(NamedTuple):
 
 @dataclass(frozen=True)
 class ScoreTask:
-    """Score one chunk of a shard, or every so-manieth chunk of a stream.
+    """Score one chunk of a shard, or every n-th chunk of a stream.
 
     Attributes:
         job: The run's settings.
