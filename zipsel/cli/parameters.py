@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Callable
 from difflib import get_close_matches
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -17,7 +17,13 @@ _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12,
           "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}  # fmt: skip
 
 
-class SizeType(click.ParamType[int]):
+if TYPE_CHECKING:
+    _IntType = click.ParamType[int]
+else:  # before Click 8.4 a ParamType takes no type argument at run time
+    _IntType = click.ParamType
+
+
+class SizeType(_IntType):
     """A number of bytes: ``400000``, ``400kB``, ``64MiB``."""
 
     name = "size"

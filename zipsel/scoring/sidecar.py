@@ -148,9 +148,5 @@ def score_table(part: Part) -> pa.Table:
 
 def column_values(table: pa.Table, name: str, missing: Any) -> np.ndarray:
     """A column as numpy, ``missing`` where it is null."""
-    column = table[name]
-    values: np.ndarray = column.to_numpy()
-    if column.null_count:  # then whole numbers come as float64, which is exact up to 2^53
-        values = np.where(np.isnan(values), missing, values)
-        values = values.astype(column.type.to_pandas_dtype())
+    values: np.ndarray = table[name].fill_null(missing).to_numpy()
     return values
