@@ -12,7 +12,7 @@ import zstandard
 from made_up import make_records, write_jsonl
 
 from zipsel.cli.group import cli
-from zipsel.storage import remote, uploads
+from zipsel.storage import network, paths
 
 #: The least that this server, asked for small parts, takes.
 PART_BYTES = 4096
@@ -21,10 +21,10 @@ PART_BYTES = 4096
 class Proxy(BaseHTTPRequestHandler):
     """Passes requests on to the server and does to them what ``faults`` say.
 
-    Each request for a range of an object takes the next of ``faults``, each that writes (PUT and
-    POST) the next of ``write_faults``: ``pass``, ``throttle`` (503 SlowDown), ``cut`` (half an
-    answer; a request that writes is cut before the server has it), ``lost`` (the server does as it
-    is told, and nobody hears so), ``gone`` (404 NoSuchUpload), ``hold`` (wait until the test says).
+    Each request for a range of an object takes the next of ``faults``, each that writes (PUT,
+    POST, DELETE) the next of ``write_faults``: ``pass``, ``throttle`` (503 SlowDown), ``cut`` (half
+    an answer; a request that writes is cut before the server has it), ``lost`` (the server does as
+    it is told, and nobody hears so), ``gone`` (404 NoSuchUpload), ``hold`` (until the test says).
     """
 
     protocol_version = "HTTP/1.1"
@@ -42,7 +42,7 @@ class Proxy(BaseHTTPRequestHandler):
         if fault == "hold":
             self.held.set()
             self.release.wait(60)
-        if self.command in ("PUT", "POST") and fault == "cut":
+        if self.command != "GET" and fault == "cut":
             self.close_connection = True
             return
         if fault == "throttle":
@@ -76,7 +76,7 @@ class Proxy(BaseHTTPRequestHandler):
             self.written.append(f"{self.command} {self.path}")
         if self.command == "GET" and self.headers.get("Range"):
             queue = self.faults
-        elif self.command in ("PUT", "POST"):
+        elif self.command in ("PUT", "POST", "DELETE"):
             queue = self.write_faults
         else:
             return None
@@ -144,12 +144,11 @@ def proxy(server, s3fs, monkeypatch):
         "AWS_ACCESS_KEY_ID": "made-up",
         "AWS_SECRET_ACCESS_KEY": "made-up-secret",
         "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_MAX_ATTEMPTS": "1",
     }.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(s3fs.S3FileSystem, "retries", 1)
-    monkeypatch.setattr(remote, "_wait", lambda _seconds: None)
-    monkeypatch.setattr(uploads, "_PART_BYTES", PART_BYTES)
+    monkeypatch.setattr(network, "_wait", lambda _seconds: None)
+    monkeypatch.setattr(paths, "_PART_BYTES", PART_BYTES)
+    monkeypatch.setattr(paths, "_PART_ATTEMPTS", 2)  # s3fs waits between them
     s3fs.S3FileSystem.clear_instance_cache()
     yield proxy
     proxy.release.set()

@@ -6,9 +6,8 @@ from zipsel.scorers.profile import Profile
 from zipsel.scoring.fitting import fit_profile
 from zipsel.scoring.inputs import Inputs, read_targets, refuse_stdin_twice
 from zipsel.scoring.run import Run
-from zipsel.storage.paths import refuse_unwritable
+from zipsel.storage.paths import check_writable, refuse_unwritable
 from zipsel.storage.remote import is_remote
-from zipsel.storage.uploads import check_writable
 
 
 def run_fit(run: Run, output: str) -> Profile:

@@ -20,8 +20,8 @@ from zipsel.scoring.rejects import check_rejects
 from zipsel.scoring.run import Run
 from zipsel.scoring.settings import ScoreOutput
 from zipsel.scoring.task import ScoreTask
+from zipsel.storage.paths import check_writable
 from zipsel.storage.remote import is_remote
-from zipsel.storage.uploads import check_writable
 from zipsel.storage.workdir import WorkDir
 
 

@@ -4,10 +4,9 @@ A directory holds the subset's shards and, beside them, ``manifest.json``, ``rep
 ``rejects.jsonl``. A single output file has the same in ``FILE.zipsel/``. The manifest comes last
 and names the run that made the rest, so an unfinished output is never taken for a whole one.
 
-All of it may stand behind a URL. Everything that takes time is sent before anything is seen; then
-the old manifest goes, and one object after the other appears, in requests of milliseconds each.
-Who reads in between sees objects of both runs, each whole, and no manifest; so does whoever comes
-after a run that was killed there, until the run is repeated.
+All of it may stand behind a URL. The old manifest is removed first, then the files are uploaded in
+order, the new manifest last. During the uploads, and after a run that was killed during them, a
+reader sees whole objects of both runs and no manifest, until the run is repeated.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from zipsel.errors import OutputError, UsageError
 from zipsel.output.subset import OutputFile, SubsetWriter
 from zipsel.pool.formats import format_of_suffix
 from zipsel.scoring.inputs import Inputs
-from zipsel.storage import paths, uploads
+from zipsel.storage import paths
 from zipsel.storage.remote import is_remote
 from zipsel.storage.staging import Staging, sweep_temporaries
 
@@ -144,7 +143,6 @@ class Output:
         encoded = msgspec.json.encode(Manifest(run, files))
         with staging.open(self.side_file(_MANIFEST)) as file:
             file.write(msgspec.json.format(encoded, indent=1) + b"\n")
-        staging.prepare()
         paths.remove(self.side_file(_MANIFEST))
         staging.commit()
         written = {file.name for file in files}
@@ -162,8 +160,7 @@ class Output:
         if self.is_stdout:
             return
         if is_remote(self.path):
-            uploads.check_writable(self.side_file(_MANIFEST))
-            uploads.sweep(self.side_directory)
+            paths.check_writable(self.side_file(_MANIFEST))
             return
         try:
             os.makedirs(self.side_directory, exist_ok=True)

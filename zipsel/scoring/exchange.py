@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from zipsel.pool.shards import Shard
 from zipsel.scoring.sidecar import PartSummary, part_path, read_summary
 from zipsel.scoring.task import ScoreTask, score_chunks
-from zipsel.storage import remote, uploads
-from zipsel.storage.paths import read_bytes
+from zipsel.storage.network import insist, open_system
+from zipsel.storage.paths import check_writable, read_bytes, upload
 from zipsel.storage.staging import write_atomically
 
 #: Parts asked for at once.
@@ -49,7 +49,7 @@ class Store:
             OutputError: If not.
             StorageError: If the provider cannot be reached.
         """
-        uploads.check_writable(f"{self.url.rstrip('/')}/scores/probe")
+        check_writable(f"{self.url.rstrip('/')}/scores/probe")
 
     def fetch(self, path: str) -> None:
         """Bring a file here if it is kept and not here yet."""
@@ -66,7 +66,7 @@ class Store:
             OutputError: If it cannot be written.
             StorageError: If the provider cannot be reached.
         """
-        uploads.put(path, self.url_of(path))
+        upload(path, self.url_of(path))
 
     def exchange(self, folder: str, shards: Sequence[Shard]) -> None:
         """Bring the finished parts of some shards here, and send those that are here alone.
@@ -89,7 +89,7 @@ class Store:
 
     def _list(self, folder: str) -> list[str]:
         url = self.url_of(folder)
-        system, prefix = remote.open_system(url)
+        system, prefix = open_system(url)
 
         def find() -> list[str]:
             system.invalidate_cache()
@@ -98,11 +98,11 @@ class Store:
             except FileNotFoundError:
                 return []
 
-        return [name.partition(prefix)[2].lstrip("/") for name in remote.insist(url, find)]
+        return [name.partition(prefix)[2].lstrip("/") for name in insist(url, find)]
 
     def _bring(self, folder: str, names: Sequence[str]) -> None:
         url = self.url_of(folder)
-        system, prefix = remote.open_system(url)
+        system, prefix = open_system(url)
         for start in range(0, len(names), _BATCH_PARTS):
             wanted = {f"{prefix}/{name}": name for name in names[start : start + _BATCH_PARTS]}
 
@@ -110,7 +110,7 @@ class Store:
                 found: dict[str, bytes] = system.cat(list(wanted))
                 return found if isinstance(found, dict) else {next(iter(wanted)): found}
 
-            for place, data in remote.insist(url, fetch).items():
+            for place, data in insist(url, fetch).items():
                 with write_atomically(os.path.join(folder, wanted[place])) as file:
                     file.write(data)
 

@@ -1,24 +1,36 @@
-"""Small things done to one file, whether a path or a URL names it.
+"""Read, write, stat or remove one file, whether a path or a URL names it.
 
-What is missing or refused is an ``OSError`` either way, so that callers need not know which.
+A missing or forbidden file is an ``OSError`` either way, so that callers need not know which.
 """
 
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
-from zipsel.errors import UsageError
+from zipsel.errors import OutputError, UsageError
 from zipsel.storage import remote
+from zipsel.storage.network import insist, open_system
 from zipsel.storage.remote import is_remote
 
-#: Object stores: what is written there appears whole or not at all. ``memory`` is for tests.
+#: Object stores: a file appears whole there, or not at all. ``memory`` is for tests.
 _WRITABLE = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "memory"})
+
+#: Bytes of one part of an upload to S3, parts sent at once, and parts that S3 allows (10,000).
+_PART_BYTES = 16 << 20
+_PARTS_AT_ONCE = 4
+_MAX_PARTS = 9_000
+
+#: Requests for one part before the whole file is sent again, which happens once.
+_PART_ATTEMPTS = 6
 
 
 def refuse_unwritable(option: str, path: str | None) -> None:
-    """Raise where a URL cannot be written to, or not so that files appear whole.
+    """Refuse a URL that cannot be written to, or where files would not appear whole.
 
     Raises:
         UsageError: Naming option and URL.
@@ -39,13 +51,13 @@ def read_bytes(path: str) -> bytes:
     """
     if not is_remote(path):
         return Path(path).read_bytes()
-    system, name = remote.open_system(path)
+    system, name = open_system(path)
 
     def fetch() -> bytes:
         data: bytes = system.cat_file(name)
         return data
 
-    return remote.insist(path, fetch, _missing)
+    return insist(path, fetch)
 
 
 def size_of(path: str) -> int:
@@ -57,34 +69,76 @@ def size_of(path: str) -> int:
     """
     if not is_remote(path):
         return os.path.getsize(path)
-    system, name = remote.open_system(path)
+    system, name = open_system(path)
 
     def look() -> int:
         system.invalidate_cache()
         return int(system.info(name)["size"])
 
-    return remote.insist(path, look, _missing)
+    return insist(path, look)
 
 
 def remove(path: str) -> None:
-    """Remove a file if it stands.
+    """Remove a file if it exists.
 
     Raises:
-        OSError: If it stands and cannot be removed.
+        OSError: If it exists and cannot be removed.
         StorageError: If a provider cannot be reached.
     """
-    try:
+    with suppress(FileNotFoundError):
         if not is_remote(path):
             os.unlink(path)
             return
-        system, name = remote.open_system(path)
-        remote.insist(path, lambda: system.rm_file(name), _missing)
-    except FileNotFoundError:
-        return
+        system, name = open_system(path)
+        insist(path, lambda: system.rm_file(name))
+
+
+def upload(source: str, url: str) -> None:
+    """Send a local file to a URL, where it appears whole or not at all.
+
+    Parts of an upload that was killed are seen by nobody; a rule of the bucket
+    (AbortIncompleteMultipartUpload) removes them.
+
+    Raises:
+        OutputError: If the bucket is missing or refuses.
+        StorageError: If the provider cannot be reached.
+    """
+    system, name = open_system(url, _PART_ATTEMPTS)
+    options: dict[str, int] = {}
+    if _is_s3(system):
+        part_bytes = max(_PART_BYTES, -(-os.path.getsize(source) // _MAX_PARTS))
+        options = {"chunksize": part_bytes, "max_concurrency": _PARTS_AT_ONCE}
+
+    def send() -> None:
+        try:
+            system.put_file(source, name, **options)
+        except FileNotFoundError as error:
+            if "NoSuchUpload" not in repr(error.__cause__):
+                raise
+            # The answer that completed the upload was lost: send the file again.
+            raise OSError("the upload is gone") from None
+
+    with _as_output(url):
+        insist(url, send, n_attempts=2 if options else None)
+
+
+def check_writable(url: str) -> None:
+    """Write an object and remove it again, to find out before the work whether that can be done.
+
+    Raises:
+        OutputError: If the bucket is missing or refuses.
+        StorageError: If the provider cannot be reached.
+    """
+    system, name = open_system(url)
+    probe = f"{name}.zipsel-probe-{secrets.token_hex(4)}"
+    with _as_output(url):
+        insist(url, lambda: system.pipe_file(probe, b""))
+    with suppress(OSError):  # who may write may not always remove
+        insist(url, lambda: system.rm_file(probe))
 
 
 def directory_of(path: str) -> str:
-    """The directory that a file stands in, absolute."""
+    """The directory that holds a file, absolute."""
     return os.path.dirname(path if is_remote(path) else os.path.abspath(path))
 
 
@@ -104,6 +158,13 @@ def identities_of(path: str) -> frozenset[str]:
     return frozenset(names)
 
 
-def _missing(path: str, problem: str) -> OSError:
-    kind = FileNotFoundError if problem.startswith("no such") else PermissionError
-    return kind(0, problem, path)
+def _is_s3(system: Any) -> bool:
+    return hasattr(system, "call_s3")
+
+
+@contextmanager
+def _as_output(url: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"cannot write {url}: {error.strerror or error}") from None

@@ -1,42 +1,37 @@
-"""Files behind a URL (``s3://``, ``gs://``, ``hf://``, ``https://``), read through fsspec.
+"""Files behind a URL (``s3://``, ``gs://``, ``az://``, ``hf://``, ``https://``), for reading.
 
 A file is read in ranges, which grow while it is read from end to end, so that row groups of Parquet
-and single lines cost little and streams few requests. What the network does is never taken for a
-bad file: a range that fails or comes short is asked for again, later each time, and what goes on
-failing ends the run as a ``StorageError``. A missing file or bucket, or one that the provider will
-not show, is the user's to put right and is a ``ShardError``. Credentials come from the provider's
-own chain (environment, files, instance) and are not looked at here.
+and single lines cost little and streams few requests. A web server that has no ranges answers the
+first of them with the whole file, which is then kept and read from there. A missing or forbidden
+object is a ``ShardError``, which names its URL; a network that fails is a ``StorageError``
+(``network.insist``).
 """
 
 from __future__ import annotations
 
 import io
-import time
+import os
+import shutil
+import tempfile
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from typing import Any, BinaryIO, NamedTuple, TypeVar
+from typing import Any, BinaryIO, NamedTuple
 
-from zipsel.errors import ShardError, StorageError, UsageError, ZipselError
-
-Answer = TypeVar("Answer")
+from zipsel.errors import ShardError
+from zipsel.storage.network import Answer, insist, open_system
 
 #: The first range that is asked for, and the largest: each doubles while reading goes straight on.
 _FIRST_RANGE_BYTES = 1 << 18
 _LAST_RANGE_BYTES = 1 << 23
 
-#: Attempts beyond those that the provider's own library makes, and the wait after the first.
-_ATTEMPTS = 5
-_FIRST_WAIT_SECONDS = 0.5
-
-#: What each provider's library raises where its chain of credentials comes to an end.
-_NO_CREDENTIALS = frozenset(
-    {"NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError",
-     "DefaultCredentialsError", "TokenRetrievalError"}
-)  # fmt: skip
-
-#: What of a description changes when a file does.
+#: Keys of a description whose values change when the file does.
 _MARKS = ("ETag", "etag", "LastModified", "last_modified", "mtime", "updated", "generation", "sha")
 
-_wait = time.sleep
+#: Copies of files of servers without ranges: (URL, size, version) → unnamed file in TMPDIR.
+_copies: OrderedDict[tuple[str, int, str], BinaryIO] = OrderedDict()
+
+#: Copies that a process holds at once; each is an open file.
+_MAX_COPIES = 32
 
 
 def is_remote(path: str) -> bool:
@@ -64,7 +59,7 @@ class Description(NamedTuple):
     """What a provider says of a file.
 
     Attributes:
-        n_bytes: Its size.
+        n_bytes: Size.
         mark: Changes when the file does.
     """
 
@@ -80,19 +75,35 @@ def expand(pattern: str, wanted: Callable[[str], bool]) -> list[str]:
         StorageError: If the provider cannot be reached.
     """
     system, path = open_system(pattern)
+    # fsspec leaves directories out of a walk that it cannot list, unless told otherwise.
+    strict = {"on_error": "raise"} if _is_web(system) else {}
 
     def list_files() -> Iterable[str]:
         system.invalidate_cache()
-        if any(character in path for character in "*?["):
-            return list(system.glob(path))
-        if system.isfile(path):
+        start = _magic_start(system, path)
+        if start is not None:
+            found = list(system.glob(path, **strict))
+            if not found:
+                system.ls(path[:start].rpartition("/")[0], detail=False)  # can it be listed at all?
+            return found
+        if system.info(path)["type"] == "file":
             return [path]
         return [name for name in system.find(path) if wanted(name.rpartition("/")[2])]
 
-    names = sorted(insist(pattern, list_files))
+    names = sorted(_asked(pattern, list_files))
     if not names:
-        raise ShardError(pattern, "no such object or bucket, or no shard below it")
+        raise ShardError(pattern, "no object matches it, or no shard is below it")
     return [str(system.unstrip_protocol(name)) for name in names]
+
+
+def _magic_start(system: Any, path: str) -> int | None:
+    """Where the first wildcard is; on the web a question mark begins a query and is none."""
+    magic = "*[" if _is_web(system) else "*?["
+    return next((i for i, character in enumerate(path) if character in magic), None)
+
+
+def _is_web(system: Any) -> bool:
+    return "https" in system.protocol
 
 
 def describe(path: str) -> Description:
@@ -109,12 +120,20 @@ def describe(path: str) -> Description:
         found: dict[str, Any] = system.info(name)
         return found
 
-    found = insist(path, look)
+    found = _asked(path, look)
     if found.get("size") is None:
         raise ShardError(path, "the server does not tell its size; download it")
     return Description(
         int(found["size"]), "\0".join(f"{key}={found[key]}" for key in _MARKS if key in found)
     )
+
+
+def _asked(path: str, ask: Callable[[], Answer]) -> Answer:
+    """As ``insist``, where a missing or forbidden object is a shard that cannot be read."""
+    try:
+        return insist(path, ask)
+    except OSError as error:
+        raise ShardError(path, error.strerror or str(error)) from None
 
 
 def open_remote(path: str, n_bytes: int) -> BinaryIO:
@@ -146,23 +165,20 @@ class _Ranges(io.RawIOBase):
         self._held = b""
         self._held_at = 0
         self._range_bytes = _FIRST_RANGE_BYTES
+        self._copy: BinaryIO | None = None
 
     def readable(self) -> bool:
-        """It is."""
         return True
 
     def seekable(self) -> bool:
-        """It is."""
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go somewhere; nothing is asked for yet."""
         start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._n_bytes}[whence]
         self._position = max(0, start + offset)
         return self._position
 
     def tell(self) -> int:
-        """Where reading goes on."""
         return self._position
 
     def readinto(self, buffer: Any) -> int:
@@ -187,76 +203,47 @@ class _Ranges(io.RawIOBase):
         return len(piece)
 
     def _hold(self, n_bytes: int) -> None:
-        start = self._position
-        end = min(start + n_bytes, self._n_bytes)
+        """Fetch a range that begins at the position."""
+        start, end = self._position, min(self._position + n_bytes, self._n_bytes)
 
         def fetch() -> bytes:
-            data: bytes = self._system.cat_file(self._name, start=start, end=end)
+            if self._copy is None and _is_web(self._system):
+                data = self._fetch_from_web(start, end)
+            elif self._copy is None:
+                data = self._system.cat_file(self._name, start=start, end=end)
+            if self._copy is not None:
+                data = os.pread(self._copy.fileno(), end - start, start)
             if len(data) != end - start:
                 raise OSError(f"{len(data)} of {end - start} bytes came")
             return data
 
-        self._held, self._held_at = insist(self._path, fetch), start
+        self._held, self._held_at = _asked(self._path, fetch), start
+
+    def _fetch_from_web(self, start: int, end: int) -> bytes:
+        """A range; nothing, but a copy of the whole file, if the server has no ranges."""
+        headers = {"Range": f"bytes={start}-{end - 1}", "Accept-Encoding": "identity"}
+        with self._system.open(
+            self._name, block_size=0, size=self._n_bytes, headers=headers
+        ) as answer:
+            if answer.r.status == 206:
+                data: bytes = answer.read()
+                return data
+            self._copy = _copy_of(answer, self._path, self._n_bytes)
+            return b""
 
 
-def insist(
-    path: str,
-    ask: Callable[[], Answer],
-    refusal: Callable[[str, str], Exception] = ShardError,
-) -> Answer:
-    """Ask until there is an answer, waiting twice as long each time.
-
-    Args:
-        path: What is asked about, for messages.
-        ask: Does so; may be called many times.
-        refusal: Makes an error of the path and of what is wrong with it.
-
-    Raises:
-        Exception: What ``refusal`` makes, if the answer is that there is no such file, or that
-            it may not be used.
-        StorageError: If there is no answer.
-    """
-    for wait_seconds in [_FIRST_WAIT_SECONDS * 2**i for i in range(_ATTEMPTS - 1)]:
-        try:
-            return ask_once(path, ask, refusal)
-        except StorageError:
-            _wait(wait_seconds)
-    return ask_once(path, ask, refusal)
-
-
-def ask_once(
-    path: str, ask: Callable[[], Answer], refusal: Callable[[str, str], Exception] = ShardError
-) -> Answer:
-    """As ``insist``, without asking again."""
-    try:
-        return ask()
-    except ZipselError:
-        raise
-    except FileNotFoundError:
-        raise refusal(path, "no such object or bucket") from None
-    except PermissionError:
-        raise refusal(path, "the provider refuses access; check its credentials") from None
-    except Exception as error:  # each provider's library has its own
-        if type(error).__name__ in _NO_CREDENTIALS:
-            raise refusal(path, "no credentials found for its provider") from None
-        raise StorageError(
-            f"{path}: the network or the server failed {_ATTEMPTS} times, last with "
-            f"{type(error).__name__}: {error}"
-        ) from None
-
-
-def open_system(path: str) -> tuple[Any, str]:
-    """The fsspec file system of a URL, and the name there.
-
-    Raises:
-        UsageError: If the library for its protocol is not installed, or there is none.
-    """
-    try:
-        import fsspec
-
-        system, name = fsspec.core.url_to_fs(path)
-    except ImportError as error:
-        raise UsageError(f"{path} needs more: pip install 'zipsel[remote]' ({error})") from None
-    except ValueError as error:
-        raise UsageError(f"{path}: {error}") from None
-    return system, name
+def _copy_of(answer: Any, path: str, n_bytes: int) -> BinaryIO:
+    """A copy of a file whose server has no ranges, made once in a process for each version."""
+    version = "\0".join(answer.r.headers.get(key, "") for key in ("ETag", "Last-Modified"))
+    key = (path, n_bytes, version)
+    if version == "\0" or key not in _copies:  # of an unknown version no copy is taken again
+        copy = tempfile.TemporaryFile()
+        shutil.copyfileobj(answer, copy, 1 << 20)
+        if copy.tell() != n_bytes:
+            raise OSError(f"{copy.tell()} of {n_bytes} bytes came")
+        copy.flush()
+        _copies[key] = copy
+        while len(_copies) > _MAX_COPIES:
+            _copies.popitem(last=False)
+    _copies.move_to_end(key)
+    return _copies[key]

@@ -1,9 +1,8 @@
 """Output files that appear whole or not at all, alone or together, here or behind a URL.
 
-A file is written beside its name and renamed. One that goes to a URL is written into an outbox
-(of the work directory, where there is one, or of ``TMPDIR``), sent while nobody sees it, and shown
-when the others get their names: between the first and the last of them a reader sees some new
-files, some old, and no manifest.
+A file is written beside its name and renamed. A file for a URL is written into an outbox (in the
+work directory, or in ``TMPDIR``) and uploaded when all files are whole. Uploads take time: between
+the first and the last of them a reader sees new files, old files, and no manifest.
 """
 
 from __future__ import annotations
@@ -17,8 +16,8 @@ from contextlib import contextmanager, suppress
 from typing import IO
 
 from zipsel.errors import Interrupted, OutputError
+from zipsel.storage import paths
 from zipsel.storage.remote import is_remote
-from zipsel.storage.uploads import Upload, open_upload
 
 #: Marks the temporary siblings of unfinished files, so that a later run can clear them away.
 TEMPORARY_MARK = ".zipsel-tmp-"
@@ -37,7 +36,6 @@ class Staging:
     def __init__(self, around: str | None = None) -> None:
         self._around = around or tempfile.gettempdir()
         self._renames: list[tuple[str, str]] = []
-        self._uploads: dict[str, Upload] = {}
         self._outbox: str | None = None
         self.current = "standard output"
 
@@ -74,27 +72,20 @@ class Staging:
             self._outbox = tempfile.mkdtemp(prefix=prefix, dir=os.path.abspath(self._around))
         return self._outbox
 
-    def prepare(self) -> None:
-        """Do what takes time before anything is seen: send the files that go to a URL.
+    def commit(self) -> None:
+        """Upload the files that go to URLs, then name the others, both in the order of adding.
+
+        A signal ends an upload, but waits until all files of this machine have their names.
 
         Raises:
-            OutputError: If a place is missing or may not be written.
-            StorageError: If it cannot be reached.
+            OutputError: If a bucket is missing or refuses.
+            StorageError: If a provider cannot be reached.
         """
         for temporary, path in self._renames:
-            if is_remote(path) and path not in self._uploads:
+            if is_remote(path):
                 self.current = path
-                self._uploads[path] = open_upload(temporary, path)
-                self._uploads[path].send()
-
-    def commit(self) -> None:
-        """Give every file its name, in the order of adding; a signal waits until all have it.
-
-        Raises:
-            OutputError: As ``prepare``.
-            StorageError: As ``prepare``.
-        """
-        self.prepare()
+                paths.upload(temporary, path)
+        self._renames = [pair for pair in self._renames if not is_remote(pair[1])]
         try:
             self._rename()
         except Interrupted:
@@ -104,17 +95,13 @@ class Staging:
     def _rename(self, again: bool = False) -> None:
         while self._renames:
             temporary, self.current = self._renames[0]
-            if is_remote(self.current):
-                self._uploads[self.current].complete()
-            elif not again or os.path.exists(temporary):
+            if not again or os.path.exists(temporary):
                 os.replace(temporary, self.current)
             self._renames.pop(0)
 
     def discard(self) -> None:
-        """Remove what has not got its name."""
-        for temporary, path in self._renames:
-            if path in self._uploads:
-                self._uploads[path].abort()
+        """Remove the temporaries of files that have not got their names."""
+        for temporary, _ in self._renames:
             with suppress(OSError):
                 os.unlink(temporary)
         if self._outbox is not None:

@@ -1,0 +1,148 @@
+"""Pools on web servers: with ranges or without, failing, refusing, or not there at all."""
+
+import re
+import socket
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from made_up import make_records, write_jsonl
+
+import zipsel as package
+from zipsel.errors import BadShards, StorageError
+from zipsel.storage import network
+
+pytest.importorskip("aiohttp", reason="needs the extra remote")
+pytestmark = pytest.mark.filterwarnings("default")
+
+
+class Web(BaseHTTPRequestHandler):
+    """Serves ``/MODE/NAME``: ``ranges``, ``whole`` (has no ranges), ``flaky``, or a status."""
+
+    root: Path
+    tag = "1"
+    requests: list[str]
+    whole_bodies: list[str]
+
+    def handle_any(self):
+        _, mode, name = self.path.split("/", 2)
+        self.requests.append(f"{self.command} {self.path}")
+        if mode == "flaky" and self.requests.count(self.requests[-1]) % 3:
+            mode = "503"
+        if mode.isdecimal():
+            self.send_response(int(mode))
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        data = (self.root / name).read_bytes()
+        asked = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range") or "")
+        is_part = asked and mode != "whole"
+        body = data[int(asked[1]) : int(asked[2]) + 1] if is_part else data
+        self.send_response(206 if is_part else 200)
+        self.send_header("ETag", f'"{self.tag}"')
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(body)
+            if not is_part:
+                self.whole_bodies.append(name)
+
+    do_GET = do_HEAD = handle_any
+
+    def handle(self):
+        try:
+            super().handle()
+        except ConnectionError:  # the client had seen enough
+            self.close_connection = True
+
+    def log_message(self, *_):
+        """Say nothing."""
+
+
+@pytest.fixture
+def web(tmp_path, monkeypatch):
+    monkeypatch.setattr(network, "_wait", lambda _seconds: None)
+    handler = type("ThisWeb", (Web,), {"root": tmp_path, "requests": [], "whole_bodies": []})
+    httpd = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=httpd.serve_forever, daemon=True)
+    thread.start()
+    handler.url = f"http://127.0.0.1:{httpd.server_port}"
+    yield handler
+    httpd.shutdown()
+    httpd.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def nobody():
+    """The address of a port at which nobody listens."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+
+
+def select(pool, target, output, **options):
+    return package.select(
+        pool, target=target, output=output, top_k=40, workers=1, format="jsonl",
+        work_dir=output.with_suffix(".work"), **options,
+    )  # fmt: skip
+
+
+def subset_of(result):
+    return b"".join(Path(file).read_bytes() for file in result.files)
+
+
+@pytest.mark.parametrize("mode", ["ranges", "whole", "flaky"])
+def test_the_same_subset_as_from_a_directory(web, target, tmp_path, mode):
+    # 16 MB: more than sockets hold, so that a body counts as sent only if it was read.
+    records = [{**record, "more": "x" * 16_000} for record in make_records(1000)]
+    pool = write_jsonl(tmp_path / "pool.jsonl", records)
+    expected = subset_of(select(pool, target, tmp_path / "near"))
+    result = select(f"{web.url}/{mode}/pool.jsonl", target, tmp_path / "far")
+    assert subset_of(result) == expected
+    assert web.whole_bodies == (["pool.jsonl"] if mode == "whole" else [])
+
+
+def test_a_copy_is_of_the_version_that_the_server_has(web, target, tmp_path):
+    """In one process, a file of the same name and size that was replaced is read anew."""
+    for kind in ("code", "prose"):
+        text = make_records(800, seed=1 if kind == "code" else 2)
+        data = write_jsonl(tmp_path / "new.jsonl", text).read_bytes()[:400_000]
+        (tmp_path / "pool.jsonl").write_bytes(data + b" " * (400_000 - len(data)))
+        web.tag = kind
+        far = select(f"{web.url}/whole/pool.jsonl", target, tmp_path / f"far-{kind}")
+        near = select(tmp_path / "pool.jsonl", target, tmp_path / f"near-{kind}")
+        assert subset_of(far) == subset_of(near)
+
+
+@pytest.mark.parametrize("path", ["pool.jsonl", "*.jsonl"])
+def test_a_server_that_cannot_be_reached_is_no_bad_file(target, tmp_path, nobody, web, path):
+    url = f"http://{nobody}/x/{path}"
+    with pytest.raises(StorageError, match=re.escape(nobody)):
+        select([f"{web.url}/404/none.jsonl", url], target, tmp_path / "out", on_bad_file="skip")
+    with pytest.raises(StorageError, match=re.escape(nobody)):
+        select(write_jsonl(tmp_path / "p.jsonl", make_records(9)), url, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_store_that_cannot_be_reached_is_no_bad_file(target, tmp_path, nobody, web, monkeypatch):
+    s3fs = pytest.importorskip("s3fs", reason="needs the extra remote")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{nobody}")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "made-up")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "made-up-secret")
+    s3fs.S3FileSystem.clear_instance_cache()
+    for path in ("s3://bucket/a.jsonl", "s3://bucket/", "s3://bucket/*.jsonl"):
+        with pytest.raises(StorageError, match=f"{re.escape(path)}.*{nobody}"):
+            select(path, target, tmp_path / "out", on_bad_file="skip")
+    s3fs.S3FileSystem.clear_instance_cache()
+
+
+@pytest.mark.parametrize(
+    ("status", "problem"),
+    [(403, "refuses access (403); check its credentials"), (404, "no such object or bucket")],
+)
+def test_a_no_of_the_server_is_told_at_once(web, target, tmp_path, status, problem):
+    with pytest.raises(BadShards, match=re.escape(problem)):
+        select(f"{web.url}/{status}/pool.jsonl", target, tmp_path / "out")
+    assert len(web.requests) <= 2
