@@ -21,6 +21,7 @@ from zipsel.commands.demo_texts import DOCUMENTED, iter_library
 from zipsel.console.messages import Log
 from zipsel.engines.local import LocalEngine
 from zipsel.errors import OutputError
+from zipsel.output.manifest import MANIFEST, Manifest, SideFile, refuse_foreign
 from zipsel.readers.rows import Reading
 from zipsel.scoring.settings import ScoreSettings
 from zipsel.selection.budgets import Budget
@@ -46,6 +47,7 @@ def run_demo(
 
     pool, target = os.path.join(directory, "pool"), os.path.join(directory, "target.jsonl")
     output = os.path.join(directory, "subset")
+    _claim(directory)
     n_pool, n_target = build(pool, target)
     log.say("built", f"{n_pool:,} pool records in {pool}, {n_target} target examples in {target}")
     settings = ScoreSettings(
@@ -72,6 +74,24 @@ def run_demo(
     )
 
 
+def _claim(directory: str) -> None:
+    """Write the manifest, unless files of the demo's names are there that it did not write.
+
+    Raises:
+        UsageError: Naming such a file.
+        OutputError: If the manifest cannot be written.
+    """
+    names = ["target.jsonl", *(f"pool/{_shard_name(i)}" for i in range(_N_SHARDS))]
+    refuse_foreign(f"--output {directory}", directory, "demo", {*names, MANIFEST}.__contains__)
+    manifest = Manifest("demo", side_files=[SideFile(name) for name in names])
+    with write_atomically(os.path.join(directory, MANIFEST)) as file:
+        file.write(manifest.encode())
+
+
+def _shard_name(i: int) -> str:
+    return f"part-{i:05d}.jsonl"
+
+
 def build(pool: str, target: str) -> tuple[int, int]:
     """Write pool shards and target; the same Python gives the same bytes.
 
@@ -96,7 +116,7 @@ def build(pool: str, target: str) -> tuple[int, int]:
     order = sorted(records, key=lambda text: blake2b(text.encode()).digest())
     os.makedirs(pool, exist_ok=True)
     for i in range(_N_SHARDS):
-        with write_atomically(os.path.join(pool, f"part-{i:05d}.jsonl")) as file:
+        with write_atomically(os.path.join(pool, _shard_name(i))) as file:
             for text in order[i::_N_SHARDS]:
                 _write(file, text, records[text])
     with write_atomically(target) as file:

@@ -9,7 +9,7 @@ from typing import IO
 from zipsel.console.safe_text import human_bytes
 from zipsel.engines import Engine
 from zipsel.errors import UsageError
-from zipsel.output.scores import score_file_names, write_scores
+from zipsel.output.scores import refuse_foreign_scores, score_file_names, write_scores
 from zipsel.pool.formats import STDIN
 from zipsel.scoring.exchange import Store
 from zipsel.scoring.fitting import open_profile, profile_key
@@ -101,6 +101,7 @@ def _check_output(output: ScoreOutput, inputs: Inputs, stdout: IO[bytes]) -> Non
         names = score_file_names(output, inputs.shards).values()
         files = [os.path.join(output.path, name) for name in (*names, "a.parquet")]
         inputs.refuse_found_later("--output", output.path, files)
+        refuse_foreign_scores(output, inputs.shards)
     if output.format == "dolma":
         from zipsel.output.dolma import check_shards
 

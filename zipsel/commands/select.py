@@ -60,6 +60,7 @@ def run_select(
         output.refuse(inputs, run.stdout)
         inputs.refuse_work_dir(work_dir.path)
         if report_path is not None:
+            output.refuse_report(report_path)
             inputs.refuse_overwriting("--report", report_path)
             inputs.refuse_found_later("--report", report_path, [report_path])
         shards, missing = inputs.shards, list(inputs.skipped)

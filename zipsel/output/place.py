@@ -12,6 +12,7 @@ reader sees whole objects of both runs and no manifest, until the run is repeate
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from typing import IO
 
@@ -19,28 +20,34 @@ import msgspec
 
 from zipsel.engines import Engine
 from zipsel.errors import OutputError, UsageError
-from zipsel.output.subset import OutputFile, SubsetWriter
+from zipsel.output.manifest import (
+    MANIFEST,
+    UNFINISHED,
+    Manifest,
+    SideFile,
+    names_written,
+    read_manifest,
+    refuse_foreign,
+)
+from zipsel.output.subset import OutputFile, SubsetWriter, sha256_of
 from zipsel.pool.formats import format_of_suffix
 from zipsel.scoring.inputs import Inputs
 from zipsel.storage import paths
 from zipsel.storage.remote import is_remote
-from zipsel.storage.staging import Staging, sweep_temporaries
+from zipsel.storage.staging import Staging, sweep_temporaries, write_atomically
 
-_MANIFEST = "manifest.json"
+#: Files beside the subset that differ from run to run, because they hold times.
+_TIMED = frozenset({"report.json", "report.html", "README.md"})
+
+#: Files beside the subset that zipsel writes, whatever stands there; README.md is left to a user
+#: who has one.
+_SIDE_FILES = frozenset(
+    {MANIFEST, "report.json", "report.html", "rejects.jsonl", "leaks.jsonl", "chosen.feather"}
+)
 
 
-class Manifest(msgspec.Struct, frozen=True):
-    """What an output is.
-
-    Attributes:
-        run: Digest of everything that decides the bytes written.
-        files: The subset's files.
-        version: Of this structure.
-    """
-
-    run: str
-    files: list[OutputFile]
-    version: int = 1
+def _is_subset_name(name: str) -> bool:
+    return re.fullmatch(r"subset-\d{5,}\.(jsonl(\.gz|\.zst)?|parquet)", name) is not None
 
 
 @dataclass(frozen=True)
@@ -97,28 +104,64 @@ class Output:
             )
         inputs.refuse_overwriting("--output", self.path, below=not self.is_file)
         inputs.refuse_overwriting("--output", self.side_directory, below=True)
+        refuse_foreign(
+            f"--output {self.path}",
+            self.side_directory,
+            "select",
+            lambda name: name in _SIDE_FILES or (not self.is_file and _is_subset_name(name)),
+        )
         first = self.path if self.is_file else self.side_file("subset-00000.jsonl")
-        inputs.refuse_found_later("--output", self.path, [first, self.side_file(_MANIFEST)])
+        inputs.refuse_found_later("--output", self.path, [first, self.side_file(MANIFEST)])
+
+    def refuse_report(self, path: str) -> None:
+        """Raise if another copy of the report would take the place of a file of the output.
+
+        Raises:
+            UsageError: Naming the file.
+        """
+        directory, name = os.path.split(path)
+        beside = paths.identities_of(directory or ".") & paths.identities_of(self.side_directory)
+        is_taken = name in (_SIDE_FILES | _TIMED) - {"report.json"} or _is_subset_name(name)
+        is_output = self.is_file and paths.identities_of(path) & paths.identities_of(self.path)
+        if is_output or (beside and is_taken):
+            raise UsageError(
+                f"--report {path} is a file that --output {self.path} writes; name another file"
+            )
 
     def read_manifest(self) -> Manifest | None:
-        """The manifest of a finished run, if one stands here."""
-        try:
-            return msgspec.json.decode(paths.read_bytes(self.side_file(_MANIFEST)), type=Manifest)
-        except (OSError, msgspec.MsgspecError):
-            return None
+        """The manifest of a finished run, if one is here."""
+        return read_manifest(self.side_file(MANIFEST))
 
     def is_up_to_date(self, run: str) -> bool:
-        """Whether the run's output stands here, whole."""
+        """Whether the run's output is here, whole and as it was written."""
         manifest = None if self.is_stdout else self.read_manifest()
         if manifest is None or manifest.run != run:
             return False
-        try:
-            return all(
-                paths.size_of(os.path.join(self.subset_directory, file.name)) == file.n_bytes
-                for file in manifest.files
-            )
-        except OSError:
+        here = set(paths.list_files(self.side_directory))
+        if UNFINISHED in here or not here.issuperset(one.name for one in manifest.side_files):
             return False
+        try:
+            msgspec.json.decode(paths.read_bytes(self.side_file("report.json")))
+            return all(self._is_whole(file) for file in manifest.all_files)
+        except (OSError, msgspec.MsgspecError):
+            return False
+
+    def _is_whole(self, file: OutputFile | SideFile) -> bool:
+        """Whether a file has the size, and if it was changed later, the bytes that were written.
+
+        A file older than the manifest was not changed since, so its bytes are not read. Of an
+        object behind a URL only the size is compared.
+        """
+        directory = self.side_directory
+        if isinstance(file, OutputFile):
+            directory = self.subset_directory
+            if paths.size_of(os.path.join(directory, file.name)) != file.n_bytes:
+                return False
+        path = os.path.join(directory, file.name)
+        if file.sha256 is None or is_remote(path):
+            return True
+        written = os.stat(self.side_file(MANIFEST)).st_mtime_ns
+        return os.stat(path).st_mtime_ns < written or sha256_of(path) == file.sha256
 
     def write_subset(
         self, writer: SubsetWriter, shard_bytes: int, staging: Staging, engine: Engine
@@ -139,16 +182,25 @@ class Output:
 
         The manifest of an earlier run goes first; then its files that are not written over.
         """
-        before = self.read_manifest()
-        encoded = msgspec.json.encode(Manifest(run, files))
-        with staging.open(self.side_file(_MANIFEST)) as file:
-            file.write(msgspec.json.format(encoded, indent=1) + b"\n")
-        paths.remove(self.side_file(_MANIFEST))
+        staged = staging.names_in(self.side_directory)
+        side_files = [
+            SideFile(name, None if name in _TIMED else sha256_of(temporary))
+            for name, temporary in sorted(staged.items())
+            if name in _SIDE_FILES | _TIMED
+        ]
+        manifest = Manifest("select", run, files, side_files)
+        with staging.open(self.side_file(MANIFEST)) as file:
+            file.write(manifest.encode())
+        before = names_written(self.side_directory, paths.list_files(self.side_directory))
+        both = [SideFile(name) for name in sorted(before | manifest.names)]
+        with write_atomically(self.side_file(UNFINISHED)) as file:
+            file.write(Manifest("select", side_files=both).encode())
+        paths.remove(self.side_file(MANIFEST))
         staging.commit()
-        written = {file.name for file in files}
-        for old in before.files if before else ():
-            if old.name not in written:
-                paths.remove(os.path.join(self.subset_directory, os.path.basename(old.name)))
+        for name in before - manifest.names - {MANIFEST}:
+            if _is_subset_name(name) or name == UNFINISHED:
+                paths.remove(os.path.join(self.subset_directory, name))
+        paths.remove(self.side_file(UNFINISHED))
 
     def check_writable(self) -> None:
         """Find out before the work whether the output can be written.
@@ -160,7 +212,7 @@ class Output:
         if self.is_stdout:
             return
         if is_remote(self.path):
-            paths.check_writable(self.side_file(_MANIFEST))
+            paths.check_writable(self.side_file(MANIFEST))
             return
         try:
             os.makedirs(self.side_directory, exist_ok=True)

@@ -12,6 +12,13 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from zipsel.errors import UsageError
+from zipsel.output.manifest import (
+    MANIFEST,
+    Manifest,
+    SideFile,
+    read_manifest,
+    refuse_foreign,
+)
 from zipsel.output.subset import with_field
 from zipsel.pool.formats import STDIN
 from zipsel.pool.shards import Shard
@@ -20,7 +27,7 @@ from zipsel.scoring.rejects import encode_rejects
 from zipsel.scoring.run import Run
 from zipsel.scoring.settings import ScoreOutput
 from zipsel.scoring.sidecar import Part, column_values, read_columns, score_table
-from zipsel.storage.staging import staged_files
+from zipsel.storage.staging import Staging, staged_files
 
 
 def write_scores(
@@ -31,6 +38,7 @@ def write_scores(
         _write_lines(run, parts, output.add_field)
     elif output.path is not None:
         with staged_files(run.settings.work_dir) as staging:
+            _stage_manifest(staging, output, pool, parts)
             names = score_file_names(output, pool)
             for shard, of_shard in _iter_scored(parts):
                 path = os.path.join(output.path, names[shard.index])
@@ -56,10 +64,41 @@ def score_file_names(output: ScoreOutput, pool: Sequence[Shard]) -> dict[int, st
     directories = {os.path.dirname(os.path.abspath(shard.path)) for shard in pool}
     common = os.path.commonpath(directories) if directories else ""
     names = {s.index: os.path.relpath(os.path.abspath(s.path), common) + suffix for s in pool}
-    taken = sorted({rejects_name(output)} & set(names.values()))
+    taken = sorted({rejects_name(output), manifest_name(output)} & set(names.values()))
     if taken:
         raise UsageError(f"{taken[0]} is the name of a file that score writes; rename the shard")
     return names
+
+
+def manifest_name(output: ScoreOutput) -> str:
+    """Name of the manifest; each share of the pool has its own."""
+    return MANIFEST if output.share is None else f"manifest-{output.share}.json"
+
+
+def refuse_foreign_scores(output: ScoreOutput, pool: Sequence[Shard]) -> None:
+    """Raise if a file stands in the output directory that zipsel did not write.
+
+    Raises:
+        UsageError: Naming the file.
+    """
+    if output.path not in (None, STDIN):
+        names = {*score_file_names(output, pool).values(), rejects_name(output)}
+        names.add(manifest_name(output))
+        refuse_foreign(f"--output {output.path}", str(output.path), "score", names.__contains__)
+
+
+def _stage_manifest(
+    staging: Staging, output: ScoreOutput, pool: Sequence[Shard], parts: Sequence[Part]
+) -> None:
+    """Stage the manifest before the files that it lists; files of earlier runs stay listed."""
+    path = os.path.join(str(output.path), manifest_name(output))
+    names = score_file_names(output, pool)
+    written = {names[shard.index] for shard, _ in _iter_scored(parts)} | {rejects_name(output)}
+    before = read_manifest(path)
+    written |= before.names if before is not None else set()
+    manifest = Manifest("score", side_files=[SideFile(name) for name in sorted(written)])
+    with staging.open(path) as file:
+        file.write(manifest.encode())
 
 
 def rejects_name(output: ScoreOutput) -> str:

@@ -5,6 +5,7 @@ JSONL rows are their original bytes; Parquet rows keep their columns and types.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -34,11 +35,23 @@ class OutputFile(msgspec.Struct, frozen=True):
         name: Relative to the output directory.
         n_records: Rows.
         n_bytes: Size on disk.
+        sha256: Of its bytes, hex.
     """
 
     name: str
     n_records: int
     n_bytes: int
+    sha256: str
+
+
+def sha256_of(path: str) -> str:
+    """SHA-256 of a file of this machine, hex.
+
+    Raises:
+        OSError: If it cannot be read.
+    """
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def with_field(line: bytes, name: str, value: float) -> bytes:
@@ -124,7 +137,8 @@ class SubsetWriter:
         """
         self._write_file(temporary, part)
         n_records = len(self.chosen.ranks[part])
-        return OutputFile(os.path.basename(path), n_records, os.path.getsize(temporary))
+        n_bytes = os.path.getsize(temporary)
+        return OutputFile(os.path.basename(path), n_records, n_bytes, sha256_of(temporary))
 
     def _write_file(self, path: str, part: slice) -> None:
         if self.format == "parquet":

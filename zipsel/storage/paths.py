@@ -9,6 +9,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,36 @@ def size_of(path: str) -> int:
         return int(system.info(name)["size"])
 
     return insist(path, look)
+
+
+def list_files(directory: str, *, below: bool = False) -> list[str]:
+    """Names of the files in a directory, relative to it; none if it is missing.
+
+    Args:
+        directory: A path or URL.
+        below: Include the files in its directories.
+
+    Raises:
+        StorageError: If a provider cannot be reached.
+    """
+    if not is_remote(directory):
+        return [
+            os.path.relpath(os.path.join(parent, name), directory)
+            for parent, _, names in islice(os.walk(directory), None if below else 1)
+            for name in names
+        ]
+    system, prefix = open_system(directory)
+
+    def find() -> list[str]:
+        system.invalidate_cache()
+        try:
+            return list(system.find(prefix))
+        except FileNotFoundError:
+            return []
+
+    found = insist(directory, find)
+    names = [name.partition(prefix.rstrip("/"))[2].lstrip("/") for name in found]
+    return [name for name in names if below or "/" not in name]
 
 
 def remove(path: str) -> None:

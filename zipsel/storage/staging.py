@@ -57,6 +57,14 @@ class Staging:
         os.makedirs(directory, exist_ok=True)
         return temporary
 
+    def names_in(self, directory: str) -> dict[str, str]:
+        """Name of each file staged for a directory → its temporary file."""
+        return {
+            os.path.basename(path): temporary
+            for temporary, path in self._renames
+            if os.path.dirname(path) == directory.rstrip("/")
+        }
+
     @contextmanager
     def open(self, path: str) -> Iterator[IO[bytes]]:
         """Open the sibling of a file for writing, and flush it to disk in the end."""
