@@ -1,9 +1,8 @@
-"""The composition: readers → scorers → selection → writers → report."""
+"""``zipsel select``: score what is not scored yet, choose, write, report."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 
 import msgspec
@@ -15,16 +14,16 @@ from zipsel.evaluation.verdicts import Curve
 from zipsel.output.chosen import FILE_NAME as CHOSEN_FILE
 from zipsel.output.chosen import chosen_table, write_chosen
 from zipsel.output.place import Output
-from zipsel.output.subset import SubsetWriter
+from zipsel.output.subset import OutputFile, SubsetWriter
 from zipsel.pool.formats import resolve_format
-from zipsel.pool.shards import Shard
 from zipsel.readers import schema_errors
 from zipsel.report.build import build_report
 from zipsel.report.card import FILE_NAME as CARD_FILE
 from zipsel.report.card import data_pattern, write_card
-from zipsel.report.model import Report
+from zipsel.report.model import Report, library_versions
 from zipsel.report.runs import iter_report_files, provenance_of
 from zipsel.report.shown_records import iter_leaks
+from zipsel.scorers.profile import Profile
 from zipsel.scoring.exchange import Store
 from zipsel.scoring.fitting import open_profile, profile_key
 from zipsel.scoring.inputs import Inputs
@@ -32,17 +31,18 @@ from zipsel.scoring.rejects import encode_rejects
 from zipsel.scoring.run import Run
 from zipsel.scoring.settings import ScoreSettings
 from zipsel.scoring.sidecar import SIDECAR_VERSION
-from zipsel.selection.passes import Passes, check_choice, guess_bytes
+from zipsel.selection.passes import Choice, Passes, check_choice, guess_bytes
 from zipsel.selection.settings import SelectSettings
+from zipsel.storage import paths
 from zipsel.storage.paths import refuse_unwritable
-from zipsel.storage.staging import Staging, staged_files
+from zipsel.storage.staging import Staging, staged_files, write_atomically
 from zipsel.storage.workdir import WorkDir, digest_of
 
 
 def run_select(
     run: Run, select: SelectSettings, engine: Engine, report_path: str | None = None
 ) -> Report | None:
-    """``zipsel select``: score what is not scored, choose, write.
+    """``zipsel select``.
 
     Returns:
         The report; None if the output was up to date.
@@ -52,136 +52,159 @@ def run_select(
     """
     started = time.perf_counter()
     settings, output, work_dir = run.settings, Output(select.output), WorkDir(run.settings.work_dir)
-    refuse_unwritable("--report", report_path)
     with run.stage("find"):
-        inputs = Inputs.find(
-            run, exclude=select.exclude, held_out=select.eval_target, tokenizer=select.tokenizer
-        )
-        output.refuse(inputs, run.stdout)
-        inputs.refuse_work_dir(work_dir.path)
-        if report_path is not None:
-            output.refuse_report(report_path)
-            inputs.refuse_overwriting("--report", report_path)
-            inputs.refuse_found_later("--report", report_path, [report_path])
-        shards, missing = inputs.shards, list(inputs.skipped)
-        format_name = resolve_format(
-            select.output, select.format, {shard.format for shard in shards}
-        )
-        if format_name == "parquet":
-            errors = schema_errors(shards, settings.reading)
-            shards = run.leave_out(errors, shards)
-            missing.extend(errors)
-    # Leaving, workers end before the lock goes and what they left is swept away.
+        inputs = _find_inputs(run, select)
+        _refuse_places(run, output, inputs, report_path)
+        inputs, format_name = _settle_format(run, select, inputs)
+    # On leaving, workers end before the lock goes and the spool is cleared.
     with work_dir.locked(settings.lock, on_wait=run.say_waiting), engine:
         with run.stage("fit"):
-            key, targets = profile_key(settings, shards)
-            digest = digest_of(
-                {
-                    "profile": key,
-                    "reading": settings.reading,
-                    "bad": settings.on_bad_file,
-                    "select": select.digest_fields(),
-                    "inputs": inputs.digest_fields(),
-                    "version": SIDECAR_VERSION,
-                }
-            )
+            key, targets = profile_key(settings, inputs.shards)
+            digest = _digest_run(settings, select, inputs, key, format_name)
             if not run.force and output.is_up_to_date(digest):
-                run.log.say("up-to-date", f"{select.output} is up to date (--force redoes it)")
+                _say_up_to_date(run, output, report_path)
                 return None
-            _check_writable(output, settings)
-            given = inputs.paths("profile", "tokenizer")
-            engine.check_paths(work_dir.path, [shard.path for shard in shards], given)
-            curves: list[Curve] = []
+            _check_places(run, output, inputs, engine)
             held_out = HeldOut.open(settings, select)
-            if select.budget.kind == "auto":
-                select, curves = _settle_budget(run, select, engine, shards)
-            profile_path, profile = open_profile(settings, key, targets, shards, work_dir)
+            select, curves = _settle_budget(run, select, engine, inputs)
+            profile_path, profile = open_profile(settings, key, targets, inputs.shards, work_dir)
             check_choice(settings, select, profile)
-        passes = Passes(run, select, engine, work_dir, shards, missing, profile_path, profile)
-        passes.select()
+        passes = Passes(run, select, engine, work_dir, profile_path, profile)
+        choice = passes.choose(inputs.shards, inputs.skipped)
         if held_out is not None:
             with run.stage("evaluate"):
-                curves += held_out.measure(
-                    passes.selection.in_order("rank"), passes.shards, run.log
-                )
-        writer = SubsetWriter(
-            passes.selection.in_order(select.order),
-            format_name,
-            select.add_field,
-        )
+                in_order = choice.selection.in_order("rank")
+                curves += held_out.measure(in_order, choice.shards, run.log)
         with staged_files(work_dir.path) as staging:
-            with run.stage("write"):
-                if output.is_stdout:
-                    writer.write_lines(run.stdout, slice(0, len(passes.selection.taken)))
-                    run.stdout.flush()
-                    files = []
-                else:
-                    files = output.write_subset(writer, select.shard_bytes, staging, engine)
+            files = _write_subset(run, output, select, choice, format_name, (staging, engine))
             run.stages["total"] = time.perf_counter() - started
-            report = build_report(
-                command=run.command,
-                select=select,
-                curves=curves,
-                profile=profile,
-                shards=passes.shards,
-                scores=passes.scores,
-                ranking=passes.ranking,
-                selection=passes.selection,
-                share=passes.share,
-                screen=passes.screen,
-                spec=settings.reading.text,
-                group_field=settings.reading.group_field,
-                outputs=files,
-                stages=run.stages,
-                provenance=provenance_of(settings, profile_path),
-            )
-            if not output.is_stdout:
-                _write_side_files(staging, output, passes, report)
+            provenance = provenance_of(settings, inputs, profile_path)
+            report = build_report(run, select, profile, choice, files, curves, provenance)
             if report_path is not None:
                 with staging.open(report_path) as file:
                     file.write(report.to_json())
             if output.is_stdout:
                 staging.commit()
             else:
+                _write_side_files(run, output, profile, choice, report, staging)
                 output.finish(digest, files, staging)
-        return report
+    return report
 
 
-def _check_writable(output: Output, settings: ScoreSettings) -> None:
+def _find_inputs(run: Run, select: SelectSettings) -> Inputs:
+    return Inputs.find(
+        run, exclude=select.exclude, held_out=select.eval_target, tokenizer=select.tokenizer
+    )
+
+
+def _refuse_places(run: Run, output: Output, inputs: Inputs, report_path: str | None) -> None:
+    """Raise if anything would be written over an input, or into what the next run reads."""
+    output.refuse(inputs, run.stdout)
+    inputs.refuse_work_dir(run.settings.work_dir)
+    if report_path is not None:
+        refuse_unwritable("--report", report_path)
+        output.refuse_report(report_path)
+        inputs.refuse_overwriting("--report", report_path)
+        inputs.refuse_found_later("--report", report_path, [report_path])
+
+
+def _settle_format(run: Run, select: SelectSettings, inputs: Inputs) -> tuple[Inputs, str]:
+    """The format of the subset, and the inputs without tables whose columns do not fit in it."""
+    formats = {shard.format for shard in inputs.shards}
+    format_name = resolve_format(select.output, select.format, formats)
+    if format_name == "parquet":
+        inputs = inputs.leave_out(schema_errors(inputs.shards, run.settings.reading), run)
+    return inputs, format_name
+
+
+def _digest_run(
+    settings: ScoreSettings, select: SelectSettings, inputs: Inputs, key: str, format_name: str
+) -> str:
+    """Digest of everything that decides the bytes written, or whether they may be."""
+    return digest_of(
+        {
+            "profile": key,
+            "inputs": inputs.digest_fields(),
+            "reading": settings.reading,
+            "target_reading": settings.target_reading,
+            "on_bad_file": settings.on_bad_file,
+            "max_rejects": settings.max_rejects,
+            "select": select.digest_fields(),
+            "format": format_name,
+            "versions": [SIDECAR_VERSION, library_versions()],
+        }
+    )
+
+
+def _say_up_to_date(run: Run, output: Output, report_path: str | None) -> None:
+    run.log.say("up-to-date", f"{output.path} is up to date (--force redoes it)")
+    if report_path is not None:
+        with write_atomically(report_path) as file:
+            file.write(paths.read_bytes(output.side_file("report.json")))
+
+
+def _check_places(run: Run, output: Output, inputs: Inputs, engine: Engine) -> None:
+    """Find out before the work whether every place can be written, and seen by all workers."""
+    settings = run.settings
     output.check_writable()
     if settings.store is not None:
         Store(settings.store, settings.work_dir).check_writable()
-
-
-def _write_side_files(staging: Staging, output: Output, passes: Passes, report: Report) -> None:
-    """What stands beside the subset but for the manifest."""
-    selection, shards = passes.selection, passes.shards
-    with staging.open(output.side_file("rejects.jsonl")) as file:
-        file.writelines(encode_rejects(passes.scores.parts))
-    with staging.open(output.side_file("leaks.jsonl")) as file:
-        leaks = iter_leaks(selection, shards, passes.run.settings.reading.text)
-        file.writelines(msgspec.json.encode(leak) + b"\n" for leak in leaks)
-    for name, content in iter_report_files(report):
-        with staging.open(output.side_file(name)) as file:
-            file.write(content)
-    with staging.open(output.side_file(CHOSEN_FILE)) as file:
-        write_chosen(file, chosen_table(selection.chosen, shards, passes.ranking.group_names))
-    if not output.is_file:
-        path, target = output.side_file(CARD_FILE), passes.profile.target
-        if not write_card(staging, path, report, target):
-            files = f'data_files: "{data_pattern(report)}"'
-            passes.run.log.say("readme", f"{path} is not zipsel's and stays; let it say {files}")
+    pool = [shard.path for shard in inputs.shards]
+    engine.check_paths(settings.work_dir, pool, inputs.paths("profile", "tokenizer"))
 
 
 def _settle_budget(
-    run: Run, select: SelectSettings, engine: Engine, shards: Sequence[Shard]
+    run: Run, select: SelectSettings, engine: Engine, inputs: Inputs
 ) -> tuple[SelectSettings, list[Curve]]:
     """Settings with the budget that ``--auto`` finds, and the curve that it was found on."""
+    if select.budget.kind != "auto":
+        return select, []
     from zipsel.evaluation.auto_budget import find_budget
 
     def run_fold(settings: ScoreSettings, fold: SelectSettings) -> None:
         run_select(Run(settings, Log(quiet=True)), replace(fold, eval_target=()), engine)
 
-    found = find_budget(run.settings, select, guess_bytes(shards), run_fold)
+    found = find_budget(run.settings, select, guess_bytes(inputs.shards), run_fold)
     run.log.say("auto", f"--auto settles on {found.budget}", max_bytes=found.budget.value)
     return replace(select, budget=found.budget), [found.curve]
+
+
+def _write_subset(
+    run: Run,
+    output: Output,
+    select: SelectSettings,
+    choice: Choice,
+    format_name: str,
+    means: tuple[Staging, Engine],
+) -> list[OutputFile]:
+    """Write the subset's rows to standard output, or into files that have no names yet."""
+    in_order = choice.selection.in_order(select.order)
+    writer = SubsetWriter(in_order, format_name, select.add_field)
+    with run.stage("write"):
+        if not output.is_stdout:
+            return output.write_subset(writer, select.shard_bytes, *means)
+        writer.write_lines(run.stdout, slice(0, len(choice.selection.taken)))
+        run.stdout.flush()
+        return []
+
+
+def _write_side_files(
+    run: Run, output: Output, profile: Profile, choice: Choice, report: Report, staging: Staging
+) -> None:
+    """Write everything that goes beside the subset but for the manifest."""
+    with staging.open(output.side_file("rejects.jsonl")) as file:
+        file.writelines(encode_rejects(choice.scores.parts))
+    with staging.open(output.side_file("leaks.jsonl")) as file:
+        leaks = iter_leaks(choice.selection, choice.shards, run.settings.reading.text)
+        file.writelines(msgspec.json.encode(leak) + b"\n" for leak in leaks)
+    for name, content in iter_report_files(report):
+        with staging.open(output.side_file(name)) as file:
+            file.write(content)
+    group_names = choice.ranking.group_names
+    with staging.open(output.side_file(CHOSEN_FILE)) as file:
+        write_chosen(file, chosen_table(choice.selection.chosen, choice.shards, group_names))
+    if not output.is_file:
+        path = output.side_file(CARD_FILE)
+        if not write_card(staging, path, report, profile.target):
+            files = f'data_files: "{data_pattern(report)}"'
+            run.log.say("readme", f"{path} is not zipsel's and stays; let it say {files}")

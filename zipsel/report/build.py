@@ -12,7 +12,6 @@ import numpy as np
 from zipsel.evaluation.verdicts import Curve
 from zipsel.output.subset import OutputFile
 from zipsel.pool.shards import Shard
-from zipsel.readers.rows import TextSpec
 from zipsel.report.model import (
     Counts,
     GroupShare,
@@ -32,30 +31,37 @@ from zipsel.report.statistics import (
 from zipsel.scorers.profile import Profile
 from zipsel.scoring.histogram import length_bins
 from zipsel.scoring.plan import PoolScores
+from zipsel.scoring.run import Run
+from zipsel.selection.passes import Choice
 from zipsel.selection.ranking import Ranking
 from zipsel.selection.selector import Selection
 from zipsel.selection.settings import SelectSettings
 
 
 def build_report(
-    *,
-    command: Sequence[str],
+    run: Run,
     select: SelectSettings,
-    curves: Sequence[Curve],
     profile: Profile,
-    shards: Sequence[Shard],
-    scores: PoolScores,
-    ranking: Ranking,
-    selection: Selection,
-    share: float | None,
-    screen: float | None,
-    spec: TextSpec,
-    group_field: str | None,
+    choice: Choice,
     outputs: Sequence[OutputFile],
-    stages: dict[str, float],
+    curves: Sequence[Curve],
     provenance: Provenance | None = None,
 ) -> Report:
-    """Put a report together."""
+    """Put a report together.
+
+    Args:
+        run: Settings, command line and clock.
+        select: What was asked for.
+        profile: What the pool was scored with.
+        choice: What both passes found out.
+        outputs: The subset's files.
+        curves: Measured curves, if any.
+        provenance: What it takes to read the records again.
+    """
+    shards, scores, ranking = choice.shards, choice.scores, choice.ranking
+    selection, reading = choice.selection, run.settings.reading
+    spec, group_field = reading.text, reading.group_field
+    share, screen = choice.share, choice.screen
     chosen = selection.chosen
     counts = count(scores, shards, ranking, selection)
     pool_lengths = scores.lengths
@@ -67,7 +73,7 @@ def build_report(
             cascade["screen"] = screen
     return Report(
         versions=library_versions(),
-        command=list(command),
+        command=list(run.command),
         budget=str(select.budget),
         scorer=profile.scorer.name,
         profile={"digest": profile.digest, "n_target": len(profile.target), **profile.origin},
@@ -86,7 +92,7 @@ def build_report(
         random=shown["random"],
         shards=_shards(scores, shards, selection),
         bad_shards={error.shard: error.problem for error in scores.bad_shards},
-        stages={name: round(seconds, 4) for name, seconds in stages.items()},
+        stages={name: round(seconds, 4) for name, seconds in run.stages.items()},
         outputs=[
             {"name": file.name, "n_records": file.n_records, "n_bytes": file.n_bytes}
             for file in outputs

@@ -16,6 +16,7 @@ import msgspec
 from zipsel.evaluation.verdicts import Curve
 from zipsel.readers.rows import Reading
 from zipsel.report.shown import RejectExample, Removal, ShownRecord
+from zipsel.scoring.inputs import InputFile
 
 SCHEMA_VERSION = 2
 
@@ -74,12 +75,14 @@ class Provenance(msgspec.Struct, kw_only=True):
         finished: UTC time, ISO 8601.
         profile: Path of the profile.
         reading: How rows became texts.
+        inputs: Every file that the run read but for the pool, which ``shards`` lists.
     """
 
     directory: str
     finished: str
     profile: str
     reading: Reading
+    inputs: list[InputFile] = []
 
 
 class Report(msgspec.Struct, kw_only=True):

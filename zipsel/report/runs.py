@@ -15,6 +15,7 @@ from zipsel.errors import UsageError
 from zipsel.output.chosen import FILE_NAME, read_chosen
 from zipsel.output.place import Output
 from zipsel.report.model import SCHEMA_VERSION, Provenance, Report
+from zipsel.scoring.inputs import Inputs
 from zipsel.scoring.settings import ScoreSettings
 from zipsel.storage.paths import read_bytes
 from zipsel.storage.remote import is_remote
@@ -111,11 +112,12 @@ def iter_report_files(report: Report) -> Iterator[tuple[str, bytes]]:
     yield "report.md", render_markdown(report).encode()
 
 
-def provenance_of(settings: ScoreSettings, profile_path: str) -> Provenance:
-    """Where a run read its records, and when."""
+def provenance_of(settings: ScoreSettings, inputs: Inputs, profile_path: str) -> Provenance:
+    """What a run read, where, and when."""
     return Provenance(
         directory=os.getcwd(),
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
         profile=os.path.abspath(profile_path),
         reading=settings.reading,
+        inputs=[file for file in inputs.files if file.role != "pool"],
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from glob import glob
 from hashlib import blake2b
@@ -131,6 +131,15 @@ class Inputs:
     def paths(self, *roles: str) -> list[str]:
         """Paths of the files in some roles, or of all."""
         return [file.path for file in self.files if not roles or file.role in roles]
+
+    def leave_out(self, errors: Sequence[ShardError], run: Run) -> Inputs:
+        """The inputs without some files of the pool that turned out to be bad.
+
+        Raises:
+            BadShards: If bad files are not to be skipped, or no others are left.
+        """
+        shards = run.leave_out(errors, self.shards)
+        return replace(self, shards=shards, skipped=[*self.skipped, *errors])
 
     def digest_fields(self) -> list[Any]:
         """Path and fingerprint of every file that the profile's key does not cover."""

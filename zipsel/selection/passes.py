@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -42,92 +42,106 @@ def guess_bytes(shards: Sequence[Shard]) -> int:
     return sum(shard.guessed_bytes for shard in shards)
 
 
-@dataclass
+@dataclass(frozen=True)
+class Choice:
+    """What both passes found out.
+
+    Attributes:
+        shards: The pool, without files that were left out.
+        scores: The pool's sidecar.
+        ranking: The pool by alignment.
+        selection: What was considered, and what was chosen.
+        share: Share of the pool that was finished; None where the scorer is no cascade.
+        screen: The cascade's last threshold, or None.
+    """
+
+    shards: list[Shard]
+    scores: PoolScores
+    ranking: Ranking
+    selection: Selection
+    share: float | None
+    screen: float | None
+
+
+@dataclass(frozen=True)
 class Passes:
     """Both passes of one run.
 
     Attributes:
         run: Settings, log and clock.
-        select_settings: What is chosen.
+        select: What is chosen.
         engine: Where tasks run.
-        work_dir: Where sidecars and rows under way are.
-        shards: The pool, without files that were left out.
-        missing: Files that were left out before the passes or while rows were fetched.
+        work_dir: Where sidecars and fetched rows are.
         profile_path: The profile's file.
         profile: The profile.
-        share: Share of the pool that was finished; None where there is no cascade.
-        screen: The cascade's last threshold, or None.
-        scores: The pool's sidecar.
-        ranking: By alignment.
-        selection: What was chosen.
     """
 
     run: Run
-    select_settings: SelectSettings
+    select: SelectSettings
     engine: Engine
     work_dir: WorkDir
-    shards: list[Shard]
-    missing: list[ShardError]
     profile_path: str
     profile: Profile
-    share: float | None = None
-    screen: float | None = None
-    scores: PoolScores = field(init=False)
-    ranking: Ranking = field(init=False)
-    selection: Selection = field(init=False)
 
-    def select(self) -> None:
+    def choose(self, shards: list[Shard], missing: Sequence[ShardError] = ()) -> Choice:
         """Run both passes until the budget is full or everything has been considered.
 
-        A file that turns out to be bad only when rows are fetched from it is left out, if that is
-        what was asked for, and the choice is made again among the rest.
+        A file that turns out to be bad only when rows are fetched from it is left out, if the
+        settings allow that, and the choice is made again among the rest.
+
+        Args:
+            shards: The pool.
+            missing: Files that were left out of it before.
 
         Raises:
             BadShards: If files cannot be read and are not to be left out, or no others are left.
         """
-        select = self.select_settings
+        run, select, missing = self.run, self.select, list(missing)
         is_cascade = isinstance(self.profile.scorer, Cascade)
-        share = contender_share(select, *self._guess_size()) if is_cascade else 1.0
+        share = contender_share(select, *self._guess_size(shards)) if is_cascade else 1.0
         while True:
-            self._score(share)
-            if is_cascade:
-                n_accepted = self.scores.n_rows - self.scores.n_rejected
-                needed = contender_share(select, n_accepted, self.scores.n_bytes)
-                if needed > share:
-                    share = needed
-                    continue
-            if not self._choose():
+            screen = screen_of(self.profile, share)
+            scores = self._score(run, shards, share, screen)
+            run = replace(run, force=False)  # a second round need not score again
+            scores.bad_shards.extend(missing)
+            check_rejects(scores, run.settings)
+            needed = contender_share(select, scores.n_rows - scores.n_rejected, scores.n_bytes)
+            if is_cascade and needed > share:
+                share = needed
                 continue
-            if self.selection.full or share >= 1 or select.contenders is not None:
-                self.share = share if is_cascade else None
-                return
+            try:
+                ranking, selection = self._select(shards, scores, screen)
+            except BadShards as error:  # in a column that scoring does not read, or changed
+                shards = run.leave_out(error.errors, shards)
+                missing.extend(error.errors)
+                continue
+            if selection.full or share >= 1 or select.contenders is not None:
+                finished = share if is_cascade else None
+                return Choice(shards, scores, ranking, selection, finished, screen)
             share = min(1.0, 2 * share)
 
-    def _guess_size(self) -> tuple[float, float]:
+    def _guess_size(self, shards: Sequence[Shard]) -> tuple[float, float]:
         """Records and bytes of text that the pool may hold."""
-        n_bytes = guess_bytes(self.shards)
+        n_bytes = guess_bytes(shards)
         origin = self.profile.origin
         mean = origin["n_sample_bytes"] / max(1, origin["n_sample_records"]) or 1000.0
         return n_bytes / mean, n_bytes
 
-    def _score(self, share: float) -> None:
-        run, settings = self.run, self.run.settings
-        self.screen = screen_of(self.profile, share)
-        job = score_job(settings, self.work_dir, self.profile_path, self.profile, self.screen)
-        job = replace(job, keep_lines=share <= _KEPT_SHARE)
-        self.scores = score_shards(run, self.engine, job, self.shards)
-        self.run.force = False  # a second round of this run need not score again
-        self.scores.bad_shards.extend(self.missing)
-        check_rejects(self.scores, settings)
+    def _score(
+        self, run: Run, shards: Sequence[Shard], share: float, screen: float | None
+    ) -> PoolScores:
+        job = score_job(run.settings, self.work_dir, self.profile_path, self.profile, screen)
+        return score_shards(run, self.engine, replace(job, keep_lines=share <= _KEPT_SHARE), shards)
 
-    def _choose(self) -> bool:
-        """Choose; False if files turned out to be bad and are now left out: choose again."""
-        run, select = self.run, self.select_settings
+    def _select(
+        self, shards: Sequence[Shard], scores: PoolScores, screen: float | None
+    ) -> tuple[Ranking, Selection]:
+        run, select = self.run, self.select
         spool_folder = self.work_dir.spool()
         selector = Selector(
             self.engine,
-            self.shards,
-            self.scores,
+            shards,
+            scores,
             self.profile,
             run.settings,
             select,
@@ -137,22 +151,16 @@ class Passes:
                 tokenizer_path=select.tokenizer,
             ),
             spool_folder,
-            self.screen,
+            screen,
         )
         with run.stage("rank"):
             selector.rank()
         with run.stage("choose"):
-            try:
-                self.selection = selector.choose()
-            except BadShards as error:  # in a column that scoring does not read, or changed
-                self.shards = run.leave_out(error.errors, self.shards)
-                self.missing.extend(error.errors)
-                return False
-        self.ranking = selector.ranking
-        return True
+            selection = selector.choose()
+        return selector.ranking, selection
 
     def _leak_sources(self, folder: str) -> LeakSources | None:
-        select = self.select_settings
+        select = self.select
         if select.keep_leaks:
             return None
         exclude_path = None
