@@ -23,15 +23,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import zipsel.ranking
 from bench_lib.material import Material, prepare
 from bench_lib.processes import high_water_bytes
 from bench_lib.processes import zipsel as command_of
 
+import zipsel.selection.ranking
 from zipsel.pool.shards import Shard
 from zipsel.readers.rows import Reading, RowBatch
 from zipsel.scorers.fused import FusedScorer
-from zipsel.scorers.profile import Profile
+from zipsel.scorers.profile import Profile, ProfileFile
 from zipsel.scoring.plan import score_pool
 from zipsel.scoring.sidecar import part_path
 from zipsel.scoring.sidecar_writer import PartBuilder
@@ -152,11 +152,13 @@ def measure_driver(folder: Path, n_records: int) -> Figures:
         figures[f"{step}_seconds"], figures[f"{step}_mb"] = now - began, _peak_mb()
         began = time.perf_counter()
 
-    job = Job(str(folder / "profile"), Reading(), str(folder / "scores"), 1.0)
+    path = str(folder / "profile")
+    file = ProfileFile(path, Profile.load(path).digest)
+    job = Job(file, Reading(), str(folder / "scores"), 1.0)
     scores = score_pool(NothingToDo(), job, list(iter_shards(n_records)))
     note("merge")
     # The parts repeat, which is not to be taken for a pool full of copies.
-    zipsel.ranking._MANY_COPIES = float("inf")
+    zipsel.selection.ranking._MANY_COPIES = float("inf")
     ranking = Ranking(scores.parts, screen=1.0, counted=scores.histogram)
     n_chosen = int(n_records * CHOSEN_SHARE)
     block = next(ranking.iter_blocks(n_chosen))

@@ -17,6 +17,7 @@ from zipsel.commands.select import run_select
 from zipsel.console.messages import Log
 from zipsel.engines.local import LocalEngine
 from zipsel.pool.finding import find_shards
+from zipsel.scorers.profile import Profile, ProfileFile
 from zipsel.scoring.plan import score_pool
 from zipsel.scoring.run import Run
 from zipsel.scoring.settings import ScoreSettings
@@ -152,7 +153,9 @@ def test_small_chunks_have_the_scores_of_large_ones(files, tmp_path, monkeypatch
     """As a huge file is cut for many workers."""
 
     def alignments(folder):
-        job = Job(str(files["profile"]), settings.reading, str(tmp_path / folder))
+        path = str(files["profile"])
+        file = ProfileFile(path, Profile.load(path).digest)
+        job = Job(file, settings.reading, str(tmp_path / folder))
         with LocalEngine(1) as engine:
             scores = score_pool(engine, job, find_shards([str(files[suffix])])[0])
         assert scores.n_rows == 120

@@ -59,8 +59,8 @@ def run_score(run: Run, engine: Engine, output: ScoreOutput) -> PoolScores:
         engine.check_paths(work_dir.path, [shard.path for shard in shards], given)
         key, target = profile_key(settings, pool)
         with work_dir.alone(key):
-            profile_path, profile = open_profile(settings, key, target, pool, work_dir)
-        job = score_job(settings, work_dir, profile_path, profile, None)
+            file, _ = open_profile(settings, key, target, pool, work_dir)
+        job = score_job(settings, work_dir, file, None)
         scores = score_shards(run, engine, job, shards, partial(_is_dealt, dealt))
         if dealt is not None:
             scores.parts = [p for p in scores.parts if dealt.has(p.shard, p.summary.index)]

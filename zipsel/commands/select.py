@@ -67,10 +67,10 @@ def run_select(
             _check_places(run, output, inputs, engine)
             held_out = HeldOut.open(settings, select)
             select, curves = _settle_budget(run, select, engine, inputs)
-            profile_path, profile = open_profile(settings, key, targets, inputs.shards, work_dir)
+            profile_file, profile = open_profile(settings, key, targets, inputs.shards, work_dir)
             check_choice(settings, select, profile)
-        passes = Passes(run, select, engine, work_dir, profile_path, profile)
-        choice = passes.choose(inputs.shards, inputs.skipped)
+        passes = Passes(run, select, engine, inputs, profile_file, profile)
+        choice = passes.choose()
         if held_out is not None:
             with run.stage("evaluate"):
                 in_order = choice.selection.in_order("rank")
@@ -78,7 +78,7 @@ def run_select(
         with staged_files(work_dir.path) as staging:
             files = _write_subset(run, output, select, choice, format_name, (staging, engine))
             run.stages["total"] = time.perf_counter() - started
-            provenance = provenance_of(settings, inputs, profile_path)
+            provenance = provenance_of(settings, inputs, profile_file.path)
             report = build_report(run, select, profile, choice, files, curves, provenance)
             if report_path is not None:
                 with staging.open(report_path) as file:

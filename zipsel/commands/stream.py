@@ -23,7 +23,7 @@ from zipsel.pool.formats import STDIN
 from zipsel.readers.json_rows import RowParser
 from zipsel.readers.jsonl import iter_rows
 from zipsel.readers.lines import BOM, LineChunk, iter_whole_lines
-from zipsel.scorers.profile import Profile
+from zipsel.scorers.profile import Profile, ProfileFile
 from zipsel.scoring.fitting import make_profile
 from zipsel.scoring.inputs import read_targets
 from zipsel.scoring.pool_sample import sample_chunks
@@ -246,7 +246,7 @@ def stream(
         if path is None:
             path = work_dir.profile(profile.digest)
             profile.save(path)
-        job = Job(path, settings.reading, "")
+        job = Job(ProfileFile(path, profile.digest), settings.reading, "")
         tasks = (StreamTask(job, chunk, min_alignment, best, add_field) for chunk in chunks)
         results = engine.run_ordered(score_lines, tasks)
         if best is None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -103,10 +103,29 @@ class Profile:
         return cls(scorer, TextBatch(**_unpack(content["target"])), content["origin"])
 
 
+class ProfileFile(NamedTuple):
+    """A profile as tasks carry it.
+
+    Attributes:
+        path: Its file.
+        digest: Of the profile that has to be in it.
+    """
+
+    path: str
+    digest: str
+
+
 @lru_cache(maxsize=2)
-def load_cached(path: str) -> Profile:
-    """As ``Profile.load``, once per process: profiles in a work directory never change."""
-    return Profile.load(path)
+def load_cached(file: ProfileFile) -> Profile:
+    """As ``Profile.load``, once per process and digest: files may be written again.
+
+    Raises:
+        ProfileError: If the file holds another profile.
+    """
+    profile = Profile.load(file.path)
+    if profile.digest != file.digest:
+        raise ProfileError(f"{file.path}: was written again while a run was using it; run again")
+    return profile
 
 
 def _decompress(frame: bytes, path: str) -> bytes:

@@ -8,7 +8,7 @@ from hashlib import blake2b
 
 from zipsel.pool.shards import Shard
 from zipsel.scorers.fit import fit_scorer
-from zipsel.scorers.profile import Profile
+from zipsel.scorers.profile import Profile, ProfileFile
 from zipsel.scoring.exchange import Store
 from zipsel.scoring.inputs import read_targets
 from zipsel.scoring.pool_sample import sample_pool
@@ -95,7 +95,7 @@ def open_profile(
     targets: Mapping[str, TextBatch] | None,
     shards: Sequence[Shard],
     work_dir: WorkDir,
-) -> tuple[str, Profile]:
+) -> tuple[ProfileFile, Profile]:
     """Load the given profile, or the one that the work directory has, or fit it.
 
     Returns:
@@ -106,15 +106,16 @@ def open_profile(
         if is_remote(path):  # which may change, and workers read it again
             path = work_dir.profile(profile.digest)
             profile.save(path)
-        return path, profile
+        return ProfileFile(path, profile.digest), profile
     path = work_dir.profile(key)
     store = Store(settings.store, settings.work_dir) if settings.store is not None else None
     if store is not None:
         store.fetch(path)
     if os.path.exists(path):
-        return path, Profile.load(path)
+        profile = Profile.load(path)
+        return ProfileFile(path, profile.digest), profile
     profile = fit_profile(settings, targets, shards)
     profile.save(path)
     if store is not None:
         store.keep(path)
-    return path, profile
+    return ProfileFile(path, profile.digest), profile

@@ -15,7 +15,7 @@ from zipsel.engines import Engine
 from zipsel.errors import BadShards, ShardError
 from zipsel.pool.shards import Shard
 from zipsel.readers import reader_of
-from zipsel.scorers.profile import Profile
+from zipsel.scorers.profile import ProfileFile
 from zipsel.scoring.exchange import Store, score_and_keep
 from zipsel.scoring.histogram import N_LENGTH_BINS, Histogram
 from zipsel.scoring.run import Run
@@ -117,21 +117,20 @@ def _scoring_of(
 def score_job(
     settings: ScoreSettings,
     work_dir: WorkDir,
-    profile_path: str,
-    profile: Profile,
+    file: ProfileFile,
     screen: float | None,
 ) -> Job:
     """The settings of scoring tasks, with the folder that they key."""
     key = digest_of(
         {
             "version": SIDECAR_VERSION,
-            "profile": profile.digest,
+            "profile": file.digest,
             "reading": settings.reading,
             "salvage": settings.on_bad_file == "salvage",
         }
     )
     return Job(
-        profile_path,
+        file,
         settings.reading,
         work_dir.scores(key),
         screen,

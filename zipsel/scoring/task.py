@@ -19,7 +19,7 @@ from zipsel.readers.lines import STRETCH_BYTES
 from zipsel.readers.rows import Chunk, Reading, RowBatch
 from zipsel.scorers import Scorer, Scores
 from zipsel.scorers.faceted import Cascade
-from zipsel.scorers.profile import load_cached
+from zipsel.scorers.profile import ProfileFile, load_cached
 from zipsel.scoring.sidecar import PartSummary, part_path, read_scores, read_summary
 from zipsel.scoring.sidecar_writer import PartBuilder
 
@@ -29,7 +29,7 @@ class Job:
     """What all scoring tasks of a run share.
 
     Attributes:
-        profile_path: The fitted profile; a worker loads it once.
+        profile: The fitted profile; a worker loads it once.
         reading: How rows become texts.
         folder: Where sidecar parts go.
         screen: Threshold of the cascade; None to finish every row.
@@ -37,7 +37,7 @@ class Job:
         keep_lines: Keep the lines of finished rows where the shard is compressed.
     """
 
-    profile_path: str
+    profile: ProfileFile
     reading: Reading
     folder: str
     screen: float | None = None
@@ -47,11 +47,11 @@ class Job:
     @property
     def chunk_bytes(self) -> int:
         """How much of a shard one task scores."""
-        return load_cached(self.profile_path).scorer.chunk_bytes
+        return load_cached(self.profile).scorer.chunk_bytes
 
     def scorer(self) -> Scorer:
         """The profile's scorer, with this run's screen."""
-        scorer = load_cached(self.profile_path).scorer
+        scorer = load_cached(self.profile).scorer
         if self.screen is not None and isinstance(scorer, Cascade):
             return scorer.screened(self.screen)
         return scorer

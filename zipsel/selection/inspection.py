@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from zipsel.errors import UsageError
 from zipsel.selection.leaks import Leak, LeakSources, load_index
+from zipsel.storage.paths import read_bytes
 
 
 class Features(NamedTuple):
@@ -27,6 +28,18 @@ class Features(NamedTuple):
     minhash: Any = None
 
 
+class TokenizerFile(NamedTuple):
+    """A tokenizers JSON file as tasks carry it.
+
+    Attributes:
+        path: The file.
+        digest: Of its bytes, hex.
+    """
+
+    path: str
+    digest: str
+
+
 @dataclass(frozen=True)
 class Inspection:
     """What to find out about each text.
@@ -34,18 +47,18 @@ class Inspection:
     Attributes:
         leaks: What must not leak; None to look for no leaks.
         near: Make the sketch that near-duplicates are found by.
-        tokenizer_path: A tokenizers JSON to count tokens with, or None.
+        tokenizer: What to count tokens with, or None.
     """
 
     leaks: LeakSources | None = None
     near: bool = False
-    tokenizer_path: str | None = None
+    tokenizer: TokenizerFile | None = None
 
     def look(self, text: str) -> Features:
         """Look at one text."""
         n_tokens, minhash = 0, None
-        if self.tokenizer_path is not None:
-            n_tokens = count_tokens(self.tokenizer_path, text)
+        if self.tokenizer is not None:
+            n_tokens = count_tokens(self.tokenizer, text)
         if self.near:
             from zipsel.selection.duplicates import sketch
 
@@ -56,22 +69,26 @@ class Inspection:
 
 
 @lru_cache(maxsize=1)
-def load_tokenizer(path: str) -> Any:
-    """Load a tokenizers JSON file.
+def load_tokenizer(file: TokenizerFile) -> Any:
+    """Load a tokenizers JSON file, once per process and digest.
 
     Raises:
-        UsageError: If the library is not installed or the file is no tokenizer.
+        UsageError: If the library is not installed, or the file is no tokenizer or has changed.
     """
     try:
         from tokenizers import Tokenizer
     except ImportError:
         raise UsageError("--tokenizer needs a library: pip install 'zipsel[tokenizer]'") from None
     try:
-        return Tokenizer.from_file(path)
+        data = read_bytes(file.path)
+        tokenizer = Tokenizer.from_str(data.decode())
     except Exception as error:  # tokenizers raises bare Exception
-        raise UsageError(f"--tokenizer {path}: {error}") from None
+        raise UsageError(f"--tokenizer {file.path}: {error}") from None
+    if blake2b(data, digest_size=16).hexdigest() != file.digest:
+        raise UsageError(f"--tokenizer {file.path}: has changed since the run began; run again")
+    return tokenizer
 
 
-def count_tokens(path: str, text: str) -> int:
+def count_tokens(file: TokenizerFile, text: str) -> int:
     """Tokens of a text, special tokens not counted."""
-    return len(load_tokenizer(path).encode(text, add_special_tokens=False))
+    return len(load_tokenizer(file).encode(text, add_special_tokens=False))

@@ -22,6 +22,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from zipsel.scorers.profile import ProfileFile, load_cached
+
 DEFAULT_NGRAM = 13
 DEFAULT_OVERLAP = 0.5
 
@@ -212,24 +214,24 @@ class LeakSources:
     """Where the examples come from, as a task can carry it.
 
     Attributes:
-        profile_path: The profile, whose target must not leak.
-        exclude_path: A file of further texts, made by ``save_texts``; None for none.
+        profile: The profile, whose target must not leak.
+        exclude_path: A file of further texts, made by ``save_excluded``; None for none.
+        exclude_digest: Of those texts; the same path holds others in another run.
         rule: When a text is a leak.
     """
 
-    profile_path: str
+    profile: ProfileFile
     exclude_path: str | None
+    exclude_digest: str
     rule: LeakRule
 
 
 @lru_cache(maxsize=1)
 def load_index(sources: LeakSources) -> LeakIndex:
     """Build the index, once per process."""
-    from zipsel.scorers.profile import load_cached
-
     examples = [
         (0, number, text)
-        for number, text in enumerate(load_cached(sources.profile_path).target.iter_texts())
+        for number, text in enumerate(load_cached(sources.profile).target.iter_texts())
     ]
     names = ["target"]
     if sources.exclude_path is not None:

@@ -10,22 +10,24 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 
 import msgspec
 
 from zipsel.engines import Engine
-from zipsel.errors import BadShards, ShardError, UsageError
+from zipsel.errors import BadShards, UsageError
 from zipsel.pool.shards import Shard
 from zipsel.readers.target import read_target
 from zipsel.scorers.faceted import Cascade, FacetedScorer
-from zipsel.scorers.profile import Profile
+from zipsel.scorers.profile import Profile, ProfileFile
+from zipsel.scoring.inputs import Inputs
 from zipsel.scoring.plan import PoolScores, score_job, score_shards
 from zipsel.scoring.rejects import check_rejects
 from zipsel.scoring.run import Run
 from zipsel.scoring.settings import ScoreSettings
 from zipsel.selection import diverse
 from zipsel.selection.budgets import BYTES_PER_TOKEN, Budget
-from zipsel.selection.inspection import Inspection
+from zipsel.selection.inspection import Inspection, TokenizerFile
 from zipsel.selection.leaks import LeakSources
 from zipsel.selection.ranking import Ranking
 from zipsel.selection.selector import Selection, Selector
@@ -71,32 +73,34 @@ class Passes:
         run: Settings, log and clock.
         select: What is chosen.
         engine: Where tasks run.
-        work_dir: Where sidecars and fetched rows are.
-        profile_path: The profile's file.
+        inputs: The pool, without files that were left out, and the tokenizer.
+        file: The profile's file.
         profile: The profile.
     """
 
     run: Run
     select: SelectSettings
     engine: Engine
-    work_dir: WorkDir
-    profile_path: str
+    inputs: Inputs
+    file: ProfileFile
     profile: Profile
 
-    def choose(self, shards: list[Shard], missing: Sequence[ShardError] = ()) -> Choice:
+    @property
+    def work_dir(self) -> WorkDir:
+        """Where sidecars and fetched rows are."""
+        return WorkDir(self.run.settings.work_dir)
+
+    def choose(self) -> Choice:
         """Run both passes until the budget is full or everything has been considered.
 
         A file that turns out to be bad only when rows are fetched from it is left out, if the
         settings allow that, and the choice is made again among the rest.
 
-        Args:
-            shards: The pool.
-            missing: Files that were left out of it before.
-
         Raises:
             BadShards: If files cannot be read and are not to be left out, or no others are left.
         """
-        run, select, missing = self.run, self.select, list(missing)
+        run, select = self.run, self.select
+        shards, missing = self.inputs.shards, list(self.inputs.skipped)
         is_cascade = isinstance(self.profile.scorer, Cascade)
         share = contender_share(select, *self._guess_size(shards)) if is_cascade else 1.0
         while True:
@@ -130,7 +134,7 @@ class Passes:
     def _score(
         self, run: Run, shards: Sequence[Shard], share: float, screen: float | None
     ) -> PoolScores:
-        job = score_job(run.settings, self.work_dir, self.profile_path, self.profile, screen)
+        job = score_job(run.settings, self.work_dir, self.file, screen)
         return score_shards(run, self.engine, replace(job, keep_lines=share <= _KEPT_SHARE), shards)
 
     def _select(
@@ -148,7 +152,7 @@ class Passes:
             Inspection(
                 leaks=self._leak_sources(spool_folder),
                 near=select.dedup == "near",
-                tokenizer_path=select.tokenizer,
+                tokenizer=self._tokenizer(),
             ),
             spool_folder,
             screen,
@@ -163,15 +167,22 @@ class Passes:
         select = self.select
         if select.keep_leaks:
             return None
-        exclude_path = None
+        exclude_path, digest = None, ""
         if select.exclude:
             exclude_path = os.path.join(folder, "exclude")
-            save_excluded(exclude_path, select.exclude, self.run.settings)
-        return LeakSources(self.profile_path, exclude_path, select.leak_rule)
+            digest = save_excluded(exclude_path, select.exclude, self.run.settings)
+        return LeakSources(self.file, exclude_path, digest, select.leak_rule)
+
+    def _tokenizer(self) -> TokenizerFile | None:
+        found = [one for one in self.inputs.files if one.role == "tokenizer"]
+        return TokenizerFile(found[0].path, found[0].fingerprint) if found else None
 
 
-def save_excluded(path: str, patterns: Sequence[str], settings: ScoreSettings) -> None:
+def save_excluded(path: str, patterns: Sequence[str], settings: ScoreSettings) -> str:
     """Keep the texts of files that must not leak where workers find them.
+
+    Returns:
+        Digest of the texts and their files' names, hex.
 
     Raises:
         BadShards: If a file cannot be read.
@@ -180,8 +191,10 @@ def save_excluded(path: str, patterns: Sequence[str], settings: ScoreSettings) -
         (pattern, list(read_target([pattern], settings.target_reading).iter_texts()))
         for pattern in patterns
     ]
+    encoded = msgspec.msgpack.encode(texts)
     with open(path, "wb") as file:
-        file.write(msgspec.msgpack.encode(texts))
+        file.write(encoded)
+    return blake2b(encoded, digest_size=16).hexdigest()
 
 
 def check_choice(settings: ScoreSettings, select: SelectSettings, profile: Profile) -> None:
