@@ -43,10 +43,10 @@ def stream_pool(tmp_path, target, monkeypatch):
     shards, _ = Run(settings, Log(quiet=True)).find_pool()
     with work_dir.locked("fail"):
         key, targets = profile_key(settings, shards)
-        path, profile = open_profile(settings, key, targets, shards, work_dir)
+        file, _ = open_profile(settings, key, targets, shards, work_dir)
 
     def job(folder):
-        job = score_job(settings, work_dir, path, profile, None)
+        job = score_job(settings, work_dir, file, None)
         return type(job)(**{**job.__dict__, "folder": str(tmp_path / folder)})
 
     return shards, job
