@@ -30,6 +30,7 @@ from bench_lib.processes import zipsel as command_of
 import zipsel.selection.ranking
 from zipsel.pool.shards import Shard
 from zipsel.readers.rows import Reading, RowBatch
+from zipsel.scorers.fit import FitSettings
 from zipsel.scorers.fused import FusedScorer
 from zipsel.scorers.profile import Profile, ProfileFile
 from zipsel.scoring.plan import score_pool
@@ -40,14 +41,14 @@ from zipsel.selection.budgets import Budget
 from zipsel.selection.duplicates import Duplicates
 from zipsel.selection.inspection import Features
 from zipsel.selection.quotas import Quotas
-from zipsel.selection.ranking import Candidates, Ranking
+from zipsel.selection.ranking import Candidates, Ranking, RecordReader
 from zipsel.selection.selector import Chooser
 from zipsel.texts import TextBatch
 
 RECORDS_PER_PART = 13_000
 N_DISTINCT_PARTS = 16
 #: Share of the records that a cascade finishes, and that the driver chooses.
-FINISHED_SHARE = 0.05
+CONTENDING_FRACTION = 0.05
 CHOSEN_SHARE = 0.01
 #: What is extrapolated to.
 N_RECORDS, N_BYTES, N_CORES = 10**10, 10**13, 1000
@@ -87,18 +88,19 @@ def _cpu_seconds(material: Material, times: int) -> float:
 def write_sidecars(folder: Path, n_records: int) -> None:
     """A profile and the parts of a pool of one part a shard."""
     texts = TextBatch.from_texts(["one text", "another text"])
-    profile = Profile(FusedScorer.fit(texts, texts), texts, {})
+    scorer = FusedScorer.fit({"": texts}, texts, FitSettings())
+    profile = Profile(scorer, texts, {})
     profile.save(str(folder / "profile"))
     distinct = [folder / f"part-{i}.parquet" for i in range(N_DISTINCT_PARTS)]
     for i, path in enumerate(distinct):
-        _write_part(path, np.random.default_rng(i))
+        _write_part(path, scorer, np.random.default_rng(i))
     for i, shard in enumerate(iter_shards(n_records)):
         path = Path(part_path(str(folder / "scores"), shard, 0))
         path.parent.mkdir(parents=True, exist_ok=True)
         os.link(distinct[i % N_DISTINCT_PARTS], path)
 
 
-def _write_part(path: Path, generator: np.random.Generator) -> None:
+def _write_part(path: Path, scorer: FusedScorer, generator: np.random.Generator) -> None:
     n_rows = RECORDS_PER_PART
     lengths = generator.integers(200, 2000, n_rows)
     rows = RowBatch(
@@ -109,18 +111,18 @@ def _write_part(path: Path, generator: np.random.Generator) -> None:
         groups=[],
     )
     ngram = generator.normal(0, 1, n_rows)
-    screened = ngram < np.quantile(ngram, 1 - FINISHED_SHARE)
-    finished = np.where(screened, 0, lengths)
+    passed_over = ngram < np.quantile(ngram, 1 - CONTENDING_FRACTION)
+    compressed = np.where(passed_over, 0, lengths)
     scores = {
-        "alignment": np.where(screened, np.nan, ngram + generator.normal(0, 0.5, n_rows)),
+        "alignment": np.where(passed_over, np.nan, ngram + generator.normal(0, 0.5, n_rows)),
         "ngram": ngram,
-        "conditional": np.where(screened, np.nan, generator.random(n_rows)),
-        "c_x": finished // 3,
-        "c_x_given_t": finished // 4,
+        "conditional": np.where(passed_over, np.nan, generator.random(n_rows)),
+        "c_x": compressed // 3,
+        "c_x_given_t": compressed // 4,
     }
-    builder = PartBuilder(dict(FusedScorer.columns))
+    builder = PartBuilder(scorer.columns, scorer.columns_finished_later)
     builder.add(rows, scores)
-    builder.write(str(path), 0, final=True, screen=1.0)
+    builder.write(str(path), 0, final=True, threshold=1.0)
 
 
 def iter_shards(n_records: int) -> Iterator[Shard]:
@@ -159,7 +161,7 @@ def measure_driver(folder: Path, n_records: int) -> Figures:
     note("merge")
     # The parts repeat, which is not to be taken for a pool full of copies.
     zipsel.selection.ranking._MANY_COPIES = float("inf")
-    ranking = Ranking(scores.parts, screen=1.0, counted=scores.histogram)
+    ranking = Ranking(scores.parts, RecordReader(1.0, "ngram"), counted=scores.histogram)
     n_chosen = int(n_records * CHOSEN_SHARE)
     block = next(ranking.iter_blocks(n_chosen))
     note("read")

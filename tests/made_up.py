@@ -4,6 +4,9 @@ import json
 import random
 from pathlib import Path
 
+from zipsel.scorers.fit import FitSettings, fit_scorer
+from zipsel.texts import TextBatch
+
 _CODE = "def return self for in range len if else not None import class yield try raise".split()
 _LAW = "the party shall hereby indemnify agreement of any breach liability under clause".split()
 
@@ -30,3 +33,24 @@ def write_jsonl(path, records):
 
 def read_jsonl(path):
     return [json.loads(line) for line in Path(path).read_bytes().splitlines()]
+
+
+def fit(scorer, target, sample=(), **options):
+    """Fit a scorer on texts: a list of examples, or named ones.
+
+    Args:
+        scorer: Its name.
+        target: Texts or encoded texts, or a dictionary of them.
+        sample: Texts of the pool.
+        **options: Fields of ``FitSettings``.
+    """
+    named = target if isinstance(target, dict) else {"": target}
+    settings = FitSettings(scorer=scorer, **options)
+    examples = {name: to_batch(texts) for name, texts in named.items()}
+    return fit_scorer(settings, examples, to_batch(sample))
+
+
+def to_batch(texts):
+    if isinstance(texts, TextBatch):
+        return texts
+    return TextBatch.from_encoded([t if isinstance(t, bytes) else t.encode() for t in texts])

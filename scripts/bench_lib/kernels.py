@@ -21,7 +21,7 @@ import zstandard
 
 from zipsel.scorers.codecs import size_function
 from zipsel.scorers.conditional import ConditionalScorer
-from zipsel.scorers.fit import DEFAULT_SAMPLE_BYTES
+from zipsel.scorers.fit import DEFAULT_SAMPLE_BYTES, FitSettings
 from zipsel.scorers.fused import FusedScorer
 from zipsel.texts import BATCH_BYTES, TextBatch
 
@@ -58,7 +58,8 @@ def iter_batches(texts: Sequence[bytes]) -> Iterator[TextBatch]:
 def fit(texts: Sequence[bytes], target: Sequence[bytes]) -> FusedScorer:
     """The default scorer, fitted on as large a sample as `select` takes."""
     step = max(1, sum(map(len, texts)) // DEFAULT_SAMPLE_BYTES)
-    return FusedScorer.fit(TextBatch.from_encoded(target), TextBatch.from_encoded(texts[::step]))
+    examples, sample = TextBatch.from_encoded(target), TextBatch.from_encoded(texts[::step])
+    return FusedScorer.fit({"": examples}, sample, FitSettings())
 
 
 def rate(work: Callable[[], object], n_bytes: int) -> float:
@@ -103,16 +104,17 @@ def zstd_pair(scorer: ConditionalScorer, batches: Sequence[TextBatch]) -> Callab
 
 def main() -> None:
     """Measure and print."""
-    pool, target, share, n_texts, n_examples = sys.argv[1:]
+    pool, target, fraction, n_texts, n_examples = sys.argv[1:]
     texts, examples = read_texts(pool), read_texts(target)
     batches = list(iter_batches(texts))
     n_bytes = sum(map(len, texts))
     scorer = fit(texts, examples)
-    cascade = scorer.screened(scorer.screen_for(float(share)))
+    cascade = scorer.at_threshold(scorer.threshold_for(float(fraction)))
     few, some = texts[:: max(1, len(texts) // int(n_texts))], examples[: int(n_examples)]
 
-    ngram = rate(lambda: [scorer.ngram.score(batch) for batch in batches], n_bytes)
-    conditional = rate(zstd_pair(scorer.conditional, batches), n_bytes)
+    (facet,) = scorer.facets.values()
+    ngram = rate(lambda: [facet.ngram.score(batch) for batch in batches], n_bytes)
+    conditional = rate(zstd_pair(facet.conditional, batches), n_bytes)
     rates = {
         "ngram": ngram,
         "conditional": conditional,

@@ -33,7 +33,7 @@ from zipsel.readers.lines import STRETCH_BYTES, LineChunk, cut_lines
 from zipsel.readers.rows import Reading, TextSpec
 from zipsel.scorers.ngram import bucket_words, words_at_every_byte
 from zipsel.scoring.sidecar_writer import PartBuilder
-from zipsel.selection.passes import _LEAST_SHARE
+from zipsel.selection.passes import _LEAST_FRACTION
 
 N_REPEATS = 5
 BLOCK_BYTES = 1 << 17
@@ -71,17 +71,18 @@ def main() -> None:
     batches = [batch.texts for batch in rows]
     texts = [text for batch in batches for text in batch.iter_encoded()]
     scorer = fit(texts, read_texts(target))
-    cascade = scorer.screened(scorer.screen_for(_LEAST_SHARE))
+    (facet,) = scorer.facets.values()
+    cascade = scorer.at_threshold(scorer.threshold_for(_LEAST_FRACTION))
     scores = [cascade.score(batch) for batch in batches]
     passed = [np.flatnonzero(~np.isnan(one["alignment"])) for one in scores]
     contenders = [batch.take(kept) for batch, kept in zip(batches, passed, strict=True)]
     path = os.path.join(folder, "part.parquet")
 
     def write() -> None:
-        builder = PartBuilder(dict(cascade.columns))
+        builder = PartBuilder(cascade.columns, cascade.columns_finished_later)
         for batch, of_batch in zip(rows, scores, strict=True):
             builder.add(batch, of_batch)
-        builder.write(path, 0, final=True, screen=cascade.screen)
+        builder.write(path, 0, final=True, threshold=cascade.threshold)
 
     write()
     written = Path(path).read_bytes()
@@ -94,8 +95,8 @@ def main() -> None:
             for start in range(0, int(batch.offsets[-1]), BLOCK_BYTES):
                 block = hashes[: int(batch.offsets[-1]) - start]
                 words = words_at_every_byte(batch.buffer, start, len(block))
-                bucket_words(words, block, scorer.ngram.parameters)
-                scorer.ngram.weights.take(
+                bucket_words(words, block, facet.ngram.parameters)
+                facet.ngram.weights.take(
                     block.view(np.int64), out=weights[: len(block)], mode="wrap"
                 )
 
@@ -112,17 +113,17 @@ def main() -> None:
             seconds(lambda: [decode(line).text.encode() for line in lines]),
         ),
         "ngram": (
-            seconds(lambda: [scorer.ngram.score(batch) for batch in batches]),
+            seconds(lambda: [facet.ngram.score(batch) for batch in batches]),
             seconds(look_up),
         ),
         "compress": (
             seconds(
                 lambda: [
-                    scorer.conditional.sizes(batch, kept)
+                    facet.conditional.sizes(batch, kept)
                     for batch, kept in zip(batches, passed, strict=True)
                 ]
             ),
-            seconds(zstd_pair(scorer.conditional, contenders)),
+            seconds(zstd_pair(facet.conditional, contenders)),
         ),
         "write": (
             seconds(write),

@@ -24,6 +24,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_up import fit
 
 from zipsel.errors import UsageError
 from zipsel.scorers import word_ngrams
@@ -82,7 +83,7 @@ def oracle_weights(target: list[str], pool: list[str], texts: list[str]) -> list
 @pytest.fixture(scope="module")
 def scorer() -> DsirScorer:
     """A scorer of docstrings against docstrings, language topics and odd texts."""
-    return DsirScorer.fit(TextBatch.from_texts(TARGET), TextBatch.from_texts(POOL))
+    return fit("dsir", TARGET, POOL)
 
 
 @pytest.fixture
@@ -130,8 +131,8 @@ def test_types_and_token_counts(scorer: DsirScorer) -> None:
 def test_per_token_divides_by_unigrams() -> None:
     """Bigrams are in the weight, not in the divisor."""
     target, pool = TextBatch.from_texts(TARGET), TextBatch.from_texts(POOL)
-    scores = DsirScorer.fit(target, pool, per_token=True).score(pool)
-    whole = DsirScorer.fit(target, pool).score(pool)
+    scores = fit("dsir", target, pool, per_token=True).score(pool)
+    whole = fit("dsir", target, pool).score(pool)
     assert np.array_equal(scores["log_weight"], whole["log_weight"])
     assert np.array_equal(
         scores["alignment"], whole["log_weight"] / np.maximum(whole["n_tokens"], 1)
@@ -149,7 +150,7 @@ def test_fit_refuses_texts_without_tokens(target: list[str], pool: list[str]) ->
     """The message names the side."""
     role = "pool sample" if target == ["x"] else "target"
     with pytest.raises(UsageError, match=f"the {role} has no token"):
-        DsirScorer.fit(TextBatch.from_texts(target), TextBatch.from_texts(pool))
+        fit("dsir", target, pool)
 
 
 def test_state_and_pickle_restore_the_scorer(scorer: DsirScorer) -> None:
@@ -168,7 +169,7 @@ def test_state_and_pickle_restore_the_scorer(scorer: DsirScorer) -> None:
 def test_evictions_change_nothing() -> None:
     """Caches of 32 entries, emptied again and again, against the oracle."""
     texts = [*REAL_TEXTS[::25], *ODD_TEXTS]
-    scorer = DsirScorer.fit(TextBatch.from_texts(texts[::2]), TextBatch.from_texts(texts))
+    scorer = fit("dsir", texts[::2], texts)
     weights = scorer.score(TextBatch.from_texts(texts))["log_weight"]
     expected = oracle_weights(texts[::2], texts, texts)
     np.testing.assert_allclose(weights, expected, rtol=1e-12, atol=1e-10)
@@ -249,7 +250,7 @@ def test_equals_the_package(tmp_path: Path) -> None:
     dsir.compute_importance_weights()
 
     pool = TextBatch.from_texts(REAL_TEXTS)
-    ours = DsirScorer.fit(TextBatch.from_texts(TARGET), pool)
+    ours = fit("dsir", TARGET, pool)
     scores = ours.score(pool)
     weights = np.load(dsir.log_importance_weights_dir / "0.npy")
     lengths = np.load(dsir.perexample_metadata_dir / "0.npy")

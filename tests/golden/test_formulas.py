@@ -11,10 +11,9 @@ from golden.oracles import (
     ngram_alignments,
     standardize,
 )
+from made_up import fit
 
-from zipsel.scorers.conditional import ConditionalScorer
-from zipsel.scorers.fused import FusedScorer
-from zipsel.scorers.ncd import NcdScorer
+from zipsel.scorers import SCORERS
 from zipsel.scorers.ngram import NgramParameters, NgramScorer
 from zipsel.texts import TextBatch
 
@@ -33,7 +32,7 @@ def target_batch(real_target):
 def test_ncd_is_the_formula_to_the_last_bit(
     real_pool, real_target, pool_batch, target_batch, level
 ):
-    found = NcdScorer.fit(target_batch, "gzip", level).score(pool_batch)
+    found = fit("ncd", target_batch, level=level).score(pool_batch)
     size = gzip_size(level)
 
     assert found["c_x"].tolist() == [size(x) for x in real_pool]
@@ -44,7 +43,7 @@ def test_ncd_is_the_formula_to_the_last_bit(
 def test_conditional_is_one_minus_the_ratio_of_sizes(
     real_pool, real_target, pool_batch, target_batch, level
 ):
-    found = ConditionalScorer.fit(target_batch, level).score(pool_batch)
+    found = fit("conditional", target_batch, level=level).score(pool_batch)
     sizes = [conditional_sizes(x, b"\n".join(real_target), level) for x in real_pool]
 
     assert list(zip(found["c_x"].tolist(), found["c_x_given_t"].tolist(), strict=True)) == sizes
@@ -57,7 +56,7 @@ def test_conditional_is_one_minus_the_ratio_of_sizes(
 def test_ngram_is_the_sum_of_log_ratios(
     real_pool, real_target, pool_batch, target_batch, parameters
 ):
-    found = NgramScorer.fit(target_batch, pool_batch, parameters).score(pool_batch)["alignment"]
+    found = NgramScorer.compare(target_batch, pool_batch, parameters).score(pool_batch)["alignment"]
     expected = ngram_alignments(
         real_pool, real_target, real_pool, parameters.n, parameters.table_bits, parameters.mu
     )
@@ -68,7 +67,7 @@ def test_ngram_is_the_sum_of_log_ratios(
 def test_fused_is_the_mean_of_both_standardized_on_the_sample(
     real_pool, real_target, pool_batch, target_batch
 ):
-    found = FusedScorer.fit(target_batch, pool_batch).score(pool_batch)
+    found = fit("fused", target_batch, pool_batch).score(pool_batch)
     sizes = [conditional_sizes(x, b"\n".join(real_target), 3) for x in real_pool]
     conditional = [1 - given / alone for alone, given in sizes]
     ngram = ngram_alignments(real_pool, real_target, real_pool)
@@ -87,12 +86,7 @@ def test_fused_is_the_mean_of_both_standardized_on_the_sample(
 def test_a_target_function_outranks_prose(real_pool, real_target, target_batch):
     """What the scores are for: the nearest text is the target's own."""
     batch = TextBatch.from_encoded([*real_pool, real_target[0]])
-    for scorer in (
-        NcdScorer.fit(target_batch, "gzip", 9),
-        ConditionalScorer.fit(target_batch),
-        NgramScorer.fit(target_batch, TextBatch.from_encoded(real_pool)),
-        FusedScorer.fit(target_batch, TextBatch.from_encoded(real_pool)),
-    ):
-        alignment = scorer.score(batch)["alignment"]
-        assert int(np.argmax(alignment)) == len(real_pool), scorer.name
-        assert all(map(math.isfinite, alignment)), scorer.name
+    for name in SCORERS:
+        alignment = fit(name, target_batch, real_pool).score(batch)["alignment"]
+        assert int(np.argmax(alignment)) == len(real_pool), name
+        assert all(map(math.isfinite, alignment)), name

@@ -7,9 +7,9 @@ import random
 import warnings
 
 import pytest
+from made_up import fit
 
 from zipsel.scorers.codecs import size_function
-from zipsel.scorers.ncd import NcdScorer
 from zipsel.texts import TextBatch
 
 with warnings.catch_warnings():
@@ -44,7 +44,7 @@ def test_every_size_is_the_references(real_pool, real_target, codec, level):
 @pytest.mark.parametrize(("codec", "level"), LEVELS)
 def test_alignments_are_the_references_but_for_its_rounding(real_pool, real_target, codec, level):
     """Its ``np.mean`` and our ``fsum`` may differ in the last bits; its ranks do not follow."""
-    ours = NcdScorer.fit(TextBatch.from_encoded(real_target), codec, level).score(
+    ours = fit("ncd", real_target, codec=codec, level=level).score(
         TextBatch.from_encoded(real_pool)
     )["alignment"]
     theirs = rank(reference(codec, level, len(real_pool)), real_pool, real_target)

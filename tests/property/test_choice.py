@@ -13,7 +13,7 @@ from zipsel.scoring.histogram import Histogram, bin_floor, bins_of
 from zipsel.scoring.sidecar import place_parts
 from zipsel.scoring.sidecar_writer import PartBuilder
 from zipsel.selection.budgets import Budget, Meter
-from zipsel.selection.ranking import Candidates, Ranking
+from zipsel.selection.ranking import Candidates, Ranking, RecordReader
 from zipsel.texts import TextBatch
 
 alignments = st.one_of(
@@ -70,11 +70,11 @@ shard_values = st.lists(
 @example(shards=[[[], [1.0]], [[]]], first=1)
 def test_ranking_is_a_plain_sort(tmp_path_factory, shards, first):
     parts = write_parts(tmp_path_factory.mktemp("parts"), shards)
-    ranking = Ranking(parts, grouped=True)
+    ranking = Ranking(parts, RecordReader(grouped=True))
     counted = Histogram()
     for part in parts:
         counted.add_packed(part.summary.histogram)
-    unread = Ranking(parts, counted=counted)
+    unread = Ranking(parts, RecordReader(), counted=counted)
     np.testing.assert_array_equal(unread.n_records, ranking.n_records)
     np.testing.assert_array_equal(unread.n_bytes, ranking.n_bytes)
     blocks = list(ranking.iter_blocks(first))
@@ -168,6 +168,6 @@ def test_a_fraction_means_the_decimal_that_was_written(share, n_pool, expected):
 def test_a_priority_reorders_but_keeps_the_alignment(tmp_path):
     values = [random.Random(0).random() for _ in range(20)]
     parts = write_parts(tmp_path, [[values]])
-    ranking = Ranking(parts, priority=lambda alignment, shard, row: -alignment)
+    ranking = Ranking(parts, RecordReader(), priority=lambda alignment, shard, row: -alignment)
 
     assert next(iter(ranking.iter_blocks(100))).alignment.tolist() == sorted(values)

@@ -7,11 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from made_up import fit
 
-from zipsel.scorers.conditional import ConditionalScorer
-from zipsel.scorers.fused import FusedScorer
-from zipsel.scorers.ncd import NcdScorer
-from zipsel.scorers.ngram import NgramParameters, NgramScorer, bucket_words, count_ngrams
+from zipsel.scorers.ngram import NgramParameters, bucket_words, count_ngrams
 from zipsel.scorers.profile import Profile
 from zipsel.texts import TextBatch
 
@@ -19,20 +17,17 @@ TARGET = [b"def add(a, b):\n    return a + b\n", b"for x in range(10):\n    prin
 POOL = [b"the party shall indemnify", b"return a + b", b"", b"zz", "ümlaut".encode(), b"q" * 99]
 
 
-def fit(name):
-    target, pool = TextBatch.from_encoded(TARGET), TextBatch.from_encoded(POOL)
-    return {
-        "ncd": lambda: NcdScorer.fit(target, "gzip", 6),
-        "ncd-zstd": lambda: NcdScorer.fit(target, "zstd", 3),
-        "conditional": lambda: ConditionalScorer.fit(target),
-        "ngram": lambda: NgramScorer.fit(target, pool),
-        "fused": lambda: FusedScorer.fit(target, pool),
-        "fused-screened": lambda: (s := FusedScorer.fit(target, pool)).screened(s.screen_for(0.5)),
-    }[name]()
-
-
-NAMES = ["ncd", "ncd-zstd", "conditional", "ngram", "fused", "fused-screened"]
-SCORERS = {name: fit(name) for name in NAMES}
+FUSED = fit("fused", TARGET, POOL)
+SCORERS = {
+    "ncd": fit("ncd", TARGET, level=6),
+    "ncd-zstd": fit("ncd", TARGET, codec="zstd"),
+    "conditional": fit("conditional", TARGET),
+    "ngram": fit("ngram", TARGET, POOL),
+    "dsir": fit("dsir", TARGET, POOL),
+    "fused": FUSED,
+    "fused, facets": fit("fused", {"functions": TARGET[:1], "loops": TARGET[1:]}, POOL),
+    "cascade": FUSED.at_threshold(FUSED.threshold_for(0.5)),
+}
 
 some_text = st.one_of(
     st.text(max_size=60).map(lambda text: text.encode("utf-8", "ignore")),
@@ -45,7 +40,7 @@ def same(a, b):
     return a.keys() == b.keys() and all(a[name].tobytes() == b[name].tobytes() for name in a)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SCORERS)
 @given(texts=some_texts, cut=st.integers(0, 12))
 @example(texts=[b"", b"", b"ab", b""], cut=1)
 @example(texts=[b"tiny", b"return a + b " * 20_000, b"last"], cut=2)
@@ -62,18 +57,18 @@ def test_any_split_of_a_batch_gives_the_same_bits(name, texts, cut):
         assert whole[key].shape == (len(texts),)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SCORERS)
 @given(texts=some_texts)
 def test_scorers_travel_without_changing_a_bit(name, texts):
     batch = TextBatch.from_encoded(texts)
     scorer = SCORERS[name]
 
     assert same(pickle.loads(pickle.dumps(scorer)).score(batch), scorer.score(batch))
-    if name != "fused-screened":  # the screen is of a run, not of the profile
+    if name != "cascade":  # the threshold is of a run, not of the profile
         assert same(type(scorer).from_state(scorer.state()).score(batch), scorer.score(batch))
 
 
-@pytest.mark.parametrize("name", ["ncd", "conditional", "ngram", "fused"])
+@pytest.mark.parametrize("name", [name for name in SCORERS if name != "cascade"])
 def test_a_profile_on_disk_gives_the_scores_it_was_saved_with(name, tmp_path):
     profile = Profile(SCORERS[name], TextBatch.from_encoded(TARGET), {"seed": 0, "level": None})
     profile.save(tmp_path / "p.profile")
@@ -88,12 +83,15 @@ def test_a_profile_on_disk_gives_the_scores_it_was_saved_with(name, tmp_path):
     assert (tmp_path / "again.profile").read_bytes() == (tmp_path / "p.profile").read_bytes()
 
 
-@given(texts=some_texts, share=st.sampled_from([0.1, 0.4, 0.9]))
-def test_finishing_a_screened_batch_gives_the_unscreened_scores(texts, share):
+@pytest.mark.parametrize("name", ["fused", "fused, facets"])
+@given(texts=some_texts, fraction=st.sampled_from([0.1, 0.4, 0.9]))
+def test_finishing_what_a_cascade_passed_over_gives_the_whole_scores(name, texts, fraction):
     batch = TextBatch.from_encoded(texts)
-    scorer = SCORERS["fused"]
-    screened = scorer.screened(scorer.screen_for(share)).score(batch)
-    finished = scorer.finish(batch, {name: values.copy() for name, values in screened.items()})
+    scorer = SCORERS[name]
+    threshold = scorer.threshold_for(fraction)
+    passed_over = scorer.at_threshold(threshold).score(batch)
+    assert ((passed_over["ngram"] >= threshold) == ~np.isnan(passed_over["alignment"])).all()
+    finished = scorer.finish(batch, {key: values.copy() for key, values in passed_over.items()})
 
     assert same(finished, scorer.score(batch))
 

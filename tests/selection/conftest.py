@@ -12,7 +12,7 @@ from made_up import write_jsonl
 from zipsel.commands.select import run_select
 from zipsel.console.messages import Log
 from zipsel.readers.rows import Reading
-from zipsel.scorers.fit import ScorerSettings
+from zipsel.scorers.fit import FitSettings
 from zipsel.scoring.run import Run
 from zipsel.scoring.settings import ScoreSettings
 from zipsel.selection.budgets import Budget
@@ -117,7 +117,7 @@ def choose(tmp_path, topic_pool, topic_target):
             pool=(str(pool),),
             target=tuple(map(str, target)),
             reading=Reading(group_field=group),
-            fit=ScorerSettings(**(fit or {})),
+            fit=FitSettings(**(fit or {})),
             work_dir=str(tmp_path / "work"),
         )
         engine = InProcess()

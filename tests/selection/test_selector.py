@@ -295,7 +295,7 @@ def test_chunks_and_blocks_change_nothing(choose, strategy, tmp_path, monkeypatc
     whole = choose(("max_bytes", 9000), **options).ids
     if "diverse" not in strategy:  # there, what is fetched is what is chosen from
         monkeypatch.setattr("zipsel.selection.selector._SPARE_BYTES", 0)
-        monkeypatch.setattr("zipsel.selection.selector._SPARE_SHARE", -0.8)
+        monkeypatch.setattr("zipsel.selection.selector._SPARE_FRACTION", -0.8)
     monkeypatch.setattr("zipsel.selection.gather._RUN_BYTES", 500)
     monkeypatch.setattr("zipsel.selection.gather._TASK_BYTES", 4000)
     os.rename(tmp_path / "out", tmp_path / "first")

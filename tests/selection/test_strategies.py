@@ -12,15 +12,10 @@ from hypothesis import strategies as st
 from zipsel.scorers.ngram import NgramScorer
 from zipsel.scoring.histogram import N_BINS, bins_of
 from zipsel.selection.budgets import Budget
-from zipsel.selection.diverse import GreedyCover, cut_windows
-from zipsel.selection.strategies import (
-    N_STRATA,
-    GumbelPriority,
-    StrataPriority,
-    cut_strata,
-    share_evenly,
-    uniform_noise,
-)
+from zipsel.selection.diverse import GreedyCover
+from zipsel.selection.sample import GumbelPriority, uniform_noise
+from zipsel.selection.selector import cut_windows
+from zipsel.selection.stratified import N_STRATA, StrataPriority, cut_strata, share_evenly
 from zipsel.texts import TextBatch
 
 
@@ -132,7 +127,7 @@ OTHER = "0123456789 9876543210 1234567890 0987654321 5678901234 4321098765"
 def code():
     """Of a target of two topics, the first better known than the second."""
     target = TextBatch.from_texts([FIRST] * 6 + [SECOND] * 3)
-    return NgramScorer.fit(target, TextBatch.from_texts([OTHER] * 20 + [FIRST, SECOND]))
+    return NgramScorer.compare(target, TextBatch.from_texts([OTHER] * 20 + [FIRST, SECOND]))
 
 
 def cover(code, texts, n_taken, alignment=None):
@@ -184,9 +179,8 @@ def test_diverse_is_the_plain_greedy_choice(code):
     assert cover(code, texts, 30) == expected
 
 
-def test_windows_hold_every_candidate_once(monkeypatch):
-    monkeypatch.setattr("zipsel.selection.diverse.WINDOW_BYTES", 100)
+def test_windows_hold_every_candidate_once():
     lengths = np.array([30, 30, 30, 30, 250, 10, 10])
-    windows = cut_windows(lengths)
+    windows = cut_windows(lengths, 100)
     assert np.concatenate(windows).tolist() == list(range(7))
     assert len(windows) == 3

@@ -59,7 +59,7 @@ def test_sizes_are_whole_containers(codec, level, compress):
 
 @pytest.mark.parametrize(
     ("codec", "module", "extra"),
-    [("lz4", "lz4.frame", "lz4"), ("igzip", "isal.igzip", "igzip"), ("brotli", "brotli", "brotli")],
+    [("lz4", "lz4.frame", "lz4"), ("brotli", "brotli", "brotli")],
 )
 def test_optional_codecs_compress_or_name_their_extra(codec, module, extra, monkeypatch):
     pytest.importorskip(module, reason=f"needs the extra {extra}")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from made_up import fit
 
 from zipsel.errors import UsageError
 from zipsel.explain.explanation import explain_texts, share_out
@@ -17,11 +18,6 @@ from zipsel.explain.factorize import (
     factorize,
     match_length,
 )
-from zipsel.scorers.conditional import ConditionalScorer
-from zipsel.scorers.faceted import FacetedScorer
-from zipsel.scorers.fused import FusedScorer
-from zipsel.scorers.ncd import NcdScorer
-from zipsel.scorers.ngram import NgramScorer
 from zipsel.scorers.profile import Profile
 from zipsel.texts import TextBatch
 
@@ -48,22 +44,15 @@ def make_pool():
     return [" ".join(generator.choices(words, k=30)) for _ in range(40)]
 
 
-@pytest.fixture(scope="module", params=["fused", "conditional", "ngram", "faceted"])
+FACETS = {"functions": TARGET[:2], "classes": TARGET[2:]}
+
+
+@pytest.fixture(scope="module", params=["fused", "conditional", "ngram", "fused, facets"])
 def profile(request):
-    target, pool = TextBatch.from_texts(TARGET), TextBatch.from_texts(make_pool())
-    scorer = {
-        "fused": lambda: FusedScorer.fit(target, pool),
-        "conditional": lambda: ConditionalScorer.fit(target),
-        "ngram": lambda: NgramScorer.fit(target, pool),
-        "faceted": lambda: FacetedScorer.fit(
-            {
-                "functions": TextBatch.from_texts(TARGET[:2]),
-                "classes": TextBatch.from_texts(TARGET[2:]),
-            },
-            pool,
-        ),
-    }[request.param]()
-    return Profile(scorer, target)
+    name, examples = (
+        ("fused", FACETS) if request.param == "fused, facets" else (request.param, TARGET)
+    )
+    return Profile(fit(name, examples, make_pool()), TextBatch.from_texts(TARGET))
 
 
 def test_numbers_are_those_of_the_sidecar(profile):
@@ -102,7 +91,7 @@ def test_a_long_text_adds_up_though_only_its_beginning_is_parsed(profile):
 
 def test_a_stretch_of_the_target_names_its_example():
     target = TextBatch.from_texts(TARGET)
-    profile = Profile(ConditionalScorer.fit(target), target)
+    profile = Profile(fit("conditional", TARGET), target)
     (one,) = explain_texts(profile, ["zzz self.items.append(item) zzz"], ["r"])
     best = max(one.spans, key=lambda span: span.saved_bytes)
     assert "self.items.append(item)" in best.text
@@ -111,16 +100,11 @@ def test_a_stretch_of_the_target_names_its_example():
 
 
 def test_a_facet_is_named():
-    target, pool = TextBatch.from_texts(TARGET), TextBatch.from_texts(make_pool())
-    facets = {
-        "functions": TextBatch.from_texts(TARGET[:2]),
-        "classes": TextBatch.from_texts(TARGET[2:]),
-    }
-    profile = Profile(FacetedScorer.fit(facets, pool), target)
+    profile = Profile(fit("fused", FACETS, make_pool()), TextBatch.from_texts(TARGET))
     texts = [TARGET[2], *TEXTS]
     explanations = explain_texts(profile, texts, list("abcde"))
     taken_by = profile.scorer.score(TextBatch.from_texts(texts))["facet"].tolist()
-    assert [one.facet for one in explanations] == [profile.scorer.names[i] for i in taken_by]
+    assert [one.facet for one in explanations] == [list(FACETS)[i] for i in taken_by]
     assert explanations[0].facet == "classes"
     assert explanations[0].spans[0].source.example == 2
 
@@ -128,7 +112,7 @@ def test_a_facet_is_named():
 def test_ncd_has_no_parts():
     target = TextBatch.from_texts(TARGET)
     with pytest.raises(UsageError, match="ncd has no parts to explain"):
-        explain_texts(Profile(NcdScorer.fit(target), target), ["text"], ["r"])
+        explain_texts(Profile(fit("ncd", TARGET), target), ["text"], ["r"])
 
 
 @given(text=short_bytes, dictionary=short_bytes)

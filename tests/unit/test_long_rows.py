@@ -30,7 +30,7 @@ def long_text():
 
 def test_ngrams_of_a_long_text_are_looked_up_in_blocks(long_text):
     target = TextBatch.from_texts(["a few words"])
-    scorer = NgramScorer.fit(target, target)
+    scorer = NgramScorer.compare(target, target)
     batch = TextBatch.from_texts([long_text])
     assert peak_of(lambda: scorer.score(batch)) < 4e6
 

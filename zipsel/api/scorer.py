@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from zipsel.errors import UsageError
 from zipsel.readers.columns import read_batch
 from zipsel.readers.rows import Reading, TextSpec
-from zipsel.scorers.fit import ScorerSettings
+from zipsel.scorers import scorer_class
+from zipsel.scorers.fit import FitSettings, fit_scorer
 from zipsel.scorers.profile import Profile
 from zipsel.texts import TextBatch
 
@@ -66,13 +67,11 @@ class Scorer:
         Raises:
             UsageError: If there is no target, a sample is needed, or codec or level do not fit.
         """
-        from zipsel.scorers.fit import fit_scorer
-
-        settings = ScorerSettings(scorer=scorer, codec=codec, level=level)
+        settings = FitSettings(scorer=scorer, codec=codec, level=level)
         examples, sample = TextBatch.from_texts(target), TextBatch.from_texts(pool_sample)
         if not len(examples):
             raise UsageError("the target has no example")
-        if scorer in ("fused", "ngram") and not len(sample):
+        if scorer_class(scorer).needs_sample and not len(sample):
             raise UsageError(f"{scorer} needs pool_sample: texts of the pool, a few megabytes")
         origin: dict[str, Any] = {
             "target": [],

@@ -17,7 +17,7 @@ from zipsel.engines.local import is_worker_starting, usable_cpus
 from zipsel.errors import UsageError
 from zipsel.readers.rows import Reading, TextSpec
 from zipsel.report.model import Report
-from zipsel.scorers.fit import ScorerSettings
+from zipsel.scorers.fit import FitSettings
 from zipsel.scoring.settings import ScoreSettings
 from zipsel.selection.budgets import Budget, BudgetKind
 from zipsel.selection.settings import SelectSettings
@@ -122,7 +122,7 @@ def select(
         profile=None if profile is None else str(profile),
         reading=Reading(spec, group_field),
         target_reading=Reading(spec if target_text is None else to_spec(target_text)),
-        fit=ScorerSettings(
+        fit=FitSettings(
             scorer=scorer,
             codec=codec,
             level=level,

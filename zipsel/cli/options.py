@@ -13,7 +13,8 @@ from zipsel.cli.parameters import Function, SizeType, load_config, option, stack
 from zipsel.console.messages import Log
 from zipsel.errors import UsageError
 from zipsel.readers.rows import DEFAULT_MAX_ROW_BYTES, Reading, TextSpec
-from zipsel.scorers.fit import DEFAULT_SAMPLE_BYTES, ScorerSettings
+from zipsel.scorers import SCORERS
+from zipsel.scorers.fit import DEFAULT_SAMPLE_BYTES, FitSettings
 from zipsel.scoring.settings import ScoreSettings
 from zipsel.storage.workdir import work_places
 
@@ -61,7 +62,7 @@ scorer_options = stack(
     option(
         _SCORER,
         "--scorer",
-        type=click.Choice(["fused", "conditional", "ngram", "ncd", "dsir"]),
+        metavar="|".join(SCORERS),
         default="fused",
         show_default=True,
         help="How closeness is measured; ncd is ZIP-FIT, dsir is DSIR.",
@@ -69,7 +70,7 @@ scorer_options = stack(
     option(
         _SCORER,
         "--codec",
-        type=click.Choice(["gzip", "zstd", "lz4", "igzip", "brotli", "lzma"]),
+        type=click.Choice(["gzip", "zstd", "lz4", "brotli", "lzma"]),
         help="Compressor of ncd. [gzip]",
     ),
     option(_SCORER, "--per-token", is_flag=True, help="Weight of dsir per token, not per text."),
@@ -225,7 +226,7 @@ def score_settings(options: dict[str, Any], output: str) -> ScoreSettings:
         profile=options.get("profile"),
         reading=reading,
         target_reading=target_reading,
-        fit=ScorerSettings(
+        fit=FitSettings(
             scorer=options["scorer"],
             codec=options["codec"],
             level=options["level"],

@@ -99,7 +99,7 @@ _selection_options = stack(
     option(
         _SELECTION,
         "--strategy",
-        type=click.Choice(STRATEGIES),
+        metavar="|".join(STRATEGIES),
         default="top",
         show_default=True,
         help="How the budget is filled; the README says which to use when.",

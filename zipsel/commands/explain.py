@@ -21,10 +21,11 @@ from zipsel.readers.target import read_target
 from zipsel.report.runs import FinishedRun, open_run
 from zipsel.report.shown import Strip
 from zipsel.report.strips import ngram_length, strip_of
-from zipsel.scorers.conditional import ConditionalScorer
+from zipsel.scorers.fit import FitSettings, fit_scorer
 from zipsel.scorers.profile import Profile
 from zipsel.scoring.inputs import refuse_overwriting
 from zipsel.storage.staging import write_atomically
+from zipsel.texts import TextBatch
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,9 @@ def _open_profile(settings: ExplainSettings, run: FinishedRun | None) -> Profile
         return Profile.load(settings.profile)
     if run is None:
         target = read_target(settings.target, settings.target_reading)
-        return Profile(ConditionalScorer.fit(target), target)
+        no_sample = TextBatch.from_encoded([])
+        scorer = fit_scorer(FitSettings(scorer="conditional"), {"": target}, no_sample)
+        return Profile(scorer, target)
     origin = run.report.provenance
     path = "" if origin is None else origin.profile
     if not os.path.exists(path):

@@ -17,6 +17,7 @@ from zipsel.pool.finding import refuse_stdin_among
 from zipsel.pool.formats import STDIN
 from zipsel.scoring.settings import ScoreOutput, ScoreSettings
 from zipsel.selection.settings import SelectSettings
+from zipsel.selection.strategies import find_strategy
 
 
 def select(
@@ -56,14 +57,15 @@ def select(
 
 def _goes_by(select: SelectSettings) -> bool:
     """Whether rows can be chosen as they come: nothing asked for needs the pool as a whole."""
-    asked = (select.strategy, select.exclude, select.quota, select.max_per_group, select.mix)
+    asked = (select.exclude, select.quota, select.max_per_group, select.mix)
     in_order = select.order == "rank" or select.budget.kind == "min_alignment"
     return (
         select.output == STDIN
         and select.format in (None, "jsonl")
         and select.dedup != "near"
         and in_order
-        and asked == ("top", (), (), None, ())
+        and find_strategy(select.strategy).by_alignment_alone
+        and asked == ((), (), None, ())
     )
 
 

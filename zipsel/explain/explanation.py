@@ -16,7 +16,6 @@ both sums that is measured to be its own.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -29,9 +28,8 @@ from zipsel.explain.factorize import (
     factorize,
 )
 from zipsel.explain.model import Explanation, Source, Span
+from zipsel.scorers import Parts, as_explainable
 from zipsel.scorers.conditional import ConditionalScorer
-from zipsel.scorers.faceted import FacetedScorer
-from zipsel.scorers.fused import FusedScorer
 from zipsel.scorers.ngram import NgramScorer
 from zipsel.scorers.profile import Profile
 from zipsel.texts import TextBatch
@@ -42,29 +40,6 @@ EXPLAINED_BYTES = 1 << 16
 _SAVING_RESOLUTION = 2.0**-10
 
 
-def parts_of(profile: Profile) -> tuple[ConditionalScorer | None, NgramScorer | None]:
-    """The explainable parts of a profile's scorer, one facet at most.
-
-    Raises:
-        UsageError: If it has none.
-    """
-    scorer: Any = profile.scorer
-    if isinstance(scorer, FusedScorer):
-        return scorer.conditional, scorer.ngram
-    if isinstance(scorer, ConditionalScorer):
-        return scorer, None
-    if isinstance(scorer, NgramScorer):
-        return None, scorer
-    raise UsageError(
-        f"--scorer {scorer.name} has no parts to explain; fused, conditional and ngram have"
-    )
-
-
-def can_explain(profile: Profile) -> bool:
-    """Whether ``explain_texts`` knows the profile's scorer."""
-    return isinstance(profile.scorer, FacetedScorer | FusedScorer | ConditionalScorer | NgramScorer)
-
-
 def explain_texts(
     profile: Profile,
     texts: Sequence[str],
@@ -72,10 +47,10 @@ def explain_texts(
     *,
     explained_bytes: int = EXPLAINED_BYTES,
 ) -> list[Explanation]:
-    """Explain texts, each on its own.
+    """Explain texts, each on its own, by the parts of the facet that it is closest to.
 
     Args:
-        profile: Whose scorer is asked.
+        profile: The profile with the scorer.
         texts: What to explain; none is empty.
         records: Their names.
         explained_bytes: How much of the beginning of each text is parsed.
@@ -83,53 +58,64 @@ def explain_texts(
     Raises:
         UsageError: If the scorer has no parts to explain.
     """
-    if isinstance(profile.scorer, FacetedScorer):
-        return _explain_facets(profile, profile.scorer, texts, records, explained_bytes)
-    conditional, ngram = parts_of(profile)
-    encoded = [text.encode() for text in texts]
-    heads = [text[:explained_bytes] for text in encoded]
+    scorer, batch = profile.scorer, TextBatch.from_texts(texts)
+    explainable = as_explainable(scorer)
+    if explainable is None:
+        raise UsageError(
+            f"--scorer {scorer.name} has no parts to explain; name the target instead of the "
+            "profile: --target FILE"
+        )
+    parts_of = explainable.parts(batch)
     explanations = [
-        Explanation(record=record, scorer=profile.scorer.name, alignment=0.0, n_bytes=len(text))
-        for record, text in zip(records, encoded, strict=True)
+        Explanation(
+            record=record,
+            scorer=scorer.name,
+            alignment=alignment,
+            n_bytes=n_bytes,
+            moments=None if parts.moments is None else parts.moments.tolist(),
+            facet=parts.facet,
+        )
+        for record, parts, alignment, n_bytes in zip(
+            records,
+            parts_of,
+            scorer.score(batch)["alignment"].tolist(),
+            batch.n_bytes.tolist(),
+            strict=True,
+        )
     ]
-    parsed: list[list[Span]] = [
-        [_span(head, Factor(0, len(head), "new", -1))] if head else [] for head in heads
-    ]
-    if conditional is not None:
-        parsed = _explain_conditional(conditional, profile.target, encoded, heads, explanations)
-    for explanation, text, head, spans in zip(explanations, encoded, heads, parsed, strict=True):
-        explanation.spans = spans
-        if len(text) > len(head):
-            _add_rest(explanation, conditional, text, len(head))
-    if ngram is not None:
-        _explain_ngram(ngram, encoded, heads, explanations)
-    for explanation in explanations:
-        _combine(profile, explanation)
+    encoded = list(batch.iter_encoded())
+    for parts in {id(parts): parts for parts in parts_of}.values():
+        here = [i for i, of_text in enumerate(parts_of) if of_text is parts]
+        _explain(
+            parts,
+            profile.target,
+            [encoded[i] for i in here],
+            [explanations[i] for i in here],
+            explained_bytes,
+        )
     return explanations
 
 
-def _explain_facets(
-    profile: Profile,
-    scorer: FacetedScorer,
-    texts: Sequence[str],
-    records: Sequence[str],
+def _explain(
+    parts: Parts,
+    target: TextBatch,
+    texts: Sequence[bytes],
+    explanations: Sequence[Explanation],
     explained_bytes: int,
-) -> list[Explanation]:
-    """Each text as the facet that took it sees it."""
-    taken_by = scorer.score(TextBatch.from_texts(texts))["facet"].tolist()
-    explanations: dict[int, Explanation] = {}
-    for number, (name, facet) in enumerate(scorer.facets.items()):
-        chosen = [i for i, by in enumerate(taken_by) if by == number]
-        of_facet = explain_texts(
-            Profile(facet, profile.target, profile.origin),
-            [texts[i] for i in chosen],
-            [records[i] for i in chosen],
-            explained_bytes=explained_bytes,
-        )
-        for i, explanation in zip(chosen, of_facet, strict=True):
-            explanation.scorer, explanation.facet = scorer.name, name
-            explanations[i] = explanation
-    return [explanations[i] for i in range(len(texts))]
+) -> None:
+    """Fill in the spans and components of texts that share their parts."""
+    heads = [text[:explained_bytes] for text in texts]
+    parsed: list[list[Span]] = [
+        [_span(head, Factor(0, len(head), "new", -1))] if head else [] for head in heads
+    ]
+    if parts.conditional is not None:
+        parsed = _explain_conditional(parts.conditional, target, texts, heads, explanations)
+    for explanation, text, head, spans in zip(explanations, texts, heads, parsed, strict=True):
+        explanation.spans = spans
+        if len(text) > len(head):
+            _add_rest(explanation, parts.conditional, text, len(head))
+    if parts.ngram is not None:
+        _explain_ngram(parts.ngram, texts, heads, explanations)
 
 
 def _span(text: bytes, factor: Factor) -> Span:
@@ -220,16 +206,3 @@ def _explain_ngram(
         for span in explanation.spans:
             in_head = float(weights[span.start : span.end].sum())
             span.ngram_bits = total - float(weights.sum()) if span.kind == "rest" else in_head
-
-
-def _combine(profile: Profile, explanation: Explanation) -> None:
-    """Make the alignment of the components, as the scorer does."""
-    scorer = profile.scorer
-    if isinstance(scorer, FusedScorer):
-        of_conditional = np.array([explanation.conditional], np.float64)
-        of_ngram = np.array([explanation.ngram], np.float64)
-        explanation.alignment = float(scorer.combine(of_conditional, of_ngram)[0])
-        explanation.moments = scorer.moments.tolist()
-        return
-    value = explanation.ngram if explanation.conditional is None else explanation.conditional
-    explanation.alignment = float(value or 0.0)

@@ -20,7 +20,7 @@ from zipsel.report.model import (
     ShardCounts,
     library_versions,
 )
-from zipsel.report.shown_records import cover_facets, list_removals, show_records, show_rejects
+from zipsel.report.shown_records import count_facets, list_removals, show_records, show_rejects
 from zipsel.report.statistics import (
     alignment_histogram,
     length_histogram,
@@ -61,16 +61,15 @@ def build_report(
     shards, scores, ranking = choice.shards, choice.scores, choice.ranking
     selection, reading = choice.selection, run.settings.reading
     spec, group_field = reading.text, reading.group_field
-    share, screen = choice.share, choice.screen
     chosen = selection.chosen
     counts = count(scores, shards, ranking, selection)
     pool_lengths = scores.lengths
     shown = show_records(selection, shards, ranking.group_names, spec, profile)
     cascade = None
-    if share is not None:
-        cascade = {"share": share, "n_contenders": float(ranking.total_records)}
-        if screen is not None:
-            cascade["screen"] = screen
+    if choice.fraction is not None:
+        cascade = {"share": choice.fraction, "n_contenders": float(ranking.total_records)}
+        if choice.threshold is not None:
+            cascade["screen"] = choice.threshold
     return Report(
         versions=library_versions(),
         command=list(run.command),
@@ -106,7 +105,7 @@ def build_report(
         removed=list_removals(selection, shards, spec, select),
         shortfalls=[asdict(shortfall) for shortfall in selection.shortfalls],
         curves=list(curves),
-        facets=cover_facets(selection, profile, select),
+        facets=count_facets(selection, profile, select),
         provenance=provenance,
     )
 

@@ -14,12 +14,13 @@ from zipsel.readers.rows import TextSpec
 from zipsel.report.model import Facet
 from zipsel.report.shown import SHOWN_CHARACTERS, RejectExample, Removal, RemovedRecord, ShownRecord
 from zipsel.report.strips import make_strips
-from zipsel.scorers.faceted import FacetedScorer
+from zipsel.scorers import facets_of
 from zipsel.scorers.profile import Profile
 from zipsel.scoring.rejects import iter_rejects
 from zipsel.scoring.sidecar import Part
 from zipsel.selection.selector import Selection
 from zipsel.selection.settings import SelectSettings
+from zipsel.selection.strategies import facet_shares
 
 _N_EXAMPLES = 10
 
@@ -224,25 +225,22 @@ def _copies(selection: Selection, shards: Sequence[Shard], spec: TextSpec) -> li
     ]
 
 
-def cover_facets(selection: Selection, profile: Profile, select: SelectSettings) -> list[Facet]:
+def count_facets(selection: Selection, profile: Profile, select: SelectSettings) -> list[Facet]:
     """How the subset covers the parts of a target that has several."""
-    scorer = profile.scorer
-    if not isinstance(scorer, FacetedScorer):
-        return []
     chosen = selection.chosen
-    mix = dict(select.mix)
-    even = 1 / len(scorer.names) if select.strategy == "coverage" else None
+    n_examples = facets_of(profile.scorer)
+    shares = facet_shares(select, list(n_examples))
     facets = []
-    for number, name in enumerate(scorer.names):
+    for number, (name, n_target) in enumerate(n_examples.items()):
         mine = chosen.take(chosen.facet == number)
         facets.append(
             Facet(
                 name=name,
-                n_target=scorer.n_examples[name],
+                n_target=n_target,
                 n_chosen=len(mine),
                 n_chosen_bytes=int(mine.n_bytes.sum()),
                 mean_alignment=float(mine.alignment.mean()) if len(mine) else None,
-                wanted=mix.get(name, even),
+                wanted=shares.get(name),
             )
         )
     return facets

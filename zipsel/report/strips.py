@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zipsel.explain.explanation import can_explain, explain_texts
+from zipsel.explain.explanation import explain_texts
 from zipsel.explain.model import Explanation
 from zipsel.report.shown import SHOWN_CHARACTERS, Saving, Strip
-from zipsel.scorers.faceted import FacetedScorer
+from zipsel.scorers import as_explainable, ngram_codes_of
 from zipsel.scorers.profile import Profile
 
 #: What of a text is parsed for its strip: more than is shown, so that shares are of the record.
@@ -23,7 +22,7 @@ FULL_HEAT_BITS = 1.0
 
 def make_strips(profile: Profile, texts: Sequence[str]) -> list[Strip | None]:
     """Strips of whole texts; None throughout where the scorer cannot be explained."""
-    if not can_explain(profile) or not texts:
+    if as_explainable(profile.scorer) is None or not texts:
         return [None] * len(texts)
     explanations = explain_texts(profile, texts, [""] * len(texts), explained_bytes=_PARSED_BYTES)
     n = ngram_length(profile)
@@ -53,11 +52,8 @@ def strip_of(explanation: Explanation, text: str, n: int) -> Strip:
 
 def ngram_length(profile: Profile) -> int:
     """Bytes in an n-gram of the profile's n-gram part; 1 where it has none."""
-    scorer: Any = profile.scorer
-    if isinstance(scorer, FacetedScorer):
-        scorer = next(iter(scorer.facets.values()))
-    parameters = getattr(getattr(scorer, "ngram", scorer), "parameters", None)
-    return 1 if parameters is None else int(parameters.n)
+    codes = ngram_codes_of(profile.scorer)
+    return codes[0].parameters.n if codes else 1
 
 
 def character_starts(text: str) -> NDArray[np.int64]:

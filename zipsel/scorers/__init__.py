@@ -3,27 +3,50 @@
 ``fused`` (default) is the mean of ``conditional`` (a zstd dictionary made of the target) and
 ``ngram`` (a byte n-gram code of the target against one of the pool), each standardized on the
 pool sample. ``ncd`` is ZIP-FIT itself, ``dsir`` the hashed n-gram importance weights.
+
+A scorer is one file and one line in ``SCORERS``; or, in another package, an entry point of the
+group ``zipsel.scorers``, with the scorer's name and its class. What only some scorers can do is a
+capability: a protocol, and one function here that says whether a scorer has it.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
-
-from numpy.typing import NDArray
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from zipsel.errors import UsageError
-from zipsel.texts import CHUNK_BYTES, TextBatch
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoints
     from typing import Self
 
-__all__ = ["CHUNK_BYTES", "SCORER_NAMES", "Scorer", "Scores", "State", "scorer_class"]
+    import numpy as np
+    from numpy.typing import NDArray
 
-#: What a scorer keeps in a profile: str, int, float, bool, bytes, numpy arrays, and dicts of them.
-State = dict[str, Any]
+    from zipsel.scorers.conditional import ConditionalScorer
+    from zipsel.scorers.fit import FitSettings
+    from zipsel.scorers.ngram import NgramScorer
+    from zipsel.texts import TextBatch
 
 #: Column name → one value a text, ``(n_records,)``; ``alignment`` is always among them.
-Scores = dict[str, NDArray[Any]]
+ScoreColumns: TypeAlias = "dict[str, NDArray[Any]]"
+
+#: What a profile keeps of a scorer: str, int, float, bool, bytes, numpy arrays, and dicts of them.
+State = dict[str, Any]
+
+#: Name of each scorer of zipsel → where its class is.
+SCORERS = {
+    "fused": "zipsel.scorers.fused:FusedScorer",
+    "conditional": "zipsel.scorers.conditional:ConditionalScorer",
+    "ngram": "zipsel.scorers.ngram:NgramScorer",
+    "ncd": "zipsel.scorers.ncd:NcdScorer",
+    "dsir": "zipsel.scorers.dsir:DsirScorer",
+}
+
+#: Entry points of this group are scorers of other packages.
+ENTRY_POINT_GROUP = "zipsel.scorers"
 
 
 class Scorer(Protocol):
@@ -33,19 +56,39 @@ class Scorer(Protocol):
     """
 
     name: ClassVar[str]
-    #: How much of a shard one task should score: less where a text costs more.
+    #: Fields of ``FitSettings`` that ``fit`` uses: codec, level, per_token, facets. A scorer that
+    #: takes facets also takes several named targets.
+    takes: ClassVar[frozenset[str]]
+    #: Whether ``fit`` compares the target with a sample of the pool.
+    needs_sample: ClassVar[bool]
+    #: Bytes of a shard that one task scores: fewer where a text costs more.
     chunk_bytes: ClassVar[int]
 
+    @classmethod
+    def fit(
+        cls, examples: Mapping[str, TextBatch], sample: TextBatch, settings: FitSettings
+    ) -> Self:
+        """Learn the target.
+
+        Args:
+            examples: Name of each target → its examples; one name unless facets are taken.
+            sample: Texts of the pool; none where no sample is needed.
+            settings: Only what is named in ``takes`` differs from the defaults.
+
+        Raises:
+            UsageError: If the examples, the sample or the settings cannot be used.
+        """
+
     @property
-    def columns(self) -> dict[str, str]:
+    def columns(self) -> Mapping[str, str]:
         """Columns that ``score`` returns, in the order of the sidecar, with their numpy types."""
 
-    def score(self, batch: TextBatch) -> Scores:
+    def score(self, batch: TextBatch) -> ScoreColumns:
         """Score texts.
 
         Returns:
             A column ``(n_records,)`` for each of ``columns``. ``alignment`` is float64, higher
-            is closer; NaN where the scorer passed the text over without finishing (a cascade).
+            is closer; NaN where a cascade has passed the text over.
         """
 
     def state(self) -> State:
@@ -56,37 +99,162 @@ class Scorer(Protocol):
         """Rebuild the scorer; its scores are the same to the last bit."""
 
 
+@runtime_checkable
+class ChecksSettings(Protocol):
+    """A scorer that refuses values of the options that it takes before any file is read."""
+
+    @classmethod
+    def check(cls, settings: FitSettings) -> None:
+        """Raise ``UsageError`` for a codec or level that ``fit`` could not use."""
+
+
+@runtime_checkable
+class Cascade(Protocol):
+    """A scorer with a cheap part that rules texts out before the expensive part is tried.
+
+    Contenders are the texts whose cheap value reaches the threshold. All others keep an alignment
+    of NaN and can be finished later, under a lower threshold.
+    """
+
+    #: Column of the cheap value, which ``threshold`` is compared with.
+    threshold_column: ClassVar[str]
+    #: Columns that hold nothing where a text is no contender.
+    columns_finished_later: ClassVar[frozenset[str]]
+
+    def threshold_for(self, fraction: float) -> float:
+        """The cheap value that about this fraction of the pool reaches; -inf for all of it."""
+
+    def at_threshold(self, threshold: float) -> Scorer:
+        """The same scorer, passing over every text whose cheap value is lower."""
+
+    def finish(self, batch: TextBatch, scores: ScoreColumns) -> ScoreColumns:
+        """Finish the contenders that a higher threshold passed over.
+
+        Args:
+            batch: Texts.
+            scores: Their columns under the higher threshold; changed in place.
+        """
+
+
+class Parts(NamedTuple):
+    """What the alignment of a text is made of.
+
+    Attributes:
+        conditional: The dictionary part, or None.
+        ngram: The n-gram part, or None.
+        moments: Mean and standard deviation of ``conditional``, then of ``ngram``, over the pool
+            sample, float64 ``(4,)``: the alignment is the mean of the two standardized parts.
+            None where there is one part, which is the alignment.
+        facet: Name of the facet that the text is closest to; None where there is one target.
+    """
+
+    conditional: ConditionalScorer | None
+    ngram: NgramScorer | None
+    moments: NDArray[np.float64] | None = None
+    facet: str | None = None
+
+
+@runtime_checkable
+class Explainable(Protocol):
+    """A scorer made of parts that can be shown at work in a text."""
+
+    def parts(self, batch: TextBatch) -> Sequence[Parts]:
+        """The parts that make each text's alignment; texts of one facet share one object."""
+
+
+@runtime_checkable
+class HasNgramCodes(Protocol):
+    """A scorer that knows the n-grams of its target."""
+
+    @property
+    def ngram_codes(self) -> Sequence[NgramScorer]:
+        """One code a facet."""
+
+
+@runtime_checkable
+class HasFacets(Protocol):
+    """A scorer of several targets, or of facets of one; each text is scored by the closest.
+
+    With two or more there is a column ``facet``, int32, with the position of the closest.
+    """
+
+    @property
+    def n_examples(self) -> Mapping[str, int]:
+        """Name of each facet → number of its examples, in the order of their positions."""
+
+
+def as_cascade(scorer: Scorer) -> Cascade | None:
+    """The scorer as a cascade, or None."""
+    return scorer if isinstance(scorer, Cascade) else None
+
+
+def columns_finished_later(scorer: Scorer) -> frozenset[str]:
+    """Columns that hold nothing where a text is no contender; empty where there is no cascade."""
+    return scorer.columns_finished_later if isinstance(scorer, Cascade) else frozenset()
+
+
+def as_explainable(scorer: Scorer) -> Explainable | None:
+    """The scorer as an explainable one, or None."""
+    return scorer if isinstance(scorer, Explainable) else None
+
+
+def ngram_codes_of(scorer: Scorer) -> Sequence[NgramScorer]:
+    """The scorer's n-gram codes of the target, one a facet; empty where it has none."""
+    return scorer.ngram_codes if isinstance(scorer, HasNgramCodes) else ()
+
+
+def facets_of(scorer: Scorer) -> Mapping[str, int]:
+    """Name of each facet → number of its examples; empty for a scorer of one target."""
+    facets = scorer.n_examples if isinstance(scorer, HasFacets) else {}
+    return facets if len(facets) > 1 else {}
+
+
+def check_with(kind: type[Scorer], settings: FitSettings) -> None:
+    """Refuse settings that the scorer itself refuses.
+
+    Raises:
+        UsageError: As the scorer says.
+    """
+    if isinstance(kind, ChecksSettings):
+        kind.check(settings)
+
+
 def scorer_class(name: str) -> type[Scorer]:
     """Look a scorer up by name, importing only its module.
 
     Raises:
-        UsageError: If there is none of that name.
+        UsageError: If there is none of that name, or its package cannot be imported.
     """
-    if name == "fused":
-        from zipsel.scorers.fused import FusedScorer
-
-        return FusedScorer
-    if name == "conditional":
-        from zipsel.scorers.conditional import ConditionalScorer
-
-        return ConditionalScorer
-    if name == "ngram":
-        from zipsel.scorers.ngram import NgramScorer
-
-        return NgramScorer
-    if name == "faceted":
-        from zipsel.scorers.faceted import FacetedScorer
-
-        return FacetedScorer
-    if name == "ncd":
-        from zipsel.scorers.ncd import NcdScorer
-
-        return NcdScorer
-    if name == "dsir":
-        from zipsel.scorers.dsir import DsirScorer
-
-        return DsirScorer
-    raise UsageError(f"scorer {name!r} is not one of {', '.join(SCORER_NAMES)}")
+    if name in SCORERS:
+        kind: type[Scorer] = resolve_name(SCORERS[name])
+        return kind
+    found = _entry_points()
+    if name not in found.names:
+        known = [*SCORERS, *sorted(found.names)]
+        near = get_close_matches(name, known, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise UsageError(f"--scorer {name!r} is not one of {', '.join(known)}{hint}")
+    try:
+        kind = found[name].load()
+    except (ImportError, AttributeError) as error:
+        raise UsageError(
+            f"--scorer {name}: {found[name].value} cannot be imported: {error}"
+        ) from None
+    return kind
 
 
-SCORER_NAMES = ("fused", "conditional", "ngram", "ncd", "dsir")
+def package_version(name: str) -> str:
+    """Name and version of the package that a scorer comes from; empty for zipsel's own.
+
+    It is part of every score key, so that a new version of the package scores again.
+    """
+    if name in SCORERS:
+        return ""
+    distribution = _entry_points()[name].dist
+    return "" if distribution is None else f"{distribution.name} {distribution.version}"
+
+
+def _entry_points() -> EntryPoints:
+    from importlib.metadata import entry_points
+
+    return entry_points(group=ENTRY_POINT_GROUP)

@@ -1,4 +1,4 @@
-"""Compressed sizes in bytes, by the codecs that ZIP-FIT knows and igzip.
+"""Compressed sizes in bytes, by the codecs that ZIP-FIT knows.
 
 Sizes are those of whole containers (gzip: 18 bytes around the deflate stream; lz4: a frame), as
 `stair-lab/ZIP-FIT` measures them, so that distances are equal to the last bit. What differs is
@@ -51,7 +51,6 @@ CODECS = {
     "gzip": CodecLimits(0, 9, 9),
     "zstd": CodecLimits(1, 22, 3),
     "lz4": CodecLimits(0, 16, 0),
-    "igzip": CodecLimits(0, 3, 1),
     "brotli": CodecLimits(0, 11, 11),
     "lzma": CodecLimits(0, 9, 6),
 }
@@ -135,11 +134,6 @@ def _lz4(level: int) -> SizeFunction:
     return lambda data: len(compress(data, compression_level=level))
 
 
-def _igzip(level: int) -> SizeFunction:
-    compress = _extra("isal.igzip", "igzip").compress
-    return lambda data: len(compress(data, level))
-
-
 def _brotli(level: int) -> SizeFunction:
     compress = _extra("brotli", "brotli").compress
     return lambda data: len(compress(data, quality=level))
@@ -164,7 +158,6 @@ _FACTORIES: dict[str, Callable[[int], SizeFunction]] = {
     "gzip": _gzip,
     "zstd": _zstd,
     "lz4": _lz4,
-    "igzip": _igzip,
     "brotli": _brotli,
     "lzma": _lzma,
 }

@@ -24,35 +24,37 @@ times the cost, and 1 is 0.007 worse. Subtracting the 9 bytes of a frame changes
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zipsel.errors import UsageError
-from zipsel.scorers import Scores, State
-from zipsel.texts import CHUNK_BYTES, TextBatch
+from zipsel.scorers import Parts, ScoreColumns, State
+from zipsel.scorers.codecs import CODECS, check_codec
+from zipsel.texts import CHUNK_BYTES, TextBatch, join_batches
 
-DEFAULT_LEVEL = 3
+if TYPE_CHECKING:
+    from zipsel.scorers.fit import FitSettings
 
 #: A dictionary larger than this gains little and costs cache misses on every text.
 DICTIONARY_BYTES = 1 << 19
 
-_LEVELS = range(1, 23)
 
-
-def check_level(level: int | None) -> int:
+def check_zstd(codec: str | None, level: int | None) -> int:
     """Return the zstd level to use.
 
     Raises:
-        UsageError: If it is out of zstd's range.
+        UsageError: If another codec is asked for, or the level is out of zstd's range.
     """
-    level = DEFAULT_LEVEL if level is None else level
-    if level not in _LEVELS:
-        raise UsageError(f"zstd takes --level {_LEVELS[0]} to {_LEVELS[-1]}, not {level}")
-    return level
+    if codec not in (None, "zstd"):
+        raise UsageError(
+            f"--codec {codec} goes with --scorer ncd; this scorer compresses with zstd"
+        )
+    return check_codec("zstd", level)
 
 
 def make_dictionary(target: TextBatch, limit_bytes: int = DICTIONARY_BYTES) -> bytes:
@@ -78,6 +80,8 @@ class ConditionalScorer:
     """
 
     name: ClassVar[str] = "conditional"
+    takes: ClassVar[frozenset[str]] = frozenset({"codec", "level"})
+    needs_sample: ClassVar[bool] = False
     chunk_bytes: ClassVar[int] = CHUNK_BYTES
     columns: ClassVar[dict[str, str]] = {
         "alignment": "float64",
@@ -86,12 +90,24 @@ class ConditionalScorer:
     }
 
     dictionary: bytes
-    level: int = DEFAULT_LEVEL
+    level: int = CODECS["zstd"].default
 
     @classmethod
-    def fit(cls, target: TextBatch, level: int | None = None) -> ConditionalScorer:
+    def check(cls, settings: FitSettings) -> None:
+        """Refuse a level that zstd does not have.
+
+        Raises:
+            UsageError: If level or codec are not zstd's.
+        """
+        check_zstd(settings.codec, settings.level)
+
+    @classmethod
+    def fit(
+        cls, examples: Mapping[str, TextBatch], sample: TextBatch, settings: FitSettings
+    ) -> ConditionalScorer:
         """Make the dictionary."""
-        return cls(make_dictionary(target), check_level(level))
+        target = join_batches(list(examples.values()))
+        return cls(make_dictionary(target), check_zstd(settings.codec, settings.level))
 
     @cached_property
     def _compressors(self) -> tuple[Any, Any]:
@@ -139,7 +155,7 @@ class ConditionalScorer:
                 sizes[filled] = np.fromiter(map(len, frames), np.int32, len(filled))
         return c_x, c_x_given_t
 
-    def score(self, batch: TextBatch) -> Scores:
+    def score(self, batch: TextBatch) -> ScoreColumns:
         """Alignment, and the sizes that it comes from."""
         c_x, c_x_given_t = self.sizes(batch, np.arange(len(batch)))
         return {
@@ -147,6 +163,10 @@ class ConditionalScorer:
             "c_x": c_x,
             "c_x_given_t": c_x_given_t,
         }
+
+    def parts(self, batch: TextBatch) -> Sequence[Parts]:
+        """As ``Explainable.parts``: the scorer itself."""
+        return [Parts(self, None)] * len(batch)
 
     def state(self) -> State:
         """As ``Scorer.state``."""

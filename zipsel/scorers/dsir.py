@@ -27,16 +27,20 @@ Differences from the reference:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zipsel.errors import UsageError
-from zipsel.scorers import Scores, State
+from zipsel.scorers import ScoreColumns, State
 from zipsel.scorers.word_ngrams import N_BUCKETS, iter_ngram_buckets
-from zipsel.texts import CHUNK_BYTES, TextBatch
+from zipsel.texts import CHUNK_BYTES, TextBatch, join_batches
+
+if TYPE_CHECKING:
+    from zipsel.scorers.fit import FitSettings
 
 SMOOTHING = 1e-8
 """Added to every share; keeps the weight of one n-gram within about ±18.4 nats."""
@@ -55,6 +59,8 @@ class DsirScorer:
     """
 
     name: ClassVar[str] = "dsir"
+    takes: ClassVar[frozenset[str]] = frozenset({"per_token"})
+    needs_sample: ClassVar[bool] = True
     chunk_bytes: ClassVar[int] = CHUNK_BYTES
     columns: ClassVar[dict[str, str]] = {
         "alignment": "float64",
@@ -67,18 +73,19 @@ class DsirScorer:
 
     @classmethod
     def fit(
-        cls, target: TextBatch, pool_sample: TextBatch, *, per_token: bool = False
+        cls, examples: Mapping[str, TextBatch], sample: TextBatch, settings: FitSettings
     ) -> DsirScorer:
         """Compare the n-grams of the target with those of the pool sample.
 
         Raises:
             UsageError: If either has no token.
         """
-        target_shares = _measure_shares(target, "target")
-        pool_shares = _measure_shares(pool_sample, "pool sample")
-        return cls(np.log(target_shares + SMOOTHING) - np.log(pool_shares + SMOOTHING), per_token)
+        target_shares = _measure_shares(join_batches(list(examples.values())), "target")
+        pool_shares = _measure_shares(sample, "pool sample")
+        log_ratio = np.log(target_shares + SMOOTHING) - np.log(pool_shares + SMOOTHING)
+        return cls(log_ratio, settings.per_token)
 
-    def score(self, batch: TextBatch) -> Scores:
+    def score(self, batch: TextBatch) -> ScoreColumns:
         """Score each text by itself.
 
         The weight of a text is one float64 sum in the order of its tokens, each added together
@@ -95,7 +102,9 @@ class DsirScorer:
             terms = self.log_ratio.take(unigrams)
             terms[:-1] += np.where(inside, self.log_ratio.take(bigrams), 0.0)
             # bincount adds one term after the other; reduceat and sum may regroup them.
-            weights.append(np.bincount(texts, terms, minlength=len(n_per_text)))
+            # Of no terms at all it makes integers.
+            sums = np.bincount(texts, terms, minlength=len(n_per_text))
+            weights.append(sums.astype(np.float64, copy=False))
             lengths.append(n_per_text)
         log_weight, n_tokens = np.concatenate(weights), np.concatenate(lengths)
         return {

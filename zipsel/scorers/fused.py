@@ -6,10 +6,13 @@ over the pool sample, so that it reads as standard deviations above the pool. Ea
 other: ``conditional`` counts a stock phrase like a telling one, ``ngram`` sees no phrase longer
 than n bytes.
 
-``ngram`` is several times cheaper, so the scorer is a cascade: texts whose ``ngram`` value is
-below ``screen`` are passed over, alignment and conditional left NaN. ``screen_for`` gives the
-value that a share of the pool sample exceeds. It comes from the profile alone, so who is screened
-out depends neither on workers nor on the rest of the pool.
+The target may have several facets: named targets, or groups of its examples. Each has parts of its
+own, standardized on the same pool sample. The facet with the highest z_ngram takes the text, and
+only that facet's dictionary is tried, so that zstd's cost stays that of one target.
+
+``ngram`` is several times cheaper, so the scorer is a cascade: contenders are the texts whose
+``ngram`` value reaches a threshold. ``threshold_for`` reads it off the pool sample, so that the
+contenders depend neither on workers nor on the rest of the pool.
 
 Tried on humaneval, mbpp, proofnet and gsm8k without a gain beyond noise (0.01): n from 5 to 8, two
 n at once, mu from 10 to 1000, tables of 16 to 20 bits, samples of 1 to 16 MB, weights of the parts
@@ -19,16 +22,22 @@ better there and 0.010 worse on the four targets kept for checking.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zipsel.scorers import Scores, State
-from zipsel.scorers.conditional import ConditionalScorer
+from zipsel.scorers import Parts, ScoreColumns, State
+from zipsel.scorers.conditional import ConditionalScorer, check_zstd, make_dictionary
+from zipsel.scorers.facets import split_target
 from zipsel.scorers.ngram import NgramParameters, NgramScorer
 from zipsel.texts import CHUNK_BYTES, TextBatch
+
+if TYPE_CHECKING:
+    from zipsel.scorers.fit import FitSettings
 
 #: Records of the pool sample on which the parts are standardized: the mean is then known to 2 %
 #: of a standard deviation, and the cost stays a fraction of start-up.
@@ -36,133 +45,239 @@ _MOMENT_RECORDS = 2048
 
 
 @dataclass(frozen=True)
-class FusedScorer:
-    """Mean of the two standardized parts.
+class Facet:
+    """The two parts of one facet.
 
     Attributes:
         conditional: The dictionary part.
         ngram: The n-gram part.
-        moments: Mean and standard deviation of ``conditional``, then of ``ngram``, over the
+        moments: Mean and standard deviation of ``conditional``, then of ``ngram``, over an even
             spread of the pool sample; float64 ``(4,)``.
-        sample_ngram: ``ngram`` alignments of the same records, ascending, float64.
-        screen: Texts with a lower ``ngram`` alignment are not finished.
+        n_examples: Examples of the facet.
     """
-
-    name: ClassVar[str] = "fused"
-    chunk_bytes: ClassVar[int] = CHUNK_BYTES
-    columns: ClassVar[dict[str, str]] = {
-        "alignment": "float64",
-        "ngram": "float64",
-        "conditional": "float64",
-        "c_x": "int32",
-        "c_x_given_t": "int32",
-    }
 
     conditional: ConditionalScorer
     ngram: NgramScorer
     moments: NDArray[np.float64]
-    sample_ngram: NDArray[np.float64]
-    screen: float = -np.inf
+    n_examples: int
 
-    @classmethod
-    def fit(
-        cls,
-        target: TextBatch,
-        pool_sample: TextBatch,
-        level: int | None = None,
-        parameters: NgramParameters = NgramParameters(),  # noqa: B008 - frozen
-    ) -> FusedScorer:
-        """Fit both parts and their moments.
-
-        Args:
-            target: The examples to match.
-            pool_sample: A sample of the pool; its order does not matter to ``ngram``, and an even
-                spread of it gives the moments.
-            level: zstd level of the dictionary part.
-            parameters: Settings of the n-gram part.
-        """
-        conditional = ConditionalScorer.fit(target, level)
-        ngram = NgramScorer.fit(target, pool_sample, parameters)
-        n_records = len(pool_sample)
-        spread = np.unique(
-            np.linspace(0, n_records - 1, min(n_records, _MOMENT_RECORDS), dtype=int)
-        )
-        some = pool_sample.take(spread)
-        of_conditional = conditional.score(some)["alignment"]
-        of_ngram = ngram.score(some)["alignment"]
-        moments = np.array([*_moments(of_conditional), *_moments(of_ngram)])
-        return cls(conditional, ngram, moments, np.sort(of_ngram))
-
-    def screen_for(self, share: float) -> float:
-        """The ``ngram`` alignment that about ``share`` of the pool reaches; -inf for all."""
-        n_records = len(self.sample_ngram)
-        if share >= 1 or n_records == 0:
-            return -np.inf
-        return float(self.sample_ngram[min(n_records - 1, int(n_records * (1 - share)))])
-
-    def screened(self, screen: float) -> FusedScorer:
-        """The same scorer with another ``screen``."""
-        return replace(self, screen=screen)
-
-    def score(self, batch: TextBatch) -> Scores:
-        """Alignment in standard deviations above the pool; NaN (sizes 0) where screened out."""
-        return self.finish(
-            batch,
-            {
-                "alignment": np.full(len(batch), np.nan),
-                "ngram": self.ngram.score(batch)["alignment"],
-                "conditional": np.full(len(batch), np.nan),
-                "c_x": np.zeros(len(batch), np.int32),
-                "c_x_given_t": np.zeros(len(batch), np.int32),
-            },
-        )
-
-    def finish(self, batch: TextBatch, scores: Scores) -> Scores:
-        """Fill in what a higher screen passed over.
-
-        Args:
-            batch: Texts.
-            scores: Their scores under another screen, alignment NaN where it was not computed;
-                changed in place.
-        """
-        wanted = np.isnan(scores["alignment"]) & (scores["ngram"] >= self.screen)
-        rows = np.flatnonzero(wanted)
-        c_x, c_x_given_t = self.conditional.sizes(batch, rows)
-        of_conditional = 1 - c_x_given_t / c_x
-        scores["c_x"][rows] = c_x
-        scores["c_x_given_t"][rows] = c_x_given_t
-        scores["conditional"][rows] = of_conditional
-        scores["alignment"][rows] = self.combine(of_conditional, scores["ngram"][rows])
-        return scores
+    def standardize(self, of_ngram: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Z of values of ``ngram``."""
+        _, _, mean, deviation = self.moments
+        z_ngram: NDArray[np.float64] = (of_ngram - mean) / deviation
+        return z_ngram
 
     def combine(
-        self, of_conditional: NDArray[np.float64], of_ngram: NDArray[np.float64]
+        self, of_conditional: NDArray[np.float64], z_ngram: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """The alignment that two components make."""
-        mean_c, deviation_c, mean_n, deviation_n = self.moments
-        z_conditional = (of_conditional - mean_c) / deviation_c
-        z_ngram = (of_ngram - mean_n) / deviation_n
-        combined: NDArray[np.float64] = 0.5 * (z_conditional + z_ngram)
+        """The alignment of values of ``conditional`` and standardized values of ``ngram``."""
+        mean, deviation, _, _ = self.moments
+        combined: NDArray[np.float64] = 0.5 * ((of_conditional - mean) / deviation + z_ngram)
         return combined
 
     def state(self) -> State:
-        """As ``Scorer.state``; the screen is of a run, not of the profile."""
+        """As ``Scorer.state``."""
         return {
             "conditional": self.conditional.state(),
             "ngram": self.ngram.state(),
             "moments": self.moments,
+            "n_examples": self.n_examples,
+        }
+
+    @classmethod
+    def from_state(cls, state: State) -> Facet:
+        """As ``Scorer.from_state``."""
+        return cls(
+            ConditionalScorer.from_state(state["conditional"]),
+            NgramScorer.from_state(state["ngram"]),
+            state["moments"],
+            state["n_examples"],
+        )
+
+
+@dataclass(frozen=True)
+class FusedScorer:
+    """Mean of the two standardized parts, of the facet that a text is closest to.
+
+    Attributes:
+        facets: Name → its parts; one or more.
+        sample_ngram: ``ngram`` value of each record of the spread, ascending, float64.
+        threshold: Texts with a lower ``ngram`` value are no contenders.
+    """
+
+    name: ClassVar[str] = "fused"
+    takes: ClassVar[frozenset[str]] = frozenset({"codec", "level", "facets"})
+    needs_sample: ClassVar[bool] = True
+    chunk_bytes: ClassVar[int] = CHUNK_BYTES
+    threshold_column: ClassVar[str] = "ngram"
+    columns_finished_later: ClassVar[frozenset[str]] = frozenset(
+        {"alignment", "conditional", "c_x", "c_x_given_t"}
+    )
+
+    facets: Mapping[str, Facet]
+    sample_ngram: NDArray[np.float64]
+    threshold: float = -np.inf
+
+    @classmethod
+    def check(cls, settings: FitSettings) -> None:
+        """Refuse a level that zstd does not have.
+
+        Raises:
+            UsageError: If level or codec are not zstd's.
+        """
+        check_zstd(settings.codec, settings.level)
+
+    @classmethod
+    def fit(
+        cls, examples: Mapping[str, TextBatch], sample: TextBatch, settings: FitSettings
+    ) -> FusedScorer:
+        """Fit both parts of each facet on its own examples."""
+        if len(examples) == 1 and settings.facets != 1:
+            (target,) = examples.values()
+            groups = split_target(target, settings.facets)
+            examples = {f"facet-{i + 1}": target.take(group) for i, group in enumerate(groups)}
+        level = check_zstd(settings.codec, settings.level)
+        return cls.compare(examples, sample, level)
+
+    @classmethod
+    def compare(
+        cls,
+        examples: Mapping[str, TextBatch],
+        sample: TextBatch,
+        level: int,
+        parameters: NgramParameters = NgramParameters(),  # noqa: B008 - frozen
+    ) -> FusedScorer:
+        """Fit facets.
+
+        Args:
+            examples: Name of each facet → its examples.
+            sample: A sample of the pool; its order does not matter to ``ngram``, and an even
+                spread of it gives the moments.
+            level: zstd level of the dictionary part.
+            parameters: Settings of the n-gram part.
+        """
+        n_records = len(sample)
+        spread = sample.take(
+            np.unique(np.linspace(0, n_records - 1, min(n_records, _MOMENT_RECORDS), dtype=int))
+        )
+        facets = {}
+        for name, target in examples.items():
+            conditional = ConditionalScorer(make_dictionary(target), level)
+            ngram = NgramScorer.compare(target, sample, parameters)
+            moments = np.array(
+                [
+                    *_moments(conditional.score(spread)["alignment"]),
+                    *_moments(ngram.score(spread)["alignment"]),
+                ]
+            )
+            facets[name] = Facet(conditional, ngram, moments, len(target))
+        unordered = cls(facets, np.zeros(0))
+        return replace(unordered, sample_ngram=np.sort(unordered.ngram_values(spread).max(axis=0)))
+
+    @property
+    def _has_several(self) -> bool:
+        return len(self.facets) > 1
+
+    @property
+    def n_examples(self) -> Mapping[str, int]:
+        """As ``HasFacets.n_examples``."""
+        return {name: facet.n_examples for name, facet in self.facets.items()}
+
+    @property
+    def ngram_codes(self) -> Sequence[NgramScorer]:
+        """As ``HasNgramCodes.ngram_codes``."""
+        return [facet.ngram for facet in self.facets.values()]
+
+    @cached_property
+    def columns(self) -> dict[str, str]:
+        """Alignment and its parts; with several facets, also the closest and what each says."""
+        columns = {
+            "alignment": "float64",
+            "ngram": "float64",
+            "conditional": "float64",
+            "c_x": "int32",
+            "c_x_given_t": "int32",
+        }
+        if self._has_several:
+            columns |= {"facet": "int32", **{f"ngram.{name}": "float64" for name in self.facets}}
+        return columns
+
+    def ngram_values(self, batch: TextBatch) -> NDArray[np.float64]:
+        """Each facet's ``ngram`` values, float64 ``(n_facets, n_records)``.
+
+        In bits per byte; with several facets standardized, so that they can be compared.
+        """
+        rows = []
+        for facet in self.facets.values():
+            values = facet.ngram.score(batch)["alignment"]
+            rows.append(facet.standardize(values) if self._has_several else values)
+        return np.array(rows)
+
+    def threshold_for(self, fraction: float) -> float:
+        """The ``ngram`` value that about this fraction of the pool reaches; -inf for all of it."""
+        n_records = len(self.sample_ngram)
+        if fraction >= 1 or n_records == 0:
+            return -np.inf
+        return float(self.sample_ngram[min(n_records - 1, int(n_records * (1 - fraction)))])
+
+    def at_threshold(self, threshold: float) -> FusedScorer:
+        """The same scorer, passing over every text whose ``ngram`` value is lower."""
+        return replace(self, threshold=threshold)
+
+    def score(self, batch: TextBatch) -> ScoreColumns:
+        """Alignment in standard deviations above the pool; NaN (sizes 0) for no contenders."""
+        values = self.ngram_values(batch)
+        scores: ScoreColumns = {
+            "alignment": np.full(len(batch), np.nan),
+            "ngram": values.max(axis=0),
+            "conditional": np.full(len(batch), np.nan),
+            "c_x": np.zeros(len(batch), np.int32),
+            "c_x_given_t": np.zeros(len(batch), np.int32),
+        }
+        if self._has_several:
+            scores["facet"] = values.argmax(axis=0).astype(np.int32)
+            for name, row in zip(self.facets, values, strict=True):
+                scores[f"ngram.{name}"] = row
+        return self.finish(batch, scores)
+
+    def finish(self, batch: TextBatch, scores: ScoreColumns) -> ScoreColumns:
+        """As ``Cascade.finish``."""
+        contends = np.isnan(scores["alignment"]) & (scores["ngram"] >= self.threshold)
+        for number, facet in enumerate(self.facets.values()):
+            closest = scores["facet"] == number if self._has_several else True
+            rows = np.flatnonzero(contends & closest)
+            c_x, c_x_given_t = facet.conditional.sizes(batch, rows)
+            of_conditional = 1 - c_x_given_t / c_x
+            of_ngram = scores["ngram"][rows]
+            z_ngram = of_ngram if self._has_several else facet.standardize(of_ngram)
+            scores["c_x"][rows], scores["c_x_given_t"][rows] = c_x, c_x_given_t
+            scores["conditional"][rows] = of_conditional
+            scores["alignment"][rows] = facet.combine(of_conditional, z_ngram)
+        return scores
+
+    def parts(self, batch: TextBatch) -> Sequence[Parts]:
+        """As ``Explainable.parts``."""
+        parts = [
+            Parts(
+                facet.conditional, facet.ngram, facet.moments, name if self._has_several else None
+            )
+            for name, facet in self.facets.items()
+        ]
+        closest = self.ngram_values(batch).argmax(axis=0)
+        return [parts[position] for position in closest.tolist()]
+
+    def state(self) -> State:
+        """As ``Scorer.state``; the threshold is of a run, not of the profile."""
+        return {
+            "facets": {name: facet.state() for name, facet in self.facets.items()},
             "sample_ngram": self.sample_ngram,
         }
 
     @classmethod
     def from_state(cls, state: State) -> FusedScorer:
         """As ``Scorer.from_state``."""
-        return cls(
-            ConditionalScorer.from_state(state["conditional"]),
-            NgramScorer.from_state(state["ngram"]),
-            state["moments"],
-            state["sample_ngram"],
-        )
+        facets = {name: Facet.from_state(facet) for name, facet in state["facets"].items()}
+        return cls(facets, state["sample_ngram"])
 
 
 def _moments(values: NDArray[np.float64]) -> tuple[float, float]:

@@ -13,17 +13,21 @@ matter), in refusing gzip level 0, in total order of ties, and in computing C(y)
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zipsel.errors import UsageError
-from zipsel.scorers import Scores, State
+from zipsel.scorers import ScoreColumns, State
 from zipsel.scorers.codecs import PairSizeFunction, check_codec, pair_size_function, size_function
-from zipsel.texts import CHUNK_BYTES, TextBatch
+from zipsel.texts import CHUNK_BYTES, TextBatch, join_batches
+
+if TYPE_CHECKING:
+    from zipsel.scorers.fit import FitSettings
 
 DEFAULT_CODEC = "gzip"
 
@@ -54,6 +58,8 @@ class NcdScorer:
     """
 
     name: ClassVar[str] = "ncd"
+    takes: ClassVar[frozenset[str]] = frozenset({"codec", "level"})
+    needs_sample: ClassVar[bool] = False
     chunk_bytes: ClassVar[int] = CHUNK_BYTES >> 5
     columns: ClassVar[dict[str, str]] = {"alignment": "float64", "c_x": "int32"}
 
@@ -62,20 +68,28 @@ class NcdScorer:
     level: int
 
     @classmethod
+    def check(cls, settings: FitSettings) -> None:
+        """Refuse a codec or level that cannot be used.
+
+        Raises:
+            UsageError: If the codec is unknown or not installed, or the level out of its range.
+        """
+        size_function(settings.codec or DEFAULT_CODEC, settings.level)
+
+    @classmethod
     def fit(
-        cls, target: TextBatch, codec: str | None = None, level: int | None = None
+        cls, examples: Mapping[str, TextBatch], sample: TextBatch, settings: FitSettings
     ) -> NcdScorer:
         """Keep the examples.
 
         Raises:
-            UsageError: If the codec or level cannot be used, or there is no example.
+            UsageError: If there is no example.
         """
+        target = join_batches(list(examples.values()))
         if len(target) == 0:
             raise UsageError("the target has no example")
-        codec = codec or DEFAULT_CODEC
-        level = check_codec(codec, level)
-        size_function(codec, level)
-        return cls(tuple(target.iter_encoded()), codec, level)
+        codec = settings.codec or DEFAULT_CODEC
+        return cls(tuple(target.iter_encoded()), codec, check_codec(codec, settings.level))
 
     @cached_property
     def _sizes(self) -> PairSizeFunction:
@@ -90,7 +104,7 @@ class NcdScorer:
         """Leave out what is derived."""
         return {"target": self.target, "codec": self.codec, "level": self.level}
 
-    def score(self, batch: TextBatch) -> Scores:
+    def score(self, batch: TextBatch) -> ScoreColumns:
         """Alignment, and each text's own compressed size."""
         sizes_of, c_targets = self._sizes, self._c_targets
         alignments, sizes = np.empty(len(batch)), np.empty(len(batch), np.int32)

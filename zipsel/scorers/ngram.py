@@ -18,15 +18,18 @@ instead of none, and normalization by length.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zipsel.scorers import Scores, State
-from zipsel.texts import BATCH_BYTES, CHUNK_BYTES, TextBatch
+from zipsel.scorers import Parts, ScoreColumns, State
+from zipsel.texts import BATCH_BYTES, CHUNK_BYTES, TextBatch, join_batches
+
+if TYPE_CHECKING:
+    from zipsel.scorers.fit import FitSettings
 
 #: Odd, with well mixed bits: 2^64 divided by the golden ratio (Knuth, TAOCP 3, section 6.4).
 _MULTIPLIER = 0x9E3779B97F4A7C15
@@ -98,7 +101,7 @@ def count_ngrams(batch: TextBatch, parameters: NgramParameters) -> NDArray[np.in
 def log_ratio_weights(
     target_counts: NDArray[np.int64], pool_counts: NDArray[np.int64], mu: float
 ) -> NDArray[np.float32]:
-    """The table of w(g) in bits, float32 ``(n_buckets,)``; METHOD: Dirichlet smoothing."""
+    """The table of w(g) in bits, float32 ``(n_buckets,)``, smoothed to the pool (Dirichlet)."""
     n_target = int(target_counts.sum())
     smoothed = pool_counts + 0.5
     share = smoothed / smoothed.sum()
@@ -118,6 +121,8 @@ class NgramScorer:
     """
 
     name: ClassVar[str] = "ngram"
+    takes: ClassVar[frozenset[str]] = frozenset()
+    needs_sample: ClassVar[bool] = True
     chunk_bytes: ClassVar[int] = CHUNK_BYTES
     columns: ClassVar[dict[str, str]] = {"alignment": "float64"}
 
@@ -126,14 +131,21 @@ class NgramScorer:
 
     @classmethod
     def fit(
+        cls, examples: Mapping[str, TextBatch], sample: TextBatch, settings: FitSettings
+    ) -> NgramScorer:
+        """Count the n-grams of target and pool sample and compare."""
+        return cls.compare(join_batches(list(examples.values())), sample)
+
+    @classmethod
+    def compare(
         cls,
         target: TextBatch,
-        pool_sample: TextBatch,
+        sample: TextBatch,
         parameters: NgramParameters = NgramParameters(),
     ) -> NgramScorer:
-        """Count the n-grams of both and compare."""
+        """The code of a target against a sample of the pool."""
         weights = log_ratio_weights(
-            count_ngrams(target, parameters), count_ngrams(pool_sample, parameters), parameters.mu
+            count_ngrams(target, parameters), count_ngrams(sample, parameters), parameters.mu
         )
         return cls(weights, parameters)
 
@@ -187,9 +199,18 @@ class NgramScorer:
             sums[filled[low:high]] += np.add.reduceat(of_block, within, dtype=np.float64)
         return sums
 
-    def score(self, batch: TextBatch) -> Scores:
+    def score(self, batch: TextBatch) -> ScoreColumns:
         """Alignment in bits per byte; 0 for an empty text."""
         return {"alignment": self.sums(batch) / np.maximum(batch.n_bytes, 1)}
+
+    def parts(self, batch: TextBatch) -> Sequence[Parts]:
+        """As ``Explainable.parts``: the scorer itself."""
+        return [Parts(None, self)] * len(batch)
+
+    @property
+    def ngram_codes(self) -> Sequence[NgramScorer]:
+        """As ``HasNgramCodes.ngram_codes``: the scorer itself."""
+        return [self]
 
     def state(self) -> State:
         """As ``Scorer.state``."""

@@ -22,7 +22,7 @@ from zipsel.storage.paths import read_bytes
 from zipsel.storage.staging import write_atomically
 from zipsel.texts import TextBatch
 
-_MAGIC = b"zipsel profile 1\n"
+_MAGIC = b"zipsel profile 2\n"
 _DIGEST_BYTES = 16
 _MAX_PROFILE_BYTES = 4 << 30
 

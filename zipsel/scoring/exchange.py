@@ -119,7 +119,7 @@ def score_and_keep(store: Store, task: ScoreTask) -> list[PartSummary]:
     """As ``score_chunks``; the task's finished parts are kept before it counts as done."""
     summaries = score_chunks(task)
     for summary in summaries:
-        if summary.screen is None:
+        if summary.threshold is None:
             store.keep(part_path(task.job.folder, task.shard, summary.index))
     return summaries
 
@@ -138,4 +138,4 @@ def _walk(folder: str) -> list[str]:
 
 def _is_finished(path: str) -> bool:
     summary = read_summary(path)
-    return summary is not None and summary.screen is None
+    return summary is not None and summary.threshold is None

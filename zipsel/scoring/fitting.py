@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 
 from zipsel.pool.shards import Shard
+from zipsel.scorers import package_version, scorer_class
 from zipsel.scorers.fit import fit_scorer
 from zipsel.scorers.profile import Profile, ProfileFile
 from zipsel.scoring.exchange import Store
@@ -18,9 +19,7 @@ from zipsel.storage.workdir import WorkDir, digest_of
 from zipsel.texts import TextBatch, join_batches
 
 #: Raise it when the same target and pool no longer give the same profile.
-_FIT_VERSION = 1
-
-_SAMPLED_SCORERS = ("fused", "ngram", "dsir")
+_FIT_VERSION = 2
 
 
 def fit_profile(
@@ -32,7 +31,7 @@ def fit_profile(
     """
     fit = settings.fit
     sample = TextBatch.from_encoded([])
-    if fit.scorer in _SAMPLED_SCORERS:
+    if scorer_class(fit.scorer).needs_sample:
         sample = sample_pool(
             shards,
             settings.reading,
@@ -80,6 +79,7 @@ def profile_key(
             "pool": [shard.fingerprint for shard in shards],
             "reading": settings.reading,
             "fit": settings.fit,
+            "package": package_version(settings.fit.scorer),
         }
     )
     return key, targets

@@ -15,7 +15,8 @@ from zipsel.engines import Engine
 from zipsel.errors import BadShards, ShardError
 from zipsel.pool.shards import Shard
 from zipsel.readers import reader_of
-from zipsel.scorers.profile import ProfileFile
+from zipsel.scorers import package_version
+from zipsel.scorers.profile import ProfileFile, load_cached
 from zipsel.scoring.exchange import Store, score_and_keep
 from zipsel.scoring.histogram import N_LENGTH_BINS, Histogram
 from zipsel.scoring.run import Run
@@ -118,13 +119,14 @@ def score_job(
     settings: ScoreSettings,
     work_dir: WorkDir,
     file: ProfileFile,
-    screen: float | None,
+    threshold: float | None,
 ) -> Job:
     """The settings of scoring tasks, with the folder that they key."""
     key = digest_of(
         {
             "version": SIDECAR_VERSION,
             "profile": file.digest,
+            "package": package_version(load_cached(file).scorer.name),
             "reading": settings.reading,
             "salvage": settings.on_bad_file == "salvage",
         }
@@ -133,7 +135,7 @@ def score_job(
         file,
         settings.reading,
         work_dir.scores(key),
-        screen,
+        threshold,
         settings.on_bad_file == "salvage",
     )
 
@@ -216,7 +218,7 @@ class _Tally:
                     self._count(summary, -1)
 
     def _count(self, summary: PartSummary, times: int) -> None:
-        if summary.screen == self._job.screen:
+        if summary.threshold == self._job.threshold:
             self.histogram.add_packed(summary.histogram, times)
         for length_bin, n_texts in summary.lengths.items():
             self.lengths[length_bin] += times * n_texts
@@ -294,7 +296,7 @@ class _Plan:
         summary = read_summary(part_path(self._job.folder, shard, index))
         if summary is None:
             return None
-        wanted, has = self._job.screen, summary.screen
+        wanted, has = self._job.threshold, summary.threshold
         return summary if has is None or (wanted is not None and has <= wanted) else None
 
     def _done(self, shard: Shard, indexes: Iterable[int]) -> frozenset[int]:

@@ -8,7 +8,7 @@ from typing import Literal
 from zipsel.errors import UsageError
 from zipsel.pool.formats import STDIN
 from zipsel.readers.rows import Reading
-from zipsel.scorers.fit import ScorerSettings
+from zipsel.scorers.fit import FitSettings
 from zipsel.scoring.ranks import Share
 from zipsel.storage.paths import refuse_unwritable
 
@@ -39,7 +39,7 @@ class ScoreSettings:
     profile: str | None = None
     reading: Reading = field(default_factory=Reading)
     target_reading: Reading = field(default_factory=Reading)
-    fit: ScorerSettings = field(default_factory=ScorerSettings)
+    fit: FitSettings = field(default_factory=FitSettings)
     work_dir: str = ".zipsel"
     store: str | None = None
     workers: int = 1

@@ -13,7 +13,7 @@ not decompress (or download) the shard again for a few of them.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,12 +23,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from zipsel.pool.shards import Shard
-from zipsel.scorers import Scores
+from zipsel.scorers import ScoreColumns
 
 #: Part of every key; raise it when parts of older versions must not be met.
-SIDECAR_VERSION = 4
+SIDECAR_VERSION = 5
 
-_SUMMARY_KEY = b"zipsel"
+SUMMARY_KEY = b"zipsel"
 
 
 class PartSummary(msgspec.Struct, frozen=True):
@@ -38,10 +38,9 @@ class PartSummary(msgspec.Struct, frozen=True):
         index: Chunk of the shard.
         n_rows: Rows, accepted and refused.
         n_bytes: Bytes of accepted text.
-        n_screened: Accepted rows that a cascade passed over.
         rejects: Reason → number of rows.
         groups: Group → ``[n_records, n_bytes]`` of accepted rows; null's name is "".
-        screen: The cascade's threshold; None where all rows were finished.
+        threshold: The cascade's threshold; None where every accepted row has an alignment.
         final: Whether this is the shard's last part.
         damage: What ended the shard early, under ``--on-bad-file salvage``.
         has_lines: Whether the part holds the line of every finished row.
@@ -53,10 +52,9 @@ class PartSummary(msgspec.Struct, frozen=True):
     index: int
     n_rows: int
     n_bytes: int
-    n_screened: int
     rejects: dict[str, int]
     groups: dict[str, tuple[int, int]]
-    screen: float | None
+    threshold: float | None
     final: bool
     damage: str | None = None
     has_lines: bool = False
@@ -95,7 +93,7 @@ def read_summary(path: str) -> PartSummary | None:
     """The summary of a part; None where no part stands, or one that cannot be read."""
     try:
         metadata = pq.read_metadata(path).metadata
-        return msgspec.json.decode(metadata[_SUMMARY_KEY], type=PartSummary)
+        return msgspec.json.decode(metadata[SUMMARY_KEY], type=PartSummary)
     except (OSError, pa.ArrowException, KeyError, TypeError, msgspec.MsgspecError):
         return None
 
@@ -120,7 +118,7 @@ def place_parts(shard: Shard, folder: str, summaries: Sequence[PartSummary]) -> 
     return parts
 
 
-def read_scores(path: str, columns: dict[str, str]) -> Scores | None:
+def read_scores(path: str, columns: Mapping[str, str]) -> ScoreColumns | None:
     """A part's score columns as a scorer returns them; None where no part stands."""
     if read_summary(path) is None:
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import msgspec
@@ -10,14 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from zipsel.readers.rows import RowBatch
-from zipsel.scorers import Scores
+from zipsel.scorers import ScoreColumns
 from zipsel.scoring.histogram import N_LENGTH_BINS, length_bins, pack
-from zipsel.scoring.sidecar import _SUMMARY_KEY, PartSummary
+from zipsel.scoring.sidecar import SUMMARY_KEY, PartSummary
 from zipsel.storage.staging import temporary_sibling
 from zipsel.texts import TextBatch
-
-#: What a cascade does not know of the rows that it passes over; the rest it must find again.
-_FINISHED_LATER = frozenset({"alignment", "conditional", "c_x", "c_x_given_t"})
 
 
 @dataclass
@@ -26,32 +24,33 @@ class PartBuilder:
 
     Attributes:
         columns: The scorer's columns and their numpy types.
-        keeps_lines: Keep the lines of finished rows.
+        finished_later: Columns that hold nothing where a row is no contender.
+        keeps_lines: Keep the lines of contenders.
     """
 
-    columns: dict[str, str]
+    columns: Mapping[str, str]
+    finished_later: frozenset[str] = frozenset()
     keeps_lines: bool = False
     _columns: dict[str, list[pa.Array]] = field(default_factory=dict)
     _n_rows: int = 0
     _n_bytes: int = 0
-    _n_screened: int = 0
     _rejects: dict[str, int] = field(default_factory=dict)
     _groups: dict[str, tuple[int, int]] = field(default_factory=dict)
-    _finished: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
+    _contenders: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
     _lengths: np.ndarray = field(default_factory=lambda: np.zeros(N_LENGTH_BINS, np.int64))
 
-    def add(self, rows: RowBatch, scores: Scores) -> None:
+    def add(self, rows: RowBatch, scores: ScoreColumns) -> None:
         """Append a batch of rows and the scores of its accepted texts."""
         refused = np.ones(rows.n_rows, bool)
         refused[rows.accepted] = False
         n_bytes = rows.texts.n_bytes
-        screened = np.isnan(scores["alignment"])
-        unfinished = refused.copy()
-        unfinished[rows.accepted] = screened
+        contends = ~np.isnan(scores["alignment"])
+        no_contender = refused.copy()
+        no_contender[rows.accepted] = ~contends
         for name, dtype in self.columns.items():
             values = np.zeros(rows.n_rows, dtype)
             values[rows.accepted] = scores[name]
-            mask = unfinished if name in _FINISHED_LATER else refused
+            mask = no_contender if name in self.finished_later else refused
             self._append(name, pa.array(values, mask=mask))
         lengths = np.zeros(rows.n_rows, np.int32)
         lengths[rows.accepted] = n_bytes
@@ -63,12 +62,11 @@ class PartBuilder:
             self._append("group", pa.nulls(rows.n_rows, pa.string()))
         self._add_rejects(rows)
         if self.keeps_lines:
-            self._add_lines(rows, np.flatnonzero(~unfinished))
+            self._add_lines(rows, np.flatnonzero(~no_contender))
         self._n_rows += rows.n_rows
         self._n_bytes += int(n_bytes.sum())
-        self._n_screened += int(screened.sum())
         self._lengths += length_bins(n_bytes)
-        self._finished.append((scores["alignment"][~screened], n_bytes[~screened]))
+        self._contenders.append((scores["alignment"][contends], n_bytes[contends]))
 
     def _add_nothing(self) -> None:
         none = np.zeros(0, np.int64)
@@ -88,10 +86,10 @@ class PartBuilder:
             self._groups[group or ""] = (n_records + 1, n_total + length)
         self._append("group", pa.array(values, pa.string()))
 
-    def _add_lines(self, rows: RowBatch, finished: np.ndarray) -> None:
+    def _add_lines(self, rows: RowBatch, contenders: np.ndarray) -> None:
         lines: list[bytes | None] = [None] * rows.n_rows
         if rows.lines is not None:
-            for i in finished.tolist():
+            for i in contenders.tolist():
                 lines[i] = rows.lines[i]
         self._append("line", pa.array(lines, pa.large_binary()))
 
@@ -110,7 +108,7 @@ class PartBuilder:
         index: int,
         *,
         final: bool,
-        screen: float | None = None,
+        threshold: float | None = None,
         damage: str | None = None,
     ) -> PartSummary:
         """Write the part and return its summary.
@@ -124,15 +122,14 @@ class PartBuilder:
             index=index,
             n_rows=self._n_rows,
             n_bytes=self._n_bytes,
-            n_screened=self._n_screened,
             rejects=self._rejects,
             groups=self._groups,
-            screen=screen,
+            threshold=threshold,
             final=final,
             damage=damage,
             has_lines=self.keeps_lines,
             lengths={i: int(self._lengths[i]) for i in np.flatnonzero(self._lengths).tolist()},
-            histogram=pack(*map(np.concatenate, zip(*self._finished, strict=True))),
+            histogram=pack(*map(np.concatenate, zip(*self._contenders, strict=True))),
         )
         columns = {name: pa.chunked_array(arrays) for name, arrays in self._columns.items()}
         write_part(path, pa.table(columns), summary)
@@ -145,7 +142,7 @@ def write_part(path: str, table: pa.Table, summary: PartSummary) -> None:
     Raises:
         OutputError: If it cannot be written.
     """
-    table = table.replace_schema_metadata({_SUMMARY_KEY: msgspec.json.encode(summary)})
+    table = table.replace_schema_metadata({SUMMARY_KEY: msgspec.json.encode(summary)})
     with temporary_sibling(path) as temporary:
         pq.write_table(
             table, temporary, compression="zstd", compression_level=1, use_dictionary=["group"]

@@ -17,8 +17,7 @@ from zipsel.pool.shards import Shard, check_unchanged
 from zipsel.readers import Reader, reader_of
 from zipsel.readers.lines import STRETCH_BYTES
 from zipsel.readers.rows import Chunk, Reading, RowBatch
-from zipsel.scorers import Scorer, Scores
-from zipsel.scorers.faceted import Cascade
+from zipsel.scorers import ScoreColumns, Scorer, as_cascade, columns_finished_later
 from zipsel.scorers.profile import ProfileFile, load_cached
 from zipsel.scoring.sidecar import PartSummary, part_path, read_scores, read_summary
 from zipsel.scoring.sidecar_writer import PartBuilder
@@ -32,7 +31,7 @@ class Job:
         profile: The fitted profile; a worker loads it once.
         reading: How rows become texts.
         folder: Where sidecar parts go.
-        screen: Threshold of the cascade; None to finish every row.
+        threshold: The cascade's threshold; None to finish every row.
         salvage: Keep what was read of a shard before it turned out to be damaged.
         keep_lines: Keep the lines of finished rows where the shard is compressed.
     """
@@ -40,7 +39,7 @@ class Job:
     profile: ProfileFile
     reading: Reading
     folder: str
-    screen: float | None = None
+    threshold: float | None = None
     salvage: bool = False
     keep_lines: bool = False
 
@@ -50,11 +49,12 @@ class Job:
         return load_cached(self.profile).scorer.chunk_bytes
 
     def scorer(self) -> Scorer:
-        """The profile's scorer, with this run's screen."""
+        """The profile's scorer, at this run's threshold."""
         scorer = load_cached(self.profile).scorer
-        if self.screen is not None and isinstance(scorer, Cascade):
-            return scorer.screened(self.screen)
-        return scorer
+        cascade = as_cascade(scorer)
+        if self.threshold is None or cascade is None:
+            return scorer
+        return cascade.at_threshold(self.threshold)
 
 
 class Turn(NamedTuple):
@@ -145,32 +145,35 @@ class _PartWriter:
         self._path = part_path(task.job.folder, task.shard, index)
         is_stream = not task.shard.is_table and not task.shard.seekable
         keeps_lines = task.job.keep_lines and is_stream
-        self._builder = PartBuilder(dict(scorer.columns), keeps_lines)
-        self._known = self._read_known(task.job.screen)
+        self._builder = PartBuilder(scorer.columns, columns_finished_later(scorer), keeps_lines)
+        self._known = self._read_known(task.job.threshold)
         self._n_rows = 0
         self._final = False
         self._damage: str | None = None
 
-    def _read_known(self, screen: float | None) -> Scores | None:
+    def _read_known(self, threshold: float | None) -> ScoreColumns | None:
         """Scores to reuse from a part that was written under a higher threshold.
 
-        A part without a threshold is not reused: it holds scores that this run must ignore.
+        A part without a threshold is not reused: it has alignments that this run must ignore.
         """
-        summary = read_summary(self._path) if screen is not None else None
-        if summary is None or summary.screen is None or screen is None or summary.screen <= screen:
+        summary = read_summary(self._path) if threshold is not None else None
+        if summary is None or summary.threshold is None or threshold is None:
+            return None
+        if summary.threshold <= threshold:
             return None
         return read_scores(self._path, self._scorer.columns)
 
     def add(self, chunk: Chunk, batches: Iterable[RowBatch]) -> None:
-        """Score rows; what an earlier run with a higher screen found out is taken over."""
+        """Score rows; scores of an earlier run under a higher threshold are taken over."""
+        cascade = as_cascade(self._scorer)
         self._final = chunk.final
         self._damage = self._damage or chunk.damage or None
         for rows in batches:
             self._damage = self._damage or rows.damage or None
-            if self._known is not None and isinstance(self._scorer, Cascade):
+            if self._known is not None and cascade is not None:
                 places = self._n_rows + rows.accepted
                 known = {name: values[places] for name, values in self._known.items()}
-                scores = self._scorer.finish(rows.texts, known)
+                scores = cascade.finish(rows.texts, known)
             else:
                 scores = self._scorer.score(rows.texts)
             self._builder.add(rows, scores)
@@ -183,6 +186,6 @@ class _PartWriter:
             self._path,
             self._index,
             final=self._final,
-            screen=self._task.job.screen,
+            threshold=self._task.job.threshold,
             damage=self._damage,
         )

@@ -116,7 +116,7 @@ class Meter:
         self._inside = 0.5 if rounded else 1.0
 
     def admit(self, alignment: float, n_bytes: int, n_tokens: int) -> bool:
-        """Take a record if it fits; the first that does not, of those that could, ends it."""
+        """Take a record if it fits, and count it."""
         if self.full:
             return False
         if self.budget.kind == "min_alignment":
@@ -124,16 +124,18 @@ class Meter:
             return not self.full
         cost = self.cost(n_bytes, n_tokens)
         if not self.has_room(cost):
+            self.turn_away(cost)
             return False
         self.use(cost)
         return True
 
     def has_room(self, cost: float) -> bool:
-        """Whether a record of this cost fits; if only what is used already keeps it out, full."""
-        if self.used + cost * self._inside <= self.limit:
-            return True
+        """Whether a record of this cost fits."""
+        return self.used + cost * self._inside <= self.limit
+
+    def turn_away(self, cost: float) -> None:
+        """End with a record that did not fit, unless not even an empty budget would hold it."""
         self.full = cost <= self.limit
-        return False
 
     def use(self, cost: float) -> None:
         """Count a record."""

@@ -19,11 +19,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from zipsel.scorers.faceted import FacetedScorer
-from zipsel.scorers.fused import FusedScorer
+from zipsel.scorers import ngram_codes_of
 from zipsel.scorers.ngram import NgramScorer
 from zipsel.scorers.profile import Profile
 from zipsel.selection.budgets import BYTES_PER_TOKEN, BudgetKind
+from zipsel.selection.strategies import Plan, RankedPool, Strategy
 from zipsel.texts import TextBatch
 
 #: Times that an n-gram is covered until it is worth half, in a budget of a megabyte of text, and
@@ -41,12 +41,6 @@ _TIE_BREAK = 1e-9
 
 #: Text that is looked at together; what it costs in memory is about twice that.
 WINDOW_BYTES = 64 << 20
-
-
-def cut_windows(n_bytes: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    """Cut candidates of these lengths into runs of about ``WINDOW_BYTES``; positions of each."""
-    numbers = np.cumsum(n_bytes) // WINDOW_BYTES
-    return np.split(np.arange(len(n_bytes)), np.flatnonzero(np.diff(numbers)) + 1)
 
 
 class GreedyCover:
@@ -127,13 +121,16 @@ def open_cover(profile: Profile, kind: BudgetKind, limit: float, mean_bytes: flo
     return GreedyCover(_ngram_codes(profile), limit * per_unit)
 
 
-def _ngram_codes(profile: Profile) -> list[NgramScorer]:
+def _ngram_codes(profile: Profile) -> Sequence[NgramScorer]:
     """One a facet; of the target alone where the scorer has none."""
-    scorer = profile.scorer
-    if isinstance(scorer, FacetedScorer):
-        return [facet.ngram for facet in scorer.facets.values()]
-    if isinstance(scorer, FusedScorer):
-        return [scorer.ngram]
-    if isinstance(scorer, NgramScorer):
-        return [scorer]
-    return [NgramScorer.fit(profile.target, profile.target.take(np.zeros(0, np.int64)))]
+    none = profile.target.take(np.zeros(0, np.int64))
+    return ngram_codes_of(profile.scorer) or [NgramScorer.compare(profile.target, none)]
+
+
+def _plan(pool: RankedPool) -> Plan:
+    mean_bytes = pool.n_bytes / max(1, pool.n_records)
+    cover = open_cover(pool.profile, pool.select.budget.kind, pool.limit, mean_bytes)
+    return Plan(taker=cover, window_bytes=WINDOW_BYTES)
+
+
+DIVERSE = Strategy(plan=_plan, overselection=OVERSELECTION)

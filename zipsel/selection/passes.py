@@ -1,7 +1,7 @@
 """Both passes: score as much as the budget needs, then choose.
 
 A cascade finishes only contenders. How many follows the budget; should they not suffice (quotas of
-groups that rank low, many duplicates), the screen is lowered, and only the new contenders are
+groups that rank low, many duplicates), the threshold is lowered, and only the new contenders are
 finished.
 """
 
@@ -18,25 +18,25 @@ from zipsel.engines import Engine
 from zipsel.errors import BadShards, UsageError
 from zipsel.pool.shards import Shard
 from zipsel.readers.target import read_target
-from zipsel.scorers.faceted import Cascade, FacetedScorer
+from zipsel.scorers import as_cascade, facets_of
 from zipsel.scorers.profile import Profile, ProfileFile
 from zipsel.scoring.inputs import Inputs
 from zipsel.scoring.plan import PoolScores, score_job, score_shards
 from zipsel.scoring.rejects import check_rejects
 from zipsel.scoring.run import Run
 from zipsel.scoring.settings import ScoreSettings
-from zipsel.selection import diverse
 from zipsel.selection.budgets import BYTES_PER_TOKEN, Budget
 from zipsel.selection.inspection import Inspection, TokenizerFile
 from zipsel.selection.leaks import LeakSources
 from zipsel.selection.ranking import Ranking
 from zipsel.selection.selector import Selection, Selector
 from zipsel.selection.settings import SelectSettings
+from zipsel.selection.strategies import find_strategy
 from zipsel.storage.workdir import WorkDir
 
-#: Up to this share of contenders their lines stay in the sidecar, which then holds some 3 % of the
-#: bytes of the pool; beyond it, decompressing again costs less.
-_KEPT_SHARE = 0.1
+#: Up to this fraction of contenders their lines stay in the sidecar, which then holds some 3 % of
+#: the bytes of the pool; beyond it, decompressing again costs less.
+_KEPT_FRACTION = 0.1
 
 
 def guess_bytes(shards: Sequence[Shard]) -> int:
@@ -53,16 +53,16 @@ class Choice:
         scores: The pool's sidecar.
         ranking: The pool by alignment.
         selection: What was considered, and what was chosen.
-        share: Share of the pool that was finished; None where the scorer is no cascade.
-        screen: The cascade's last threshold, or None.
+        fraction: Fraction of the pool that contended; None where the scorer is no cascade.
+        threshold: The cascade's last threshold, or None.
     """
 
     shards: list[Shard]
     scores: PoolScores
     ranking: Ranking
     selection: Selection
-    share: float | None
-    screen: float | None
+    fraction: float | None
+    threshold: float | None
 
 
 @dataclass(frozen=True)
@@ -101,28 +101,28 @@ class Passes:
         """
         run, select = self.run, self.select
         shards, missing = self.inputs.shards, list(self.inputs.skipped)
-        is_cascade = isinstance(self.profile.scorer, Cascade)
-        share = contender_share(select, *self._guess_size(shards)) if is_cascade else 1.0
+        is_cascade = as_cascade(self.profile.scorer) is not None
+        fraction = contender_fraction(select, *self._guess_size(shards)) if is_cascade else 1.0
         while True:
-            screen = screen_of(self.profile, share)
-            scores = self._score(run, shards, share, screen)
+            threshold = threshold_for(self.profile, fraction)
+            scores = self._score(run, shards, fraction, threshold)
             run = replace(run, force=False)  # a second round need not score again
             scores.bad_shards.extend(missing)
             check_rejects(scores, run.settings)
-            needed = contender_share(select, scores.n_rows - scores.n_rejected, scores.n_bytes)
-            if is_cascade and needed > share:
-                share = needed
+            needed = contender_fraction(select, scores.n_rows - scores.n_rejected, scores.n_bytes)
+            if is_cascade and needed > fraction:
+                fraction = needed
                 continue
             try:
-                ranking, selection = self._select(shards, scores, screen)
+                ranking, selection = self._select(shards, scores, threshold)
             except BadShards as error:  # in a column that scoring does not read, or changed
                 shards = run.leave_out(error.errors, shards)
                 missing.extend(error.errors)
                 continue
-            if selection.full or share >= 1 or select.contenders is not None:
-                finished = share if is_cascade else None
-                return Choice(shards, scores, ranking, selection, finished, screen)
-            share = min(1.0, 2 * share)
+            if selection.full or fraction >= 1 or select.contenders is not None:
+                contended = fraction if is_cascade else None
+                return Choice(shards, scores, ranking, selection, contended, threshold)
+            fraction = min(1.0, 2 * fraction)
 
     def _guess_size(self, shards: Sequence[Shard]) -> tuple[float, float]:
         """Records and bytes of text that the pool may hold."""
@@ -132,13 +132,14 @@ class Passes:
         return n_bytes / mean, n_bytes
 
     def _score(
-        self, run: Run, shards: Sequence[Shard], share: float, screen: float | None
+        self, run: Run, shards: Sequence[Shard], fraction: float, threshold: float | None
     ) -> PoolScores:
-        job = score_job(run.settings, self.work_dir, self.file, screen)
-        return score_shards(run, self.engine, replace(job, keep_lines=share <= _KEPT_SHARE), shards)
+        job = score_job(run.settings, self.work_dir, self.file, threshold)
+        job = replace(job, keep_lines=fraction <= _KEPT_FRACTION)
+        return score_shards(run, self.engine, job, shards)
 
     def _select(
-        self, shards: Sequence[Shard], scores: PoolScores, screen: float | None
+        self, shards: Sequence[Shard], scores: PoolScores, threshold: float | None
     ) -> tuple[Ranking, Selection]:
         run, select = self.run, self.select
         spool_folder = self.work_dir.spool()
@@ -155,13 +156,13 @@ class Passes:
                 tokenizer=self._tokenizer(),
             ),
             spool_folder,
-            screen,
+            threshold,
         )
         with run.stage("rank"):
-            selector.rank()
+            ranked = selector.rank()
         with run.stage("choose"):
-            selection = selector.choose()
-        return selector.ranking, selection
+            selection = selector.choose(ranked)
+        return ranked.ranking, selection
 
     def _leak_sources(self, folder: str) -> LeakSources | None:
         select = self.select
@@ -207,63 +208,61 @@ def check_choice(settings: ScoreSettings, select: SelectSettings, profile: Profi
         for option, given in (("--quota", select.quota), ("--max-per-group", select.max_per_group)):
             if given:
                 raise UsageError(f"{option} needs groups: name their field with --group-field")
-    scorer = profile.scorer
-    if isinstance(scorer, FacetedScorer):
-        unknown = [name for name, _ in select.mix if name not in scorer.names]
+    names = facets_of(profile.scorer)
+    if names:
+        unknown = [name for name, _ in select.mix if name not in names]
         if unknown:
             raise UsageError(
-                f"--mix names {', '.join(unknown)}; the targets are {', '.join(scorer.names)}"
+                f"--mix names {', '.join(unknown)}; the targets are {', '.join(names)}"
             )
         return
     if select.mix:
         raise UsageError("--mix needs several named targets: --target NAME=PATH for each")
     # With auto, one facet is an answer: coverage is then the same as top.
-    if select.strategy == "coverage" and settings.fit.facets == 1:
+    if find_strategy(select.strategy).even_facets and settings.fit.facets == 1:
         raise UsageError(
-            "--strategy coverage shares the budget out among facets: add --facets auto (or a "
-            "number), or name several targets with --target NAME=PATH"
+            f"--strategy {select.strategy} shares the budget out among facets: add --facets auto "
+            "(or a number), or name several targets with --target NAME=PATH"
         )
 
 
-#: Contenders that a cascade finishes, as a multiple of the budget's share of the pool, and the
-#: least share.
+#: Contenders that a cascade finishes, as a multiple of the budget's fraction of the pool, and the
+#: least fraction.
 _CONTENDERS_PER_CHOSEN = 2
 
-_LEAST_SHARE = 0.05
+_LEAST_FRACTION = 0.05
 
 
-def contender_share(select: SelectSettings, n_records: float, n_bytes: float) -> float:
-    """Share of the pool that a cascade should finish.
+def contender_fraction(select: SelectSettings, n_records: float, n_bytes: float) -> float:
+    """Fraction of the pool that a cascade should finish.
 
-    Twice the budget's own share, in steps that double from a twentieth, so that nearby budgets
+    Twice the budget's own fraction, in steps that double from a twentieth, so that nearby budgets
     share their scores; all of the pool where the budget is an alignment or the strategy draws from
-    all of it. Measured against finishing everything, shares from 0.03 to 0.2 lose nothing beyond
+    all of it. Measured against finishing everything, fractions from 0.03 to 0.2 lose nothing beyond
     noise (at most 0.005 bits per byte of the PPM judge; mean of four targets, 0.4, 1 and 4 MB
     chosen of 55 MB).
     """
     if select.contenders is not None:
         return select.contenders
-    budget = select.budget
-    if budget.kind == "min_alignment" or select.strategy in ("sample", "stratified"):
+    budget, strategy = select.budget, find_strategy(select.strategy)
+    if budget.kind == "min_alignment" or strategy.needs_whole_pool:
         return 1.0
-    factor = diverse.OVERSELECTION if select.strategy == "diverse" else 1
-    needed = _CONTENDERS_PER_CHOSEN * factor * _share_of_pool(budget, n_records, n_bytes)
-    share = _LEAST_SHARE
-    while share < min(1.0, needed):
-        share *= 2
-    return min(1.0, share)
+    chosen = strategy.overselection * _fraction_of_pool(budget, n_records, n_bytes)
+    needed = _CONTENDERS_PER_CHOSEN * chosen
+    fraction = _LEAST_FRACTION
+    while fraction < min(1.0, needed):
+        fraction *= 2
+    return min(1.0, fraction)
 
 
-def _share_of_pool(budget: Budget, n_records: float, n_bytes: float) -> float:
+def _fraction_of_pool(budget: Budget, n_records: float, n_bytes: float) -> float:
     whole = {"fraction": 1.0, "top_k": n_records, "max_bytes": n_bytes}.get(
         budget.kind, n_bytes / BYTES_PER_TOKEN
     )
     return budget.value / max(1.0, whole)
 
 
-def screen_of(profile: Profile, share: float) -> float | None:
-    """The cascade's threshold for a share of the pool; None to finish every row."""
-    scorer = profile.scorer
-    if share < 1 and isinstance(scorer, Cascade):
-        return scorer.screen_for(share)
-    return None
+def threshold_for(profile: Profile, fraction: float) -> float | None:
+    """The cascade's threshold for a fraction of the pool; None to finish every row."""
+    cascade = as_cascade(profile.scorer)
+    return cascade.threshold_for(fraction) if cascade is not None and fraction < 1 else None

@@ -111,17 +111,21 @@ class Quotas:
         meter = self._meter(part)
         if meter is None or not self.is_open(part, group):
             return False
-        cost = self.whole.cost(n_bytes, n_tokens)
         if meter is self.whole:
             admitted = meter.admit(alignment, n_bytes, n_tokens)
         else:
-            admitted = meter.has_room(cost) and self.whole.has_room(cost)
-            if admitted:
-                meter.use(cost)
-                self.whole.use(cost)
-        if not admitted:
-            return False
-        self._taken[group] = self._taken.get(group, 0) + 1
+            admitted = self._admit_to_both(meter, self.whole.cost(n_bytes, n_tokens))
+        if admitted:
+            self._taken[group] = self._taken.get(group, 0) + 1
+        return admitted
+
+    def _admit_to_both(self, part: Meter, cost: float) -> bool:
+        for meter in (part, self.whole):
+            if not meter.has_room(cost):
+                meter.turn_away(cost)
+                return False
+        part.use(cost)
+        self.whole.use(cost)
         return True
 
     def shortfalls(self) -> list[Shortfall]:

@@ -8,8 +8,8 @@ again and sorted. The order is total: alignment descending, then shard, then row
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -18,12 +18,10 @@ from numpy.typing import NDArray
 
 from zipsel.scoring.histogram import N_BINS, Histogram, bins_of
 from zipsel.scoring.sidecar import Part, column_values, read_columns
+from zipsel.selection.strategies import Priority
 
 #: Records for each distinct one in a block from which on the block is widened.
 _MANY_COPIES = 1.1
-
-#: Turns the alignments of a part's rows into what they are ordered by.
-Priority = Callable[[NDArray[np.float64], int, NDArray[np.int64]], NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -56,15 +54,15 @@ class Candidates:
 
     def take(self, which: NDArray[np.int64] | NDArray[np.bool_]) -> Candidates:
         """The records at some positions, or under a mask."""
-        columns: Any = (getattr(self, field.name)[which] for field in fields(self))
+        columns: Any = (getattr(self, column.name)[which] for column in fields(self))
         return Candidates(*columns)
 
     @classmethod
     def concatenate(cls, parts: Sequence[Candidates]) -> Candidates:
         """One after the other."""
         columns: Any = (
-            np.concatenate([np.zeros(0, dtype), *(getattr(part, field.name) for part in parts)])
-            for field, dtype in zip(fields(cls), _DTYPES, strict=True)
+            np.concatenate([np.zeros(0, dtype), *(getattr(part, column.name) for part in parts)])
+            for column, dtype in zip(fields(cls), _DTYPES, strict=True)
         )
         return cls(*columns)
 
@@ -72,56 +70,123 @@ class Candidates:
 _DTYPES = (np.int32, np.int64, np.int64, np.float64, np.float64, np.int64, np.int32, np.int32)
 
 
+@dataclass(frozen=True)
+class RecordReader:
+    """Reads records of sidecar parts.
+
+    Attributes:
+        threshold: The cascade's threshold: a record with a lower value is no contender, whatever
+            an earlier run under a lower threshold found out about it. None where there is no
+            cascade.
+        threshold_column: Column of the value that the threshold is compared with.
+        grouped: Read the group of each record.
+        faceted: Read the facet of each record.
+        group_codes: Name of each group → its code, in the order in which groups are met.
+    """
+
+    threshold: float | None = None
+    threshold_column: str = ""
+    grouped: bool = False
+    faceted: bool = False
+    group_codes: dict[str, int] = field(default_factory=dict)
+
+    def read(self, part: Part) -> tuple[pa.Table, NDArray[np.float64]]:
+        """A part, and the alignment of each of its rows: NaN for rejects and no contenders."""
+        # A part with the same threshold has no alignment below it.
+        must_compare = self.threshold is not None and part.summary.threshold != self.threshold
+        optional = {
+            "group": self.grouped,
+            "facet": self.faceted,
+            self.threshold_column: must_compare,
+        }
+        columns = [name for name, is_read in optional.items() if is_read]
+        table = read_columns(part, ["alignment", "n_bytes", "offset", *columns])
+        alignment = column_values(table, "alignment", np.nan)
+        if must_compare:
+            value = column_values(table, self.threshold_column, -np.inf)
+            alignment = np.where(value < self.threshold, np.nan, alignment)
+        return table, alignment
+
+    def records(
+        self,
+        part: Part,
+        table: pa.Table,
+        position: NDArray[np.int64],
+        alignment: NDArray[np.float64],
+        priority: NDArray[np.float64],
+    ) -> Candidates:
+        """The records at some positions of a part, with their alignments and priorities."""
+        none = np.full(len(position), -1, np.int32)
+        facet = column_values(table, "facet", -1)[position] if self.faceted else none
+        return Candidates(
+            shard=np.full(len(position), part.shard.index, np.int32),
+            row=position + part.first_row,
+            offset=column_values(table, "offset", -1)[position],
+            alignment=alignment,
+            priority=priority,
+            n_bytes=column_values(table, "n_bytes", 0)[position].astype(np.int64),
+            group=self._group_codes(table, position) if self.grouped else none,
+            facet=facet.astype(np.int32),
+        )
+
+    def _group_codes(self, table: pa.Table, position: NDArray[np.int64]) -> NDArray[np.int32]:
+        codes = self.group_codes
+        groups = table["group"].combine_chunks().take(pa.array(position)).to_pylist()
+        return np.array(
+            [-1 if group is None else codes.setdefault(group, len(codes)) for group in groups],
+            np.int32,
+        )
+
+
 class Ranking:
     """The scored records of a pool, best first.
 
     Args:
         parts: All sidecar parts, in order of shard and chunk.
-        screen: Records whose ``ngram`` is lower count as passed over, whatever an earlier run
-            with a lower screen found out about them; None where there is no cascade.
-        grouped: Read the group of each record.
-        faceted: Read the facet of each record.
+        reader: Reads their records.
         priority: Order by something else than the alignment; NaN leaves a record out.
-        counted: Histogram of the alignments of all parts that were scored with ``screen``, which
-            then need not be read to be counted.
+        counted: Histogram of the alignments of all parts that were scored under the reader's
+            threshold, which then need not be read to be counted.
     """
 
     def __init__(
         self,
         parts: Sequence[Part],
+        reader: RecordReader,
         *,
-        screen: float | None = None,
-        grouped: bool = False,
-        faceted: bool = False,
         priority: Priority | None = None,
         counted: Histogram | None = None,
     ) -> None:
         self.parts = parts
-        self.screen = screen
-        self.grouped = grouped
-        self.faceted = faceted
+        self.reader = reader
         self.priority = priority
-        self.group_names: list[str] = []
-        self._group_codes: dict[str, int] = {}
         #: Records and text bytes in each bin of ``priority``.
         histogram = Histogram()
         if counted is not None and priority is None:
             histogram = Histogram(counted.n_records.copy(), counted.n_bytes.copy())
-            parts = [part for part in parts if part.summary.screen != screen]
+            parts = [part for part in parts if part.summary.threshold != reader.threshold]
         for part in parts:
             records = self._read(part, 0, N_BINS)
             histogram.add(records.priority, records.n_bytes)
         self.n_records, self.n_bytes = histogram.n_records, histogram.n_bytes
 
+    def reordered(self, priority: Priority) -> Ranking:
+        """The same records by another priority; groups keep their codes."""
+        return Ranking(self.parts, self.reader, priority=priority)
+
+    @property
+    def group_names(self) -> list[str]:
+        """Name of the group of each code."""
+        return list(self.reader.group_codes)
+
+    def groups_of(self, block: Candidates) -> list[str]:
+        """The group of each candidate; an empty name for none."""
+        names = [*self.group_names, ""]
+        return [names[code] for code in block.group.tolist()]
+
     def _read(self, part: Part, low: int, high: int) -> Candidates:
         """Records of a part whose bin lies in ``[low, high)``, in row order."""
-        # A part with the very same screen has finished nothing below it.
-        rescreened = self.screen is not None and part.summary.screen != self.screen
-        table = read_columns(part, [*self._columns, *(["ngram"] if rescreened else [])])
-        alignment = column_values(table, "alignment", np.nan)
-        if rescreened:
-            of_ngram = column_values(table, "ngram", -np.inf)
-            alignment = np.where(of_ngram < self.screen, np.nan, alignment)
+        table, alignment = self.reader.read(part)
         position = np.flatnonzero(~np.isnan(alignment))
         priority = alignment[position]
         if self.priority is not None:
@@ -129,41 +194,8 @@ class Ranking:
             position, priority = position[~np.isnan(priority)], priority[~np.isnan(priority)]
         bins = bins_of(priority)
         inside = (bins >= low) & (bins < high)
-        position, priority = position[inside], priority[inside]
-        return Candidates(
-            shard=np.full(len(position), part.shard.index, np.int32),
-            row=position + part.first_row,
-            offset=column_values(table, "offset", -1)[position],
-            alignment=alignment[position],
-            priority=priority,
-            n_bytes=column_values(table, "n_bytes", 0)[position].astype(np.int64),
-            group=self._groups(table, position),
-            facet=self._facets(table, position),
-        )
-
-    @property
-    def _columns(self) -> list[str]:
-        optional = {"group": self.grouped, "facet": self.faceted}
-        return ["alignment", "n_bytes", "offset", *(name for name, on in optional.items() if on)]
-
-    def _groups(self, table: pa.Table, position: NDArray[np.int64]) -> NDArray[np.int32]:
-        if not self.grouped:
-            return np.full(len(position), -1, np.int32)
-        values = table["group"].combine_chunks().take(pa.array(position)).to_pylist()
-        return np.array([self._code(value) for value in values], np.int32)
-
-    def _facets(self, table: pa.Table, position: NDArray[np.int64]) -> NDArray[np.int32]:
-        if not self.faceted:
-            return np.full(len(position), -1, np.int32)
-        return column_values(table, "facet", -1)[position].astype(np.int32)
-
-    def _code(self, group: str | None) -> int:
-        if group is None:
-            return -1
-        if group not in self._group_codes:
-            self._group_codes[group] = len(self.group_names)
-            self.group_names.append(group)
-        return self._group_codes[group]
+        position = position[inside]
+        return self.reader.records(part, table, position, alignment[position], priority[inside])
 
     @property
     def total_records(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,26 +13,36 @@ from numpy.typing import NDArray
 from zipsel.engines import Engine
 from zipsel.pool.shards import Shard
 from zipsel.readers.rows import TextSpec
-from zipsel.scorers.faceted import FacetedScorer
+from zipsel.scorers import as_cascade, facets_of
 from zipsel.scorers.profile import Profile
 from zipsel.scoring.histogram import bins_of
 from zipsel.scoring.plan import PoolScores
 from zipsel.scoring.settings import ScoreSettings
-from zipsel.selection import diverse
-from zipsel.selection.budgets import BYTES_PER_TOKEN, apportion, whole_limit
-from zipsel.selection.diverse import open_cover
+from zipsel.selection.budgets import (
+    BYTES_PER_TOKEN,
+    Meter,
+    apportion,
+    counts_records,
+    whole_limit,
+)
 from zipsel.selection.duplicates import Duplicates
 from zipsel.selection.gather import Source, gather
 from zipsel.selection.inspection import Features, Inspection
 from zipsel.selection.leaks import Leak
 from zipsel.selection.quotas import Quotas, Shortfall
-from zipsel.selection.ranking import Candidates, Priority, Ranking
+from zipsel.selection.ranking import Candidates, Ranking, RecordReader
 from zipsel.selection.settings import SelectSettings
 from zipsel.selection.spool import Chosen, Spool, SpoolFile
-from zipsel.selection.strategies import GumbelPriority, Strata, StrataPriority, cut_strata
+from zipsel.selection.strategies import (
+    BudgetParts,
+    Plan,
+    RankedPool,
+    facet_shares,
+    find_strategy,
+)
 
 #: Candidates fetched beyond the budget, for those that turn out to be duplicates or leaks.
-_SPARE_SHARE = 0.1
+_SPARE_FRACTION = 0.1
 
 _SPARE_RECORDS = 64
 
@@ -85,20 +96,36 @@ class Selection:
         return Chosen(positions, chosen.alignment, chosen.n_bytes, self.spool)
 
 
-@dataclass
+class Ranked(NamedTuple):
+    """A pool in order, and the plan by which it is chosen from.
+
+    Attributes:
+        ranking: By alignment.
+        offered: In the order in which candidates are offered.
+        plan: The strategy's plan.
+        parts: Parts of the budget.
+    """
+
+    ranking: Ranking
+    offered: Ranking
+    plan: Plan
+    parts: BudgetParts
+
+
+@dataclass(frozen=True)
 class Selector:
-    """What choosing needs; see ``choose``.
+    """Ranks a scored pool and chooses from it.
 
     Attributes:
         engine: Where rows are fetched.
         shards: The pool.
         scores: Its sidecar.
-        profile: Names the facets and gives ``diverse`` its weights.
+        profile: The profile that it was scored with.
         settings: How rows are read.
         select: What is asked for.
         inspection: What to find out about each text.
         spool_folder: Where fetched rows go.
-        screen: The cascade's threshold, or None.
+        threshold: The cascade's threshold, or None.
     """
 
     engine: Engine
@@ -109,64 +136,76 @@ class Selector:
     select: SelectSettings
     inspection: Inspection
     spool_folder: str
-    screen: float | None
-    ranking: Ranking = field(init=False)
+    threshold: float | None
 
-    def rank(self) -> None:
-        """Count the pool's alignments, and order it as the strategy wants."""
-        select = self.select
-        by_alignment = self._rank(None)
-        self.ranking = by_alignment
-        self._order = by_alignment
-        self._strata: Strata | None = None
-        priority: GumbelPriority | StrataPriority
-        if select.strategy == "sample":
-            priority = GumbelPriority(select.seed, select.temperature)
-        elif select.strategy == "stratified":
-            limit = whole_limit(select.budget, self._n_accepted)
-            self._strata = cut_strata(by_alignment, select.budget, limit, select.hard_cutoff)
-            priority = StrataPriority(select.seed, int(self._strata.first_bins[0]))
-        else:
-            return
-        self._order = self._rank(priority)
-
-    def _rank(self, priority: Priority | None) -> Ranking:
-        return Ranking(
-            self.scores.parts,
-            screen=self.screen,
+    def rank(self) -> Ranked:
+        """Count the pool's alignments, and order the pool as the strategy plans."""
+        select, scorer = self.select, self.profile.scorer
+        cascade = as_cascade(scorer)
+        reader = RecordReader(
+            self.threshold,
+            "" if cascade is None else cascade.threshold_column,
             grouped=self.settings.reading.group_field is not None,
-            faceted=isinstance(self.profile.scorer, FacetedScorer),
-            priority=priority,
-            counted=self.scores.histogram,
+            faceted=bool(facets_of(scorer)),
         )
+        ranking = Ranking(self.scores.parts, reader, counted=self.scores.histogram)
+        limit = whole_limit(select.budget, self._n_accepted)
+        pool = RankedPool(
+            ranking, self._n_accepted, self.scores.n_bytes, limit, self.profile, select
+        )
+        plan = find_strategy(select.strategy).plan(pool)
+        offered = ranking if plan.priority is None else ranking.reordered(plan.priority)
+        return Ranked(ranking, offered, plan, plan.parts or self._parts_of_budget(ranking))
 
-    def choose(self) -> Selection:
+    @property
+    def _n_accepted(self) -> int:
+        return self.scores.n_rows - self.scores.n_rejected
+
+    def _parts_of_budget(self, ranking: Ranking) -> BudgetParts:
+        """The parts that a mixture, the strategy or quotas cut the budget into."""
+        select, names = self.select, list(facets_of(self.profile.scorer))
+        shares = facet_shares(select, names)
+        if shares:
+            return BudgetParts(
+                apportion(select.budget, self._n_accepted, shares),
+                lambda block: [names[i] for i in block.facet.tolist()],
+            )
+        limits = apportion(select.budget, self._n_accepted, dict(select.quota))
+        return BudgetParts(limits, ranking.groups_of)
+
+    def choose(self, ranked: Ranked) -> Selection:
         """Fetch candidates in the strategy's order and take what may be taken.
 
         Raises:
             BadShards: If a shard cannot be read any more.
         """
-        chooser = self._chooser()
+        select, parts = self.select, ranked.parts
+        quotas = Quotas(
+            select.budget,
+            self._n_accepted,
+            parts.limits,
+            select.max_per_group,
+            rounded=parts.rounded,
+        )
+        duplicates = Duplicates(select.dedup, select.near_threshold)
+        chooser = Chooser(quotas, duplicates, parts.name_of, ranked.ranking.groups_of)
         blocks: list[Candidates] = []
         taken: list[NDArray[np.int64]] = []
         files: list[SpoolFile] = []
         n_before = 0
-        cover = self._cover(chooser.quotas.whole.limit) if self._is_diverse else None
-        for offered, until in self._iter_offers(chooser):
+        for offered, until in self._iter_offers(ranked, quotas.whole):
             block = offered.take(chooser.may_take(offered))
             if len(block) == 0:
                 continue
-            prefix = os.path.join(self.spool_folder, f"block-{len(blocks):03d}")
-            found = self._fetch(block, n_before, prefix)
-            features = _in_order(found, n_before, len(block))
-            consider = chooser.considering(block, features, n_before)
-            if cover is None:
+            found = self._fetch(block, n_before, f"block-{len(blocks):03d}")
+            consider = chooser.considering(block, _in_order(found, n_before, len(block)), n_before)
+            if ranked.plan.taker is None:
                 positions = chooser.take_in_order(consider, len(block))
             else:
                 ranks = np.arange(n_before, n_before + len(block))
                 texts = Spool(found).read_texts(ranks, self.settings.reading.text)
                 enough = chooser.enough_at(until)
-                positions = cover.take_from(texts, consider, block.alignment, enough)
+                positions = ranked.plan.taker.take_from(texts, consider, block.alignment, enough)
             taken.append(positions + n_before)
             blocks.append(block)
             files.extend(found)
@@ -174,101 +213,62 @@ class Selector:
             if chooser.done:
                 break
         candidates = Candidates.concatenate(blocks)
-        positions = np.concatenate([np.zeros(0, np.int64), *taken])
-        chosen = candidates.take(positions)
-        best_first = np.lexsort((chosen.row, chosen.shard, -chosen.alignment))
         return Selection(
             candidates,
-            positions[best_first],
+            _best_first(candidates, np.concatenate([np.zeros(0, np.int64), *taken])),
             Spool(files),
             chooser.leaks,
             chooser.copies,
-            chooser.quotas.shortfalls(),
+            quotas.shortfalls(),
             chooser.done,
         )
 
-    def _cover(self, limit: float) -> diverse.GreedyCover:
-        mean_bytes = self.scores.n_bytes / max(1, self._n_accepted)
-        return open_cover(self.profile, self.select.budget.kind, limit, mean_bytes)
-
-    def _iter_offers(self, chooser: Chooser) -> Iterator[tuple[Candidates, float]]:
+    def _iter_offers(self, ranked: Ranked, whole: Meter) -> Iterator[tuple[Candidates, float]]:
         """Candidates block by block, and how much of the budget may be used once each is done.
 
-        ``diverse`` gets windows that fit in memory, each with its part of what is left.
+        A taker gets windows that fit in memory, each with its part of what is left.
         """
-        whole = chooser.quotas.whole
-        for block in self._order.iter_blocks(*self._first_block(chooser)):
-            if not self._is_diverse:
+        for block in ranked.offered.iter_blocks(*self._first_block(ranked, whole.limit)):
+            if ranked.plan.taker is None:
                 yield block, whole.limit
                 continue
             used, n_bytes = whole.used, np.cumsum(block.n_bytes)
-            for window in diverse.cut_windows(block.n_bytes):
-                share = float(n_bytes[window[-1]] / n_bytes[-1])
-                yield block.take(window), used + (whole.limit - used) * share
+            for window in cut_windows(block.n_bytes, ranked.plan.window_bytes):
+                fraction = float(n_bytes[window[-1]] / n_bytes[-1])
+                yield block.take(window), used + (whole.limit - used) * fraction
 
-    def _fetch(self, block: Candidates, first: int, prefix: str) -> list[SpoolFile]:
+    def _first_block(self, ranked: Ranked, limit: float) -> tuple[int, int | None]:
+        """Records, or bytes if that is less, that should suffice."""
+        budget = self.select.budget
+        if budget.kind == "min_alignment":
+            lowest = int(bins_of(np.array([limit]))[0])
+            return max(1, int(ranked.ranking.n_records[lowest:].sum())), None
+        overselection = find_strategy(self.select.strategy).overselection
+        wanted = int(limit * (overselection if overselection > 1 else 1 + _SPARE_FRACTION))
+        if counts_records(budget):
+            return wanted + _SPARE_RECORDS, None
+        per_unit = BYTES_PER_TOKEN if budget.kind == "max_tokens" else 1
+        return ranked.ranking.total_records + 1, wanted * per_unit + _SPARE_BYTES
+
+    def _fetch(self, block: Candidates, first: int, name: str) -> list[SpoolFile]:
         source = Source(
             self.shards,
             self.scores.parts,
             self.settings.reading,
             self.inspection,
         )
-        return gather(self.engine, source, block, first, prefix)
-
-    def _chooser(self) -> Chooser:
-        select = self.select
-        n_pool, groups = self._n_accepted, self._order.group_names
-        parts, part_of = self._parts_of_budget()
-        quotas = Quotas(
-            select.budget, n_pool, parts, select.max_per_group, rounded=self._strata is not None
-        )
-        duplicates = Duplicates(select.dedup, select.near_threshold)
-        return Chooser(quotas, duplicates, part_of, lambda block: _group_names(block, groups))
-
-    @property
-    def _n_accepted(self) -> int:
-        return self.scores.n_rows - self.scores.n_rejected
-
-    def _parts_of_budget(self) -> tuple[dict[str, float], Namer]:
-        """Parts of the budget, and which part each candidate counts against."""
-        scorer, strata, select = self.profile.scorer, self._strata, self.select
-        if strata is not None:
-            return strata.parts, lambda block: strata.names(block.alignment)
-        if isinstance(scorer, FacetedScorer) and (select.mix or self._turns):
-            names = scorer.names
-            shares = dict(select.mix) or {name: 1 / len(names) for name in names}
-            return apportion(select.budget, self._n_accepted, shares), lambda block: [
-                names[i] for i in block.facet.tolist()
-            ]
-        groups = self._order.group_names
-        parts = apportion(select.budget, self._n_accepted, dict(select.quota))
-        return parts, lambda block: _group_names(block, groups)
-
-    @property
-    def _turns(self) -> bool:
-        return self.select.strategy == "coverage"
-
-    @property
-    def _is_diverse(self) -> bool:
-        return self.select.strategy == "diverse"
-
-    def _first_block(self, chooser: Chooser) -> tuple[int, int | None]:
-        """Records, or bytes if that is less, that should suffice."""
-        budget, limit = self.select.budget, chooser.quotas.whole.limit
-        if budget.kind == "min_alignment":
-            lowest = int(bins_of(np.array([limit]))[0])
-            return max(1, int(self.ranking.n_records[lowest:].sum())), None
-        factor = diverse.OVERSELECTION if self._is_diverse else 1 + _SPARE_SHARE
-        wanted = int(limit * factor)
-        if budget.kind in ("top_k", "fraction"):
-            return wanted + _SPARE_RECORDS, None
-        per_unit = BYTES_PER_TOKEN if budget.kind == "max_tokens" else 1
-        return self.ranking.total_records + 1, wanted * per_unit + _SPARE_BYTES
+        return gather(self.engine, source, block, first, os.path.join(self.spool_folder, name))
 
 
-def _group_names(block: Candidates, groups: Sequence[str]) -> list[str]:
-    """The group of each candidate; an empty name for none."""
-    return [groups[code] if code >= 0 else "" for code in block.group.tolist()]
+def cut_windows(n_bytes: NDArray[np.int64], window_bytes: int) -> list[NDArray[np.int64]]:
+    """Cut candidates of these lengths into runs of about ``window_bytes``; positions of each."""
+    numbers = np.cumsum(n_bytes) // window_bytes
+    return np.split(np.arange(len(n_bytes)), np.flatnonzero(np.diff(numbers)) + 1)
+
+
+def _best_first(candidates: Candidates, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+    chosen = candidates.take(positions)
+    return positions[np.lexsort((chosen.row, chosen.shard, -chosen.alignment))]
 
 
 def _in_order(files: Sequence[SpoolFile], first: int, n_candidates: int) -> list[Features]:

@@ -9,7 +9,7 @@ from zipsel.errors import UsageError
 from zipsel.selection.budgets import Budget
 from zipsel.selection.duplicates import DEFAULT_NEAR_THRESHOLD, DedupMode
 from zipsel.selection.leaks import LeakRule
-from zipsel.selection.strategies import StrategyName
+from zipsel.selection.strategies import find_strategy
 from zipsel.storage.paths import refuse_unwritable
 
 DEFAULT_SHARD_BYTES = 256 << 20
@@ -29,7 +29,7 @@ class SelectSettings:
         shard_bytes: Rows of one output shard, before compression.
         tokenizer: A tokenizers JSON file for token budgets.
         contenders: Share of the pool that a cascade finishes; None to follow the budget.
-        strategy: In what order records are offered.
+        strategy: Name of the strategy, which orders candidates and shares out the budget.
         temperature: Of ``sample``.
         hard_cutoff: Share of lowest alignments that ``stratified`` drops.
         seed: Of everything random.
@@ -52,7 +52,7 @@ class SelectSettings:
     shard_bytes: int = DEFAULT_SHARD_BYTES
     tokenizer: str | None = None
     contenders: float | None = None
-    strategy: StrategyName = "top"
+    strategy: str = "top"
     temperature: float = 0.3
     hard_cutoff: float = 0.5
     seed: int = 0
@@ -73,12 +73,13 @@ class SelectSettings:
             UsageError: Naming the options.
         """
         refuse_unwritable("--output", self.output)
+        strategy = find_strategy(self.strategy)
         parts = [
             name
             for name, given in (
                 ("--quota", self.quota),
                 ("--mix", self.mix),
-                (f"--strategy {self.strategy}", self.strategy in ("stratified", "coverage")),
+                (f"--strategy {self.strategy}", strategy.shares_budget),
             )
             if given
         ]
@@ -86,7 +87,7 @@ class SelectSettings:
             raise UsageError(f"{' and '.join(parts)} each share out the budget; give one of them")
         if parts and self.budget.kind == "min_alignment":
             raise UsageError(f"{parts[0]} shares out a budget; --min-alignment has no size")
-        if self.budget.kind == "min_alignment" and self.strategy != "top":
+        if self.budget.kind == "min_alignment" and not strategy.by_alignment_alone:
             raise UsageError(
                 f"--strategy {self.strategy} fills a budget; --min-alignment takes all there are"
             )

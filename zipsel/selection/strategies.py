@@ -1,164 +1,171 @@
-"""In what order candidates are offered, and which part of the budget each counts against.
-
-A strategy is a priority (what the ranking sorts by), a restriction of who is offered, and quotas.
-Everything random is a hash of seed, shard and row, so that it depends on nothing else.
+"""Strategies: in what order records are offered, and how the budget is shared out among them.
 
 - ``top``: by alignment.
-- ``sample``: by alignment / temperature + Gumbel noise, which is sampling without replacement in
-  proportion to exp(alignment / temperature) (Gumbel top-k; Kool et al. 2019; DSIR does the same).
-- ``stratified``: coverage-centric coreset selection (Zheng et al. 2023): the ``hard_cutoff`` share
-  of lowest alignments is dropped, the rest cut into 50 equal ranges, the budget shared evenly from
-  the smallest range up, and drawn at random inside each.
+- ``sample``: at random, in proportion to exp(alignment / temperature); see ``sample.py``.
+- ``stratified``: equal ranges of alignment share the budget; see ``stratified.py``.
 - ``coverage``: every facet of the target gets the same part of the budget (SimCore and TAROT let
   targets take turns; equal parts are where turns lead).
-- ``diverse``: see ``diverse.py``; the order of offering is ``top``.
+- ``diverse``: what the subset holds already stops counting; see ``diverse.py``.
+
+A strategy is one file with a ``Strategy``, and one line in ``STRATEGIES``. Everything random is a
+hash of seed, shard and row, so that it depends on nothing else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from difflib import get_close_matches
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-
-from zipsel.scoring.histogram import bin_floor, bins_of
-from zipsel.selection.budgets import BYTES_PER_TOKEN, Budget, counts_records
+from zipsel.errors import UsageError
 
 if TYPE_CHECKING:
-    from zipsel.selection.ranking import Ranking
+    import numpy as np
+    from numpy.typing import NDArray
 
-StrategyName = Literal["top", "sample", "stratified", "coverage", "diverse"]
-STRATEGIES: tuple[StrategyName, ...] = ("top", "sample", "stratified", "coverage", "diverse")
+    from zipsel.scorers.profile import Profile
+    from zipsel.selection.ranking import Candidates, Ranking
+    from zipsel.selection.settings import SelectSettings
 
-N_STRATA = 50
+#: Name of each strategy → where it is.
+STRATEGIES = {
+    "top": "zipsel.selection.strategies:TOP",
+    "sample": "zipsel.selection.sample:SAMPLE",
+    "stratified": "zipsel.selection.stratified:STRATIFIED",
+    "coverage": "zipsel.selection.strategies:COVERAGE",
+    "diverse": "zipsel.selection.diverse:DIVERSE",
+}
 
-
-def uniform_noise(
-    seed: int, shard: int, rows: NDArray[np.int64], stream: int = 0
-) -> NDArray[np.float64]:
-    """Numbers in (0, 1), a pure function of seed, shard and row; float64 ``(len(rows),)``.
-
-    The finalizer of splitmix64 (Steele, Lea & Flood 2014) over a mixed key.
-    """
-    key = np.uint64((seed * 0x9E3779B97F4A7C15 + shard * 0xD1B54A32D192ED03 + stream) % 2**64)
-    z = rows.astype(np.uint64) * np.uint64(0xBF58476D1CE4E5B9) + _mix(np.array([key], np.uint64))
-    return (_mix(z) >> np.uint64(11)).astype(np.float64) * 2.0**-53 + 2.0**-54
-
-
-def _mix(z: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))
+#: Turns alignments of rows of a shard into what the rows are ordered by; NaN leaves a row out.
+Priority: TypeAlias = "Callable[[NDArray[np.float64], int, NDArray[np.int64]], NDArray[np.float64]]"
 
 
-@dataclass(frozen=True)
-class GumbelPriority:
-    """Alignment over temperature, plus Gumbel noise.
+class RankedPool(NamedTuple):
+    """What a strategy plans with.
 
     Attributes:
-        seed: Of the noise.
-        temperature: 0 would be ``top``; large is random.
+        ranking: The scored records, by alignment.
+        n_records: Accepted records of the pool.
+        n_bytes: Text of the accepted records.
+        limit: The budget in its own unit.
+        profile: The profile that scored the pool.
+        select: What is asked for.
     """
 
-    seed: int
-    temperature: float
-
-    def __call__(
-        self, alignment: NDArray[np.float64], shard: int, rows: NDArray[np.int64]
-    ) -> NDArray[np.float64]:
-        """Priorities of some rows of a shard."""
-        noise: NDArray[np.float64] = -np.log(-np.log(uniform_noise(self.seed, shard, rows)))
-        return alignment / self.temperature + noise
+    ranking: Ranking
+    n_records: int
+    n_bytes: int
+    limit: float
+    profile: Profile
+    select: SelectSettings
 
 
-@dataclass(frozen=True)
-class StrataPriority:
-    """A random order of those at or above a cutoff; NaN, which is never offered, below.
+class BudgetParts(NamedTuple):
+    """Parts that a budget is cut into.
 
     Attributes:
-        seed: Of the order.
-        lowest: Bin of the lowest alignments offered.
+        limits: Name → part of the budget, in its unit.
+        name_of: The part that each candidate of a block counts against.
+        rounded: Fill each part to the nearest record instead of the last that fits.
     """
 
-    seed: int
-    lowest: int
-
-    def __call__(
-        self, alignment: NDArray[np.float64], shard: int, rows: NDArray[np.int64]
-    ) -> NDArray[np.float64]:
-        """Priorities of some rows of a shard."""
-        noise = uniform_noise(self.seed, shard, rows)
-        return np.where(bins_of(alignment) >= self.lowest, noise, np.nan)
+    limits: Mapping[str, float]
+    name_of: Callable[[Candidates], list[str]]
+    rounded: bool = False
 
 
-@dataclass(frozen=True)
-class Strata:
-    """Ranges of alignment and the part of the budget that each has.
+class Taker(Protocol):
+    """Decides in what order the candidates of a window are taken, by their texts."""
+
+    def take_from(
+        self,
+        texts: Sequence[str],
+        take: Callable[[int], bool],
+        alignment: NDArray[np.float64],
+        enough: Callable[[], bool],
+    ) -> NDArray[np.int64]:
+        """Take texts one by one.
+
+        Args:
+            texts: The candidates.
+            take: Takes the candidate at a position; False if it may not be taken.
+            alignment: Alignment of each, float64 ``(len(texts),)``.
+            enough: Whether the window's part of the budget is used.
+
+        Returns:
+            Positions taken, in order, int64.
+        """
+
+
+class Plan(NamedTuple):
+    """How one run offers its candidates and cuts its budget.
 
     Attributes:
-        first_bins: The lowest bin of the ranking in each stratum, ascending, int64
-            ``(n_strata,)``; at most 50, fewer where 50 would be narrower than the bins.
-        limits: Part of the budget, in its unit, float64 ``(n_strata,)``.
+        priority: What candidates are ordered by; None for the alignment.
+        parts: Parts of the budget; None to leave them to quotas and mixtures.
+        taker: Takes candidates by their texts; None to take them in order.
+        window_bytes: Text of the candidates that a taker sees at once.
     """
 
-    first_bins: NDArray[np.int64]
-    limits: NDArray[np.float64]
-
-    def which(self, alignment: NDArray[np.float64]) -> NDArray[np.int64]:
-        """The stratum of each alignment; -1 below all."""
-        bins = bins_of(alignment).astype(np.int64)
-        found: NDArray[np.int64] = np.searchsorted(self.first_bins, bins, side="right") - 1
-        return found
-
-    def names(self, alignment: NDArray[np.float64]) -> list[str]:
-        """The stratum of each alignment, as quotas name it."""
-        return [str(i) for i in self.which(alignment).tolist()]
-
-    @property
-    def parts(self) -> dict[str, float]:
-        """Part of the budget of each stratum that has one, by name."""
-        return {str(i): limit for i, limit in enumerate(self.limits.tolist()) if limit > 0}
+    priority: Priority | None = None
+    parts: BudgetParts | None = None
+    taker: Taker | None = None
+    window_bytes: int = 64 << 20
 
 
-def cut_strata(ranking: Ranking, budget: Budget, limit: float, hard_cutoff: float) -> Strata:
-    """Strata of a pool ranked by alignment, and how they share a budget.
+@dataclass(frozen=True, kw_only=True)
+class Strategy:
+    """A way to fill a budget.
+
+    Attributes:
+        plan: Makes the plan of a run, once the pool is ranked.
+        takes: Fields of ``SelectSettings`` that only this strategy uses.
+        by_alignment_alone: Whether a record is chosen by its alignment alone, so that
+            ``--min-alignment`` needs no size and a stream can be chosen from as it comes.
+        needs_whole_pool: Whether records of any alignment may be chosen, so that a cascade has to
+            finish all of them.
+        overselection: Candidates that are looked at, as a multiple of the budget.
+        shares_budget: Whether it cuts the budget into parts, so that quotas cannot.
+        even_facets: Whether every facet of the target gets the same part of the budget.
+    """
+
+    plan: Callable[[RankedPool], Plan] = lambda _: Plan()
+    takes: frozenset[str] = frozenset()
+    by_alignment_alone: bool = False
+    needs_whole_pool: bool = False
+    overselection: float = 1.0
+    shares_budget: bool = False
+    even_facets: bool = False
+
+
+TOP = Strategy(by_alignment_alone=True)
+
+COVERAGE = Strategy(shares_budget=True, even_facets=True)
+
+
+def find_strategy(name: str) -> Strategy:
+    """Look a strategy up by name, importing only its module.
+
+    Raises:
+        UsageError: If there is none of that name.
+    """
+    if name not in STRATEGIES:
+        near = get_close_matches(name, STRATEGIES, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise UsageError(f"--strategy {name!r} is not one of {', '.join(STRATEGIES)}{hint}")
+    strategy: Strategy = resolve_name(STRATEGIES[name])
+    return strategy
+
+
+def facet_shares(select: SelectSettings, names: Sequence[str]) -> dict[str, float]:
+    """Share of the budget of each facet; empty where facets have no parts.
 
     Args:
-        ranking: By alignment; strata end where its bins do, so that their sizes are exact.
-        budget: Says in which unit sizes count.
-        limit: What is shared, in that unit.
-        hard_cutoff: Share of records, the lowest, that is dropped.
+        select: Its ``mix`` or its strategy may share the budget out among facets.
+        names: The facets of the target; none where there is one target.
     """
-    counts = ranking.n_records
-    used = np.flatnonzero(counts)
-    if len(used) == 0:
-        return Strata(np.zeros(1, np.int64), np.full(1, limit))
-    below = np.searchsorted(np.cumsum(counts), hard_cutoff * counts.sum(), side="right")
-    kept = used[used >= below] if below <= used[-1] else used[-1:]
-    floors = bin_floor(kept)
-    edges = np.linspace(floors[0], floors[-1], N_STRATA + 1)[:-1]
-    first_bins = np.unique(np.append(bins_of(edges[1:]).astype(np.int64), kept[0]))
-    which = np.searchsorted(first_bins, kept, side="right") - 1
-    sizes = _in_budget_units(ranking, budget)[kept]
-    totals = np.bincount(which, sizes, minlength=len(first_bins)).astype(np.float64)
-    return Strata(first_bins, share_evenly(totals, limit))
-
-
-def _in_budget_units(ranking: Ranking, budget: Budget) -> NDArray[np.float64]:
-    if counts_records(budget):
-        return ranking.n_records.astype(np.float64)
-    per_unit = BYTES_PER_TOKEN if budget.kind == "max_tokens" else 1
-    return ranking.n_bytes / per_unit
-
-
-def share_evenly(totals: NDArray[np.float64], limit: float) -> NDArray[np.float64]:
-    """Even whole parts of a limit, from the smallest total up; the larger get what one leaves."""
-    parts = np.zeros(len(totals))
-    left = limit
-    order: Sequence[int] = np.argsort(totals, kind="stable").tolist()
-    for i, stratum in enumerate(order):
-        parts[stratum] = min(totals[stratum], left // (len(order) - i))
-        left -= parts[stratum]
-    return parts
+    if select.mix:
+        return dict(select.mix)
+    return {name: 1 / len(names) for name in names if find_strategy(select.strategy).even_facets}

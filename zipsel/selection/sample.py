@@ -1,0 +1,57 @@
+"""``sample``: without replacement, in proportion to exp(alignment / temperature).
+
+Ordering by alignment / temperature + Gumbel noise is that (Gumbel top-k; Kool et al. 2019; DSIR
+does the same).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zipsel.selection.strategies import Plan, RankedPool, Strategy
+
+
+def uniform_noise(seed: int, shard: int, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Numbers in (0, 1), a pure function of seed, shard and row; float64 ``(len(rows),)``.
+
+    The finalizer of splitmix64 (Steele, Lea & Flood 2014) over a mixed key.
+    """
+    key = np.uint64((seed * 0x9E3779B97F4A7C15 + shard * 0xD1B54A32D192ED03) % 2**64)
+    z = rows.astype(np.uint64) * np.uint64(0xBF58476D1CE4E5B9) + _mix(np.array([key], np.uint64))
+    return (_mix(z) >> np.uint64(11)).astype(np.float64) * 2.0**-53 + 2.0**-54
+
+
+def _mix(z: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+@dataclass(frozen=True)
+class GumbelPriority:
+    """Alignment over temperature, plus Gumbel noise.
+
+    Attributes:
+        seed: Of the noise.
+        temperature: Near 0 the order is that of ``top``; a large one is random.
+    """
+
+    seed: int
+    temperature: float
+
+    def __call__(
+        self, alignment: NDArray[np.float64], shard: int, rows: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Priorities of some rows of a shard."""
+        noise: NDArray[np.float64] = -np.log(-np.log(uniform_noise(self.seed, shard, rows)))
+        return alignment / self.temperature + noise
+
+
+def _plan(pool: RankedPool) -> Plan:
+    return Plan(GumbelPriority(pool.select.seed, pool.select.temperature))
+
+
+SAMPLE = Strategy(plan=_plan, takes=frozenset({"temperature"}), needs_whole_pool=True)
