@@ -11,9 +11,11 @@ from typing import Any, Literal, get_args
 import msgspec
 
 from zipsel.api.scorer import Scorer, to_spec
+from zipsel.commands.start import WORKER_MODULES
 from zipsel.console.messages import Log
 from zipsel.engines import open_engine
-from zipsel.engines.local import is_worker_starting, usable_cpus
+from zipsel.engines.cpus import usable_cpus
+from zipsel.engines.local import is_worker_starting
 from zipsel.errors import UsageError
 from zipsel.readers.rows import Reading, TextSpec
 from zipsel.report.model import Report
@@ -66,7 +68,7 @@ def select(
     group_field: str | None = None,
     work_dir: str | Path | None = None,
     workers: int | None = None,
-    engine: Literal["local", "ray"] = "local",
+    engine: str = "local",
     ray_address: str | None = None,
     on_bad_file: Literal["stop", "skip", "salvage"] = "stop",
     max_rejects: str = "1%",
@@ -139,7 +141,7 @@ def select(
     )
     budget = _take_budget(options)
     select_settings = SelectSettings(budget=budget, output=str(output), **options)
-    with open_engine(engine, settings.workers, ray_address) as opened:
+    with open_engine(engine, settings.workers, ray_address, WORKER_MODULES) as opened:
         report = run_select(Run(settings, Log(quiet=quiet), force=force), select_settings, opened)
     return _summarize(str(output), report)
 

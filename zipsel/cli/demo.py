@@ -33,7 +33,7 @@ def command(**options: Any) -> None:
     is some of its functions with docstrings. Nothing is downloaded.
     """
     from zipsel.commands.demo import run_demo
-    from zipsel.engines.local import usable_cpus
+    from zipsel.engines.cpus import usable_cpus
 
     run_demo(
         options["output"],

@@ -61,7 +61,7 @@ def command(**options: Any) -> None:
     SUBSET is a file or a directory, such as one that select wrote. All are cut at the size of
     the smallest. Needs pyppmd: pip install 'zipsel[eval]'.
     """
-    from zipsel.engines.local import usable_cpus
+    from zipsel.engines.cpus import usable_cpus
     from zipsel.evaluation.subsets import EvalSettings, evaluate
 
     reading, target_reading = readings(options)

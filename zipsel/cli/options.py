@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from zipsel.cli.parameters import Function, SizeType, load_config, option, stack
 from zipsel.console.messages import Log
+from zipsel.engines import ENGINES
 from zipsel.errors import UsageError
 from zipsel.readers.rows import DEFAULT_MAX_ROW_BYTES, Reading, TextSpec
 from zipsel.scorers import SCORERS
@@ -153,7 +154,7 @@ run_options = stack(
     option(
         _RUN,
         "--engine",
-        type=click.Choice(["local", "ray"]),
+        type=click.Choice(list(ENGINES)),
         default="local",
         show_default=True,
         help="Processes of this machine, or a Ray cluster.",
@@ -216,7 +217,7 @@ def score_settings(options: dict[str, Any], output: str) -> ScoreSettings:
     Raises:
         UsageError: If they contradict each other.
     """
-    from zipsel.engines.local import usable_cpus
+    from zipsel.engines.cpus import usable_cpus
 
     reading, target_reading = readings(options)
     work_dir, store = work_places(options["work_dir"] or None, output)

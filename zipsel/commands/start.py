@@ -19,6 +19,9 @@ from zipsel.scoring.settings import ScoreOutput, ScoreSettings
 from zipsel.selection.settings import SelectSettings
 from zipsel.selection.strategies import find_strategy
 
+#: Modules of the functions that workers run.
+WORKER_MODULES = ("zipsel.scoring.task", "zipsel.selection.gather")
+
 
 def select(
     settings: ScoreSettings,
@@ -78,7 +81,9 @@ def _select_pool(
     force: bool,
     report_path: str | None,
 ) -> int | None:
-    with open_engine(settings.engine, settings.workers, settings.ray_address) as engine:
+    with open_engine(
+        settings.engine, settings.workers, settings.ray_address, WORKER_MODULES
+    ) as engine:
         engine.start()
         from zipsel.commands.select import run_select  # while the workers' server is starting
         from zipsel.scoring.run import Run
@@ -182,7 +187,9 @@ def score(
         with _kept_stdin(settings) as kept:
             score(kept, output, log, stdout, force=force)
         return
-    with open_engine(settings.engine, settings.workers, settings.ray_address) as engine:
+    with open_engine(
+        settings.engine, settings.workers, settings.ray_address, WORKER_MODULES
+    ) as engine:
         engine.start()
         from zipsel.commands.score import run_score
         from zipsel.scoring.run import Run  # while the workers' server is starting

@@ -1,39 +1,48 @@
 """Engines run a function on every task of a stream, out of order and with bounded work in flight.
 
-``local`` is a pool of processes, ``ray`` a cluster. What an engine promises is in the protocol;
-results do not depend on which one ran them.
+``local`` is a pool of processes, ``ray`` a cluster. ``Engine`` says what all of them promise;
+results do not depend on the engine. To add one, write its module and a line in ``ENGINES``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Literal, Protocol, Self, TypeVar
+from importlib import import_module
+from typing import Protocol, Self, TypeVar
+
+from zipsel.errors import UsageError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
+#: Name of an engine → its class, which is called with the arguments of ``open_engine``.
+ENGINES = {
+    "local": "zipsel.engines.local:LocalEngine",
+    "ray": "zipsel.engines.ray:RayEngine",
+}
+
 
 class Engine(Protocol):
-    """Runs tasks somewhere."""
+    """Runs tasks on workers."""
 
     n_workers: int
 
     def __enter__(self) -> Self:
-        """Nothing starts yet."""
+        """Start nothing yet."""
 
     def __exit__(self, *_: object) -> None:
         """As ``close``."""
 
     def start(self) -> None:
-        """Begin to set workers up, if that can be done while this process does other things."""
+        """Begin to set workers up, if this process can do other things meanwhile."""
 
     def check_paths(self, work_dir: str, paths: Sequence[str], few: Sequence[str] = ()) -> None:
         """Refuse files that some worker would not see as this process does.
 
         Args:
-            work_dir: Where workers leave what they make.
-            paths: Files that they read; of many, some are looked at.
-            few: Files that they read and that are all looked at.
+            work_dir: Directory in which workers leave results.
+            paths: Files that workers read, of which some are looked at.
+            few: Files that workers read, all of which are looked at.
 
         Raises:
             UsageError: Naming the worker and the path.
@@ -47,28 +56,60 @@ class Engine(Protocol):
         ``tasks`` is consumed as workers become free.
 
         Raises:
-            WorkerDied: If a worker is killed twice, the second time alone, by one task.
+            WorkerDied: If one task kills a worker twice, the second time alone.
         """
 
     def close(self) -> None:
-        """End all workers at once; what they were doing is lost."""
+        """End all workers at once; results of running tasks are lost."""
 
 
-def open_engine(name: Literal["local", "ray"], n_workers: int, address: str | None) -> Engine:
+class OrderedEngine(Engine, Protocol):
+    """Can also run tasks that come one by one, as lines of standard input do."""
+
+    def run_ordered(
+        self, function: Callable[[Task], Result], tasks: Iterable[Task]
+    ) -> Iterator[Result]:
+        """Yield results in the order of the tasks, each as soon as it can be.
+
+        Raises:
+            WorkerDied: As ``run``.
+        """
+
+
+def open_engine(
+    name: str, n_workers: int, address: str | None = None, preload: Sequence[str] = ()
+) -> Engine:
     """The engine of a name, its module imported only now.
 
     Args:
-        name: Which.
+        name: Key of ``ENGINES``.
         n_workers: Tasks at once on this machine.
-        address: Of a Ray cluster; None for this machine.
+        address: Address of a cluster; None for this machine.
+        preload: Modules of the tasks' functions, for engines that load them ahead.
 
     Raises:
-        UsageError: If its library is not installed.
+        UsageError: If there is no such engine, its library is not installed, or it has no use for
+            the address.
     """
-    if name == "ray":
-        from zipsel.engines.ray import RayEngine
+    if name not in ENGINES:
+        raise UsageError(f"--engine {name}: choose one of {', '.join(ENGINES)}")
+    module, _, attribute = ENGINES[name].partition(":")
+    engine: Engine = getattr(import_module(module), attribute)(n_workers, address, preload)
+    return engine
 
-        return RayEngine(n_workers, address)
-    from zipsel.engines.local import LocalEngine
 
-    return LocalEngine(n_workers)
+def open_ordered_engine(
+    name: str, n_workers: int, address: str | None = None, preload: Sequence[str] = ()
+) -> OrderedEngine:
+    """As ``open_engine``, for tasks that come one by one.
+
+    Raises:
+        UsageError: Also if the engine cannot run them.
+    """
+    engine = open_engine(name, n_workers, address, preload)
+    if not hasattr(engine, "run_ordered"):
+        raise UsageError(
+            f"--engine {name} cannot take standard input row by row; leave it out, "
+            "or save standard input to a file"
+        )
+    return engine  # type: ignore[return-value]

@@ -8,13 +8,16 @@ program. A worker whose parent is gone ends itself.
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.util
 import os
 import signal
+import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from itertools import islice
 from multiprocessing import forkserver
 from multiprocessing.connection import wait as wait_for_sentinel
@@ -24,7 +27,7 @@ from typing import Any
 from zipsel.engines import Result, Task
 from zipsel.engines.events import Events
 from zipsel.engines.startup import leave_pandas_out
-from zipsel.errors import worker_died
+from zipsel.errors import UsageError, worker_died
 
 #: Tasks given out beyond one for each worker, so that none waits for its next.
 _TASKS_AHEAD = 1
@@ -32,24 +35,9 @@ _TASKS_AHEAD = 1
 #: Seconds without a result after which the workers are looked at.
 _WATCH_SECONDS = 5.0
 
-_PRELOADED = ("__main__", "zipsel.selection.gather", "zipsel.scoring.task")
-
-
-def usable_cpus() -> int:
-    """CPUs that this process may use: affinity and cgroup quota respected."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    n_cpus = len(affinity(0)) if affinity else os.cpu_count() or 1
-    quota = _cgroup_quota()
-    return max(1, min(n_cpus, quota) if quota else n_cpus)
-
-
-def _cgroup_quota() -> int | None:
-    try:
-        with open("/sys/fs/cgroup/cpu.max") as file:
-            quota, period = file.read().split()
-    except (OSError, ValueError):
-        return None
-    return None if quota == "max" else max(1, int(quota) // int(period))
+#: Characters of the temporary directory up to which the fork server's socket fits into the 107
+#: that an address may have: "/pymp-12345678/listener-12345678" is added.
+_LONGEST_TMPDIR = 72
 
 
 def is_worker_starting() -> bool:
@@ -61,15 +49,25 @@ class LocalEngine:
     """Processes on this machine; with one worker, this process itself.
 
     Args:
-        n_workers: How many tasks run at once.
+        n_workers: Tasks that run at once.
+        address: None: there is no cluster.
+        preload: Modules that the fork server imports once for all workers.
+
+    Raises:
+        UsageError: If there is an address.
     """
 
-    def __init__(self, n_workers: int) -> None:
+    def __init__(
+        self, n_workers: int, address: str | None = None, preload: Sequence[str] = ()
+    ) -> None:
+        if address is not None:
+            raise UsageError(f"--ray-address {address} needs --engine ray")
         self.n_workers = n_workers
+        self._preload = preload
         self._executor: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> LocalEngine:
-        """Nothing starts yet."""
+        """Start nothing yet."""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -78,14 +76,24 @@ class LocalEngine:
 
     def start(self) -> None:
         """Let the fork server import what workers need while this process does other things."""
-        if self.n_workers > 1 and _new_context().get_start_method() == "forkserver":
-            forkserver.ensure_running()
+        if self.n_workers > 1:
+            with _usable_environment():
+                if self._new_context().get_start_method() == "forkserver":
+                    forkserver.ensure_running()
 
     def check_paths(self, work_dir: str, paths: Sequence[str], few: Sequence[str] = ()) -> None:
-        """Workers see what this process sees."""
+        """Accept all: workers see what this process sees."""
 
     def _new_executor(self) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(self.n_workers, _new_context(), _prepare_worker)
+        with _usable_environment():
+            return ProcessPoolExecutor(self.n_workers, self._new_context(), _prepare_worker)
+
+    def _new_context(self) -> multiprocessing.context.BaseContext:
+        if "forkserver" not in multiprocessing.get_all_start_methods():
+            return multiprocessing.get_context("spawn")
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["__main__", *self._preload])
+        return context
 
     def run(
         self, function: Callable[[Task], Result], tasks: Iterable[Task]
@@ -224,12 +232,27 @@ class LocalEngine:
         self._executor = None
 
 
-def _new_context() -> multiprocessing.context.BaseContext:
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(_PRELOADED))
-    return context
+@contextmanager
+def _usable_environment() -> Iterator[None]:
+    """Keep the fork server's socket out of a long TMPDIR; name what keeps processes from starting.
+
+    Raises:
+        UsageError: If this machine has no room for locks or sockets.
+    """
+    kept = tempfile.tempdir
+    try:
+        if len(os.fsencode(tempfile.gettempdir())) > _LONGEST_TMPDIR:
+            tempfile.tempdir = "/tmp"
+        multiprocessing.util.get_temp_dir()  # is made once and used for all sockets
+        yield
+    except OSError as error:
+        raise UsageError(
+            f"cannot start worker processes: {error.strerror or error}; they need a writable "
+            "/dev/shm with some space left (containers: --shm-size) and a writable TMPDIR. "
+            "--workers 1 needs neither"
+        ) from None
+    finally:
+        tempfile.tempdir = kept
 
 
 def _call(function: Callable[[Task], Result], task: Task) -> Result | BaseException:

@@ -52,14 +52,17 @@ class RayEngine:
 
     Args:
         n_workers: Slots of a cluster on this machine; one that runs already has its own.
-        address: Of a cluster (``auto``, ``host:port``, ``ray://host:port``); None for
-            ``RAY_ADDRESS`` or, where that is not set, this machine.
+        address: Address of a cluster (``auto``, ``host:port``, ``ray://host:port``); None for
+            ``RAY_ADDRESS`` or, if that is not set, this machine.
+        preload: Not used: Ray starts its workers by itself.
 
     Raises:
         UsageError: If Ray is not installed.
     """
 
-    def __init__(self, n_workers: int, address: str | None = None) -> None:
+    def __init__(
+        self, n_workers: int, address: str | None = None, preload: Sequence[str] = ()
+    ) -> None:
         self.n_workers = n_workers
         self.address = address or os.environ.get("RAY_ADDRESS")
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")

@@ -30,7 +30,7 @@ class ScoreSettings:
         on_bad_file: What a file that cannot be read does: ``stop``, ``skip``, ``salvage``.
         max_rejects: Refused rows that are too many: a number, or a share under 1.
         lock: Whether to wait for another run that holds the work directory.
-        engine: Where tasks run.
+        engine: Name of the engine that runs the tasks, a key of ``ENGINES``.
         ray_address: The Ray cluster; None for one on this machine.
     """
 
@@ -46,7 +46,7 @@ class ScoreSettings:
     on_bad_file: Literal["stop", "skip", "salvage"] = "stop"
     max_rejects: str = "1%"
     lock: Literal["wait", "fail"] = "wait"
-    engine: Literal["local", "ray"] = "local"
+    engine: str = "local"
     ray_address: str | None = None
 
     def __post_init__(self) -> None:
