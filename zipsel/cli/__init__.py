@@ -14,7 +14,7 @@ from typing import NoReturn
 
 from zipsel.console.safe_text import printable_lines
 from zipsel.engines.startup import leave_pandas_out
-from zipsel.errors import Interrupted, PipeClosed, ZipselError
+from zipsel.errors import Interrupted, PipeClosed, UsageError, ZipselError
 
 _EXIT_PIPE = 141
 _EXIT_INTERRUPT = 130
@@ -53,6 +53,13 @@ def _run() -> int:
 
     from zipsel.cli.group import cli
 
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise UsageError(
+            f"the current directory cannot be used ({error.strerror}): it was removed, or may not "
+            "be read; change to another one (cd) and run the command again"
+        ) from None
     try:
         result = cli.main(prog_name="zipsel", standalone_mode=False)
         return result if isinstance(result, int) else 0

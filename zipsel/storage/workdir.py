@@ -1,12 +1,12 @@
-"""The work directory: sidecars, profiles, spools, and the lock that keeps two runs apart.
+"""The work directory: sidecar parts, profiles, spooled rows, and the lock between two runs.
 
-    WORK/lock              held by the run (flock: a dead process holds nothing)
+    WORK/lock              held by the run (flock: the kernel frees it when the process ends)
     WORK/scores/KEY/..     sidecar parts
     WORK/profiles/..       fitted profiles
-    WORK/spool/..          rows on their way to the output; empty between runs
-    WORK/stdin/PID/..      a copy of standard input, while its run lives
+    WORK/spool/..          rows that pass two fetched; removed after the run
+    WORK/stdin/PID/..      a copy of standard input; removed after the run of that process
 
-Everything in it can be deleted: it costs the next run its scores and nothing else.
+Everything in it can be deleted; the next run then scores the pool again.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from zipsel.storage.staging import TEMPORARY_MARK, is_alive
 
 
 def work_places(work_dir: str | None, output: str) -> tuple[str, str | None]:
-    """The work directory on this machine, and the store that ``--work-dir`` names if it is a URL.
+    """The work directory on this machine, and the URL that ``--work-dir`` names, if it is one.
 
-    The directory is beside the output, or here where that is standard output or a URL, unless
-    ``work_dir`` is one.
+    Unless ``--work-dir`` names a directory, the work directory is ``.zipsel`` beside the output, or
+    in the current directory if the output is standard output or a URL.
     """
     if work_dir is not None and not is_remote(work_dir):
         return work_dir, None
@@ -70,7 +70,7 @@ class WorkDir:
         return os.path.join(self.path, "profiles", f"{key}.profile")
 
     def spool(self) -> str:
-        """A folder for rows under way, empty."""
+        """Make an empty folder for the rows that this process fetches."""
         folder = os.path.join(self.path, "spool", str(os.getpid()))
         shutil.rmtree(folder, ignore_errors=True)
         os.makedirs(folder)
@@ -84,12 +84,12 @@ class WorkDir:
         shared: bool = False,
         on_wait: Callable[[str], None] = lambda _: None,
     ) -> Iterator[None]:
-        """Hold the lock; under it, clear away what killed runs left.
+        """Hold the lock, and remove the temporary files of killed runs unless others share it.
 
         Args:
-            how: Whether to wait for another run or to leave.
-            shared: Let other shared holders in (shares of one pool scored side by side).
-            on_wait: Told for what, if there is something to wait for.
+            how: Wait for another run to end, or fail at once.
+            shared: Let other shared holders in: ranks that score parts of one pool side by side.
+            on_wait: Called with a message before waiting.
 
         Raises:
             WorkDirLocked: If another run holds it and ``how`` is ``fail``.
@@ -101,7 +101,10 @@ class WorkDir:
                 tag.write(_CACHE_TAG)
             lock = os.open(os.path.join(self.path, "lock"), os.O_RDWR | os.O_CREAT, 0o666)
         except OSError as error:
-            raise OutputError(f"cannot use work directory {self.path}: {error.strerror}") from None
+            raise OutputError(
+                f"cannot use work directory {self.path}: {error.strerror}; "
+                "name one that can be written: --work-dir DIR"
+            ) from None
         try:
             self._lock(lock, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, how, on_wait)
             if not shared:
@@ -135,7 +138,7 @@ class WorkDir:
 
     @contextmanager
     def alone(self, key: str) -> Iterator[None]:
-        """Wait until no other holder of a shared lock is at work on ``key``."""
+        """Hold a lock of one profile, so that of several ranks one fits it and the others wait."""
         folder = os.path.join(self.path, "profiles")
         os.makedirs(folder, exist_ok=True)
         lock = os.open(os.path.join(folder, f"{key}.lock"), os.O_RDWR | os.O_CREAT, 0o666)
@@ -154,5 +157,5 @@ class WorkDir:
         for parent, _, names in os.walk(self.path):
             for name in names:
                 if TEMPORARY_MARK in name:
-                    with suppress(FileNotFoundError):  # an orphan was just finishing
+                    with suppress(FileNotFoundError):  # a worker of a killed run just renamed it
                         os.unlink(os.path.join(parent, name))
