@@ -93,7 +93,7 @@ def test_a_run_whose_profile_is_gone_says_so(run, zipsel, tmp_path):
 
 
 def test_report_is_made_again_from_its_numbers(run, zipsel, tmp_path):
-    before = {name: (tmp_path / "out" / name).read_bytes() for name in ("report.html", "report.md")}
+    before = {name: (tmp_path / "out" / name).read_bytes() for name in ("report.html", "README.md")}
     for name in before:
         (tmp_path / "out" / name).unlink()
     zipsel("report", "out")

@@ -21,7 +21,7 @@ from faults.killing import python_path, run_until, start_server
 KINDS = ["jsonl", "gz", "zst", "parquet"]
 #: Workers, who is killed, at how many points; for each kind of shard, so 56 in all.
 KILLS = [(1, "parent", 6), (2, "parent", 4), (2, "worker", 4)]
-REPORTS = {"report.json", "report.html", "report.md", "README.md"}  # hold times, the command
+REPORTS = {"report.json", "report.html", "README.md"}  # hold times, the command
 
 
 def make_pool(folder, kind, n_shards=3, n_records=40):

@@ -83,9 +83,9 @@ def test_a_report_is_read_from_where_the_subset_is(
         select(bucket, target, f"s3://bucket/{name}", tmp_path / "work", top_k=budget)
     command("report", "s3://bucket/a", "s3://bucket/b")
     assert "s3://bucket/b" in capsys.readouterr().out
-    direct.rm_file("bucket/a/report.md")
+    direct.rm_file("bucket/a/README.md")
     command("report", "s3://bucket/a")
-    assert direct.cat_file("bucket/a/report.md").startswith(b"#")
+    assert direct.cat_file("bucket/a/README.md").startswith(b"---")
 
 
 def test_what_is_up_to_date_is_not_written_again(bucket, target, tmp_path, proxy, direct):

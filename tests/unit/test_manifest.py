@@ -251,3 +251,21 @@ def test_a_manifest_of_another_version_is_none(tmp_path):
     assert module.read_manifest(str(path)) is not None
     path.write_bytes(path.read_bytes().replace(b'"version": 2', b'"version": 1'))
     assert module.read_manifest(str(path)) is None
+
+
+def test_a_report_is_not_made_again_over_a_file_of_the_users(tmp_path, command, select):
+    select()
+    (tmp_path / "copy").mkdir()
+    (tmp_path / "out" / "report.json").rename(tmp_path / "copy" / "report.json")
+    (tmp_path / "copy" / "report.html").write_text("mine")
+    with pytest.raises(UsageError, match=r"report.html is not a file that zipsel wrote"):
+        command("report", "copy/report.json")
+    assert (tmp_path / "copy" / "report.html").read_text() == "mine"
+
+
+def test_a_report_made_again_leaves_the_output_up_to_date(command, select, tmp_path):
+    select()
+    (tmp_path / "out" / "README.md").write_text("mine")
+    command("report", "out")
+    assert (tmp_path / "out" / "README.md").read_text() == "mine"
+    assert select()

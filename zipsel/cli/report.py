@@ -23,7 +23,7 @@ Example:
 def command(runs: tuple[str, ...], html: str | None, as_json: bool) -> None:
     """Make the report of a run again, or compare two runs.
 
-    DIR is what --output of zipsel select named. With one, report.html and report.md are made
+    DIR is what --output of zipsel select named. With one, report.html and README.md are made
     again from report.json. With two, the overlap of both subsets is shown: how many records are
     in both at every rank, how their orders agree, what moved, and the composition side by side.
     """

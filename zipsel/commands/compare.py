@@ -7,26 +7,37 @@ from typing import TextIO
 
 import msgspec
 
-from zipsel.report.runs import iter_report_files, open_run
+from zipsel.output.manifest import refuse_foreign
+from zipsel.report.card import FILE_NAME as CARD_FILE
+from zipsel.report.card import may_write, render_card
+from zipsel.report.html import render_report
+from zipsel.report.runs import open_run
 from zipsel.scoring.inputs import refuse_overwriting
 from zipsel.storage.staging import write_atomically
 
 
 def remake_report(path: str) -> list[str]:
-    """Write ``report.html`` and ``report.md`` again from ``report.json``; return their paths.
+    """Write ``report.html``, and ``README.md`` of a directory, again from ``report.json``.
+
+    A README of the user's stays as it is.
+
+    Returns:
+        Paths of the files written.
 
     Raises:
-        UsageError: If no report stands there.
-        OutputError: If they cannot be written.
+        UsageError: If there is no report, or a ``report.html`` that zipsel did not write.
+        OutputError: If a file cannot be written.
     """
     run = open_run(path)
     written = []
-    for name, content in iter_report_files(run.report):
-        if name == "report.json":
-            continue
+    for name, render in {"report.html": render_report, CARD_FILE: render_card}.items():
         target = os.path.join(run.directory, name)
+        if name == CARD_FILE and (run.is_beside_file or not may_write(target)):
+            continue
+        if name != CARD_FILE:
+            refuse_foreign(f"report {path}", run.directory, "select", name.__eq__)
         with write_atomically(target) as file:
-            file.write(content)
+            file.write(render(run.report).encode())
         written.append(target)
     return written
 

@@ -24,6 +24,7 @@ from zipsel.report.strips import ngram_length, strip_of
 from zipsel.scorers.fit import FitSettings, fit_scorer
 from zipsel.scorers.profile import Profile
 from zipsel.scoring.inputs import refuse_overwriting
+from zipsel.storage.paths import identities_of
 from zipsel.storage.staging import write_atomically
 from zipsel.texts import TextBatch
 
@@ -143,8 +144,8 @@ def _find_texts(
         texts.append(_read_stdin(stdin))
     for name in settings.records:
         path, row = parse_record(name)
-        if run is not None and not os.path.exists(path):
-            path = run.locate(path)
+        if run is not None:
+            path = _locate(run, path)
         names.append(name)
         texts.append(read_record(path, row, reading))
     if run is not None and settings.top is not None:
@@ -152,6 +153,17 @@ def _find_texts(
         names.extend(name for name, _ in top)
         texts.extend(text for _, text in top)
     return names, texts
+
+
+def _locate(run: FinishedRun, path: str) -> str:
+    """Where a shard is, checked to be unchanged if the run read it."""
+    if not os.path.exists(path):
+        path = run.locate(path)
+    place = identities_of(path)
+    for shard in run.report.shards:
+        if identities_of(run.locate(shard.path)) & place:
+            return run.open_shard(shard.path).path
+    return path
 
 
 def _read_stdin(stdin: BinaryIO) -> str:
@@ -172,7 +184,7 @@ def _read_top(run: FinishedRun, top: int, reading: Reading) -> list[tuple[str, s
     for shard in dict.fromkeys(row["shard"] for row in rows):
         here = [i for i, row in enumerate(rows) if row["shard"] == shard]
         found = iter_found(
-            run.locate(shard),
+            run.open_shard(shard),
             [rows[i]["row"] for i in here],
             [rows[i]["offset"] for i in here],
             reading,

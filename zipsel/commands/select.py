@@ -19,11 +19,10 @@ from zipsel.pool.formats import resolve_format
 from zipsel.readers import schema_errors
 from zipsel.report.build import build_report
 from zipsel.report.card import FILE_NAME as CARD_FILE
-from zipsel.report.card import data_pattern, write_card
+from zipsel.report.card import data_pattern, may_write, render_card
 from zipsel.report.model import Report, library_versions
 from zipsel.report.runs import iter_report_files, provenance_of
 from zipsel.report.shown_records import iter_leaks
-from zipsel.scorers.profile import Profile
 from zipsel.scoring.exchange import Store
 from zipsel.scoring.fitting import open_profile, profile_key
 from zipsel.scoring.inputs import Inputs
@@ -86,7 +85,7 @@ def run_select(
             if output.is_stdout:
                 staging.commit()
             else:
-                _write_side_files(run, output, profile, choice, report, staging)
+                _write_side_files(run, output, choice, report, staging)
                 output.finish(digest, files, staging)
     return report
 
@@ -189,7 +188,7 @@ def _write_subset(
 
 
 def _write_side_files(
-    run: Run, output: Output, profile: Profile, choice: Choice, report: Report, staging: Staging
+    run: Run, output: Output, choice: Choice, report: Report, staging: Staging
 ) -> None:
     """Write everything that goes beside the subset but for the manifest."""
     with staging.open(output.side_file("rejects.jsonl")) as file:
@@ -205,6 +204,9 @@ def _write_side_files(
         write_chosen(file, chosen_table(choice.selection.chosen, choice.shards, group_names))
     if not output.is_file:
         path = output.side_file(CARD_FILE)
-        if not write_card(staging, path, report, profile.target):
+        if may_write(path):
+            with staging.open(path) as file:
+                file.write(render_card(report).encode())
+        else:
             files = f'data_files: "{data_pattern(report)}"'
             run.log.say("readme", f"{path} is not zipsel's and stays; let it say {files}")

@@ -81,12 +81,12 @@ def read_record(path: str, row: int, reading: Reading) -> str:
 
 
 def iter_found(
-    path: str, rows: Sequence[int], offsets: Sequence[int | None], reading: Reading
+    shard: Shard, rows: Sequence[int], offsets: Sequence[int | None], reading: Reading
 ) -> Iterator[tuple[int, str]]:
     """Yield ``(position, text)`` of rows of one shard that are known to have a text.
 
     Args:
-        path: The shard.
+        shard: The shard.
         rows: Their rows.
         offsets: Byte offsets of the lines; None for tables.
         reading: How rows became texts.
@@ -94,7 +94,6 @@ def iter_found(
     Raises:
         ShardError: If the shard cannot be read, or has changed so that a row has no text.
     """
-    shard: Shard = open_shard(path, 0)
     try:
         if shard.is_table:
             by_row = np.argsort(np.array(rows, np.int64), kind="stable")
@@ -111,7 +110,9 @@ def iter_found(
         for at, line in zip(by_place.tolist(), lines, strict=False):
             yield at, parser.parse(line)[0]
     except RowError as error:
-        raise ShardError(path, f"has changed since the run: a row is {error.reason} now") from None
+        raise ShardError(
+            shard.path, f"has changed since the run: a row is {error.reason} now"
+        ) from None
 
 
 def text_of_row(table: pa.Table, i: int, spec: TextSpec) -> str:

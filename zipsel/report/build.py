@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,7 @@ from zipsel.selection.passes import Choice
 from zipsel.selection.ranking import Ranking
 from zipsel.selection.selector import Selection
 from zipsel.selection.settings import SelectSettings
+from zipsel.texts import TextBatch
 
 
 def build_report(
@@ -75,7 +77,12 @@ def build_report(
         command=list(run.command),
         budget=str(select.budget),
         scorer=profile.scorer.name,
-        profile={"digest": profile.digest, "n_target": len(profile.target), **profile.origin},
+        profile={
+            "digest": profile.digest,
+            "n_target": len(profile.target),
+            "target_sha256": _digest_target(profile.target),
+            **profile.origin,
+        },
         counts=counts,
         threshold=float(chosen.alignment.min()) if len(chosen) else None,
         cascade=cascade,
@@ -108,6 +115,14 @@ def build_report(
         facets=count_facets(selection, profile, select),
         provenance=provenance,
     )
+
+
+def _digest_target(target: TextBatch) -> str:
+    """SHA-256 of the target examples, each followed by a newline, hex."""
+    digest = sha256()
+    for text in target.iter_encoded():
+        digest.update(text + b"\n")
+    return digest.hexdigest()
 
 
 def count(

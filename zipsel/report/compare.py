@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -82,6 +81,7 @@ class Comparison(msgspec.Struct, kw_only=True):
         only_b: The reverse.
         moved: Common records whose rank changed most.
         groups: Composition, the largest groups first.
+        unreadable: What is wrong with each shard whose texts cannot be shown.
     """
 
     a: str
@@ -99,6 +99,7 @@ class Comparison(msgspec.Struct, kw_only=True):
     only_b: list[Moved]
     moved: list[Moved]
     groups: list[GroupChosen]
+    unreadable: list[str] = []
 
 
 def compare_runs(a: FinishedRun, b: FinishedRun) -> Comparison:
@@ -117,10 +118,15 @@ def compare_runs(a: FinishedRun, b: FinishedRun) -> Comparison:
     only_b = _missing(b, keys_b, set(keys_a), first=False)
     moved = _moved(a, b, keys_a, pairs)
     in_a, in_b = [*only_a, *moved], only_b
-    for one, text in zip(in_a, beginnings(a, [one.rank_a or 1 for one in in_a]), strict=True):
-        one.text = text
-    for one, text in zip(in_b, beginnings(b, [one.rank_b or 1 for one in in_b]), strict=True):
-        one.text = text
+    problems: dict[str, None] = {}
+    for run, shown, ranks in (
+        (a, in_a, [one.rank_a or 1 for one in in_a]),
+        (b, in_b, [one.rank_b or 1 for one in in_b]),
+    ):
+        texts, errors = beginnings(run, ranks)
+        problems.update(dict.fromkeys(map(str, errors)))
+        for one, text in zip(shown, texts, strict=True):
+            one.text = text
     return Comparison(
         a=a.directory,
         b=b.directory,
@@ -136,6 +142,7 @@ def compare_runs(a: FinishedRun, b: FinishedRun) -> Comparison:
         only_b=only_b,
         moved=moved,
         groups=_groups(a, b),
+        unreadable=list(problems),
     )
 
 
@@ -241,27 +248,33 @@ def _groups(a: FinishedRun, b: FinishedRun) -> list[GroupChosen]:
 _SHOWN_CHARACTERS = 100
 
 
-def beginnings(run: FinishedRun, ranks: Sequence[int]) -> list[str]:
-    """The first characters of chosen records; empty where a shard cannot be read any more.
+def beginnings(run: FinishedRun, ranks: Sequence[int]) -> tuple[list[str], list[ShardError]]:
+    """The first characters of chosen records.
 
     Args:
         run: Whose records they are.
         ranks: Their ranks, from 1.
+
+    Returns:
+        The texts, empty where a shard is gone or has changed since the run, and these shards.
     """
     origin = run.report.provenance
     texts = [""] * len(ranks)
+    errors: list[ShardError] = []
     if origin is None:
-        return texts
+        return texts, errors
     table = run.chosen.select(["shard", "row", "offset"])
     rows = [table.slice(rank - 1, 1).to_pylist()[0] for rank in ranks]
     for shard in dict.fromkeys(row["shard"] for row in rows):
         here = [i for i, row in enumerate(rows) if row["shard"] == shard]
-        with suppress(ShardError):  # a comparison does not need the texts
+        try:
             for position, text in iter_found(
-                run.locate(shard),
+                run.open_shard(shard),
                 [rows[i]["row"] for i in here],
                 [rows[i]["offset"] for i in here],
                 origin.reading,
             ):
                 texts[here[position]] = text[:_SHOWN_CHARACTERS]
-    return texts
+        except ShardError as error:  # a comparison does not need the texts
+            errors.append(error)
+    return texts, errors

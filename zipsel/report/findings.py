@@ -104,9 +104,8 @@ def _about_copies(report: Report) -> list[Finding]:
     ]
     found = [
         Finding(
-            removal.n_records > 0,
-            f"{f'{removal.n_records:,}' if removal.n_records else 'No'} {removal.cause} found. "
-            f"{removal.note}".strip(),
+            removal.n_records > 0 or not removal.sought,
+            f"{_leaks_found(removal.n_records)} {removal.note}" if removal.sought else removal.note,
         )
         for removal in leaks
     ]
@@ -120,6 +119,12 @@ def _about_copies(report: Report) -> list[Finding]:
             Finding(True, f"{some} more than {_COPY:.0%} explained by the target: perhaps copies.")
         )
     return found
+
+
+def _leaks_found(n_records: int) -> str:
+    if not n_records:
+        return "No leaks were found."
+    return f"{n_records:,} {'leak was' if n_records == 1 else 'leaks were'} found and left out."
 
 
 def _about_input(report: Report) -> list[Finding]:

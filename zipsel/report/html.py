@@ -14,7 +14,15 @@ from zipsel.report import charts
 from zipsel.report.findings import findings
 from zipsel.report.model import Report
 from zipsel.report.shown import Saving, ShownRecord
-from zipsel.report.tables import group_rows, loss_rows, medians, percent, sentence, stage_rows
+from zipsel.report.tables import (
+    group_rows,
+    input_rows,
+    loss_rows,
+    medians,
+    percent,
+    sentence,
+    stage_rows,
+)
 from zipsel.report.visible import visible
 
 if TYPE_CHECKING:
@@ -116,6 +124,7 @@ def render_report(report: Report) -> str:
             losses=loss_rows(report),
             shards=sorted(report.shards, key=lambda shard: -shard.n_chosen)[:_MAX_SHARDS],
             stages=stage_rows(report),
+            inputs=input_rows(report),
             command=shlex.join(cut(word, 1000) for word in report.command),
             medians=medians(report),
         )

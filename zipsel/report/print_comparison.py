@@ -70,6 +70,8 @@ def print_comparison(both: Comparison, console: Console) -> None:
         console.print(table)
     if both.groups:
         _print_groups(both, console)
+    for problem in both.unreadable:
+        console.print(Text(f"no texts of {printable(problem)}"))
     _print_moved("in A alone", both.only_a, console)
     _print_moved("in B alone", both.only_b, console)
     _print_moved("in both, elsewhere", both.moved, console)

@@ -11,9 +11,10 @@ from functools import cached_property
 import msgspec
 import pyarrow as pa
 
-from zipsel.errors import UsageError
+from zipsel.errors import ShardError, UsageError
 from zipsel.output.chosen import FILE_NAME, read_chosen
 from zipsel.output.place import Output
+from zipsel.pool.shards import Shard, open_shard
 from zipsel.report.model import SCHEMA_VERSION, Provenance, Report
 from zipsel.scoring.inputs import Inputs
 from zipsel.scoring.settings import ScoreSettings
@@ -41,6 +42,24 @@ class FinishedRun:
             OutputError: If the table cannot be read.
         """
         return read_chosen(os.path.join(self.directory, FILE_NAME))
+
+    def open_shard(self, path: str) -> Shard:
+        """A shard of the run's pool, if it is still the file that the run read.
+
+        Raises:
+            ShardError: If the shard is gone, or has changed since the run.
+        """
+        found = self.locate(path)
+        wanted = {shard.path: shard.fingerprint for shard in self.report.shards}.get(path)
+        shard = open_shard(found, 0)
+        if shard.fingerprint != wanted:
+            raise ShardError(
+                found,
+                f"has changed since the run of {self.directory} (fingerprint "
+                f"{shard.fingerprint[:8]}, then {str(wanted)[:8]}), so its rows may be other ones; "
+                "run the select again",
+            )
+        return shard
 
     def input_paths(self) -> list[str]:
         """What explaining or comparing the run may read: its own files, profile and pool."""
@@ -103,13 +122,11 @@ class _Version(msgspec.Struct):
 
 
 def iter_report_files(report: Report) -> Iterator[tuple[str, bytes]]:
-    """Yield name and content of ``report.json`` and its readable forms."""
+    """Yield name and content of ``report.json`` and ``report.html``."""
     from zipsel.report.html import render_report
-    from zipsel.report.markdown import render_markdown
 
     yield "report.json", report.to_json()
     yield "report.html", render_report(report).encode()
-    yield "report.md", render_markdown(report).encode()
 
 
 def provenance_of(settings: ScoreSettings, inputs: Inputs, profile_path: str) -> Provenance:

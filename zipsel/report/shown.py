@@ -107,9 +107,11 @@ class Removal(msgspec.Struct, kw_only=True):
         n_records: How many.
         note: One sentence: the rule, or that it was turned off.
         examples: The best-ranked of them.
+        sought: Whether the run looked for any.
     """
 
     cause: str
     n_records: int
     note: str = ""
     examples: list[RemovedRecord] = []
+    sought: bool = True

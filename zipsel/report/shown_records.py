@@ -183,20 +183,27 @@ def list_removals(
     ]
     checked = ", ".join(["the target", *select.exclude])
     leak_note = (
-        "Not looked for (--keep-leaks): the subset may hold target examples."
+        "Leaks were not looked for (--keep-leaks): the subset may hold target examples."
         if select.keep_leaks
-        else f"Holds at least {rule.overlap:.0%} of the word {rule.ngram}-grams of one example of "
-        f"{checked}, or is a copy of one."
+        else f"A leak holds at least {rule.overlap:.0%} of the word {rule.ngram}-grams of one "
+        f"example of {checked}, or is a copy of one."
     )
     removals = [
-        Removal(cause="leaks", n_records=len(leaks), note=leak_note, examples=leaks[:_N_EXAMPLES])
+        Removal(
+            cause="leaks",
+            n_records=len(leaks),
+            note=leak_note,
+            examples=leaks[:_N_EXAMPLES],
+            sought=not select.keep_leaks,
+        )
     ]
     if select.dedup != "none":
         kind = "exact duplicates" if select.dedup == "exact" else "near duplicates"
         note = (
-            "Same text as a record that was taken."
+            "A duplicate has the same text as a record that was taken."
             if select.dedup == "exact"
-            else f"Shares {select.near_threshold:.0%} or more of its word 5-grams with one taken."
+            else f"A duplicate shares {select.near_threshold:.0%} or more of its word 5-grams "
+            "with a record that was taken."
         )
         copies = _copies(selection, shards, spec)
         removals.append(

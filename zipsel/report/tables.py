@@ -87,6 +87,12 @@ def loss_rows(report: Report) -> list[tuple[str, int, str]]:
     return [row for row in rows if row[1] or row[0] == "chosen"]
 
 
+def input_rows(report: Report) -> list[tuple[str, str, str]]:
+    """Role, path and fingerprint of every file that was read besides the pool."""
+    found = [] if report.provenance is None else report.provenance.inputs
+    return [(file.role, file.path, file.fingerprint) for file in found]
+
+
 def stage_rows(report: Report) -> list[tuple[str, float, float]]:
     """Stage, seconds, and their share of the whole; what no stage counts is ``other``."""
     stages = dict(report.stages)

@@ -1,0 +1,97 @@
+"""A finished run is explained and compared by what it read, or not at all."""
+
+import io
+import json
+
+import pytest
+from made_up import make_records, write_jsonl
+
+from zipsel.commands.compare import compare
+from zipsel.commands.explain import ExplainSettings, explain
+from zipsel.commands.select import run_select
+from zipsel.console.messages import Log
+from zipsel.engines.local import LocalEngine
+from zipsel.errors import ShardError
+from zipsel.report.runs import open_run
+from zipsel.scoring.run import Run
+from zipsel.scoring.settings import ScoreSettings
+from zipsel.selection.budgets import Budget
+from zipsel.selection.settings import SelectSettings
+
+
+@pytest.fixture
+def run(tmp_path, pool, target, monkeypatch):
+    """Select into a directory of some name."""
+    monkeypatch.chdir(tmp_path)
+
+    def run_one(name, budget=8, **options):
+        settings = ScoreSettings(
+            pool=("pool",), target=("target.jsonl",), work_dir=str(tmp_path / "work")
+        )
+        select = SelectSettings(budget=Budget("top_k", budget), output=name, **options)
+        with LocalEngine(1) as engine:
+            return run_select(Run(settings, Log(quiet=True), ("zipsel",)), select, engine)
+
+    return run_one
+
+
+def rewrite(pool):
+    for path in pool.iterdir():
+        write_jsonl(path, [{"text": "z" * 60}] * 20)
+
+
+def test_texts_of_a_pool_that_was_rewritten_are_not_shown(run, pool):
+    run("a")
+    shown = io.StringIO()
+    explain(ExplainSettings(run="a", top=3), io.BytesIO(), shown)
+    assert "z" * 9 not in shown.getvalue()
+    rewrite(pool)
+    name = open_run("a").chosen["shard"][0].as_py()
+    for settings in (
+        ExplainSettings(run="a", top=3),
+        ExplainSettings(run="a", records=(f"{name}:1",)),
+        ExplainSettings(run="a", records=(f"{pool}/{name.split('/')[-1]}:1",)),
+    ):
+        with pytest.raises(ShardError, match=rf"{name}.*has changed since the run of a"):
+            explain(settings, io.BytesIO(), io.StringIO())
+
+
+def test_a_record_of_another_file_is_explained(run, tmp_path):
+    run("a")
+    other = write_jsonl(tmp_path / "other.jsonl", make_records(3))
+    shown = io.StringIO()
+    explain(ExplainSettings(run="a", records=(f"{other}:1",)), io.BytesIO(), shown)
+    assert "other.jsonl:1" in shown.getvalue()
+
+
+def test_a_comparison_says_which_shards_have_changed(run, pool):
+    run("a")
+    run("b", budget=12)
+    for as_json in (False, True):
+        shown = io.StringIO()
+        compare("a", "b", None, as_json, shown)
+        assert "has changed" not in shown.getvalue()
+    assert json.loads(shown.getvalue())["only_b"][0]["text"] != ""
+    assert json.loads(shown.getvalue())["unreadable"] == []
+    rewrite(pool)
+    found = {}
+    for as_json in (False, True):
+        shown = io.StringIO()
+        compare("a", "b", "page.html", as_json, shown)
+        assert "has changed since the run of" in " ".join(shown.getvalue().split())
+        assert "zzz" not in shown.getvalue()
+        found = shown.getvalue()
+    both = json.loads(found)
+    assert {one["text"] for one in (*both["only_a"], *both["only_b"], *both["moved"])} == {""}
+    assert len(both["unreadable"]) >= 1
+
+
+def test_the_report_says_what_was_read(run, tmp_path):
+    (tmp_path / "bench.txt").write_text("an item of a benchmark with more than eight words")
+    report = run("a", exclude=("bench.txt",))
+    read = {(file.role, file.path) for file in report.provenance.inputs}
+    assert read == {("target", "target.jsonl"), ("exclude", "bench.txt")}
+    assert all(len(file.fingerprint) == 32 for file in report.provenance.inputs)
+    assert open_run("a").report.provenance == report.provenance
+    for name in ("report.html", "README.md"):
+        assert report.provenance.inputs[1].fingerprint in (tmp_path / "a" / name).read_text()
