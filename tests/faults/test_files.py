@@ -268,6 +268,10 @@ def test_a_missing_column_is_answered_with_those_there_are(run, tmp_path):
     double = pa.table([["x"], ["y"]], names=["text", "text"])
     path = parquet_of(tmp_path / "b.parquet", double)
     assert f"  {path}: has 2 columns named 'text'" in run(path).message
+    double = pa.table([["x"], ["y"], ["z"]], names=["text", "id", "id"])
+    path = parquet_of(tmp_path / "c.parquet", double)
+    done = run(path, options=["--format", "jsonl"])
+    assert f"  {path}: has 2 columns named 'id'; name each its own" in done.message
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -342,7 +346,71 @@ def test_a_value_that_json_cannot_hold_is_an_error_and_no_crash(run, tmp_path):
     assert run(path).counts["n_chosen"] == 1
     done = run(path, options=["--format", "jsonl"], output="lines")
     assert done.code == 1
-    assert done.message.startswith("a chosen Parquet row has a value that JSON cannot hold")
+    assert done.message.startswith(f"{path} row 0 cannot be written as jsonl: its column 'other'")
+    assert "--format parquet" in done.message
+
+
+def test_bytes_that_are_text_are_text_in_jsonl(run, tmp_path):
+    texts = [record["text"] for record in make_records(3)]
+    table = pa.table({"text": pa.array(texts).cast(pa.binary()), "raw": [b"url", b"\xff", None]})
+    done = run(parquet_of(tmp_path / "a.parquet", table), options=["--format", "jsonl"])
+    rows = [json.loads(line) for line in done.lines]
+    assert rows == [
+        {"text": text, "raw": raw} for text, raw in zip(texts, ["url", "/w==", None], strict=True)
+    ]
+
+
+UNWRITABLE = {
+    "interval": pa.array([pa.MonthDayNano([1, 2, 3])] * 2),
+    "union": pa.UnionArray.from_sparse(
+        pa.array([0, 1], pa.int8()), [pa.array([7, 8]), pa.array(["a", "b"])]
+    ),
+    "empty objects": pa.array([{}] * 2, pa.struct([])),
+}
+
+
+@pytest.mark.parametrize("name", UNWRITABLE)
+def test_a_column_without_a_parquet_type_is_named_before_the_work(run, tmp_path, name):
+    texts = [record["text"] for record in make_records(2)]
+    batch = pa.record_batch([pa.array(texts), UNWRITABLE[name]], ["text", "odd"])
+    with pa.ipc.new_file(tmp_path / "a.arrow", batch.schema) as file:
+        file.write_batch(batch)
+    done = run(tmp_path / "a.arrow")
+    assert done.code == 1
+    assert "no type for the column 'odd'" in done.message
+    assert "write JSONL: --format jsonl" in done.message
+    assert not (tmp_path / ".zipsel" / "scores").exists()
+    done = run(tmp_path / "a.arrow", options=["--format", "jsonl"])
+    odd = {"interval": [[1, 2, 3]] * 2, "union": [7, "b"], "empty objects": [{}, {}]}
+    assert [json.loads(line)["odd"] for line in done.lines] == odd[name]
+
+
+@pytest.mark.parametrize("format_name", ["parquet", "jsonl"])
+def test_views_and_runs_are_written_as_plain_values(run, tmp_path, format_name):
+    texts = [record["text"] for record in make_records(2)]
+    columns = {
+        "text": pa.array(texts),
+        "runs": pa.RunEndEncodedArray.from_arrays(pa.array([1, 2], pa.int32()), ["a", "b"]),
+        "map": pa.array([[("k", "v")]] * 2, pa.map_(pa.string_view(), pa.string_view())),
+    }
+    batch = pa.record_batch(list(columns.values()), list(columns))
+    with pa.ipc.new_file(tmp_path / "a.arrow", batch.schema) as file:
+        file.write_batch(batch)
+    done = run(tmp_path / "a.arrow", options=["--format", format_name])
+    assert done.code == 0
+    if format_name == "jsonl":
+        assert [json.loads(line)["runs"] for line in done.lines] == ["a", "b"]
+    else:
+        written = pq.read_table(done.output / "subset-00000.parquet")
+        assert written["runs"].to_pylist() == ["a", "b"]
+        assert written["map"].to_pylist() == [[("k", "v")]] * 2
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.arrow", "out.jsonl.bz2", "out.parquet.gz"])
+def test_an_output_in_a_format_that_is_not_written_is_refused(run, good, name):
+    done = run(good, output=name)
+    assert done.code == 2
+    assert "read, not written; name a .jsonl" in done.message
 
 
 def test_symlink_loops_end_and_nothing_in_a_directory_is_passed_over(tmp_path):

@@ -177,12 +177,17 @@ def _write_subset(
     means: tuple[Staging, Engine],
 ) -> list[OutputFile]:
     """Write the subset's rows to standard output, or into files that have no names yet."""
-    in_order = choice.selection.in_order(select.order)
-    writer = SubsetWriter(in_order, format_name, select.add_field)
+    selection = choice.selection
+    writer = SubsetWriter(
+        selection.in_order(select.order),
+        format_name,
+        select.add_field,
+        lambda rank: selection.name_of(rank, choice.shards),
+    )
     with run.stage("write"):
         if not output.is_stdout:
             return output.write_subset(writer, select.shard_bytes, *means)
-        writer.write_lines(run.stdout, slice(0, len(choice.selection.taken)))
+        writer.write_stream(run.stdout)
         run.stdout.flush()
         return []
 

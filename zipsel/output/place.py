@@ -30,7 +30,7 @@ from zipsel.output.manifest import (
     refuse_foreign,
 )
 from zipsel.output.subset import OutputFile, SubsetWriter, sha256_of
-from zipsel.pool.formats import format_of_suffix
+from zipsel.pool.formats import format_of_suffix, is_data_file
 from zipsel.scoring.inputs import Inputs
 from zipsel.storage import paths
 from zipsel.storage.remote import is_remote
@@ -97,11 +97,13 @@ class Output:
         if self.is_stdout:
             inputs.refuse_stdout(stdout)
             return
+        known = "name a .jsonl, .jsonl.gz, .jsonl.zst or .parquet file, or a directory"
         if os.path.isfile(self.path) and not self.is_file:
             raise UsageError(
-                f"--output {self.path} is a file whose suffix names no format; "
-                "use .jsonl, .jsonl.gz, .jsonl.zst or .parquet, or a directory"
+                f"--output {self.path} is a file whose suffix names no format; {known}"
             )
+        if not self.is_file and not os.path.isdir(self.path) and is_data_file(self.path):
+            raise UsageError(f"--output {self.path}: that format is read, not written; {known}")
         inputs.refuse_overwriting("--output", self.path, below=not self.is_file)
         inputs.refuse_overwriting("--output", self.side_directory, below=True)
         refuse_foreign(
@@ -168,14 +170,16 @@ class Output:
     ) -> list[OutputFile]:
         """Write the subset's files, not yet under their names.
 
-        Several files are written at once, by the engine.
-
         Raises:
-            OutputError: If the rows have no common schema.
+            OutputError: As ``SubsetWriter.write_files``.
         """
+
+        def path_of(i: int) -> str:
+            return os.path.join(self.path, f"subset-{i:05d}.{writer.format}")
+
         if self.is_file:
-            return [writer.write_file(self.path, staging)]
-        return writer.write_directory(self.path, shard_bytes, staging, engine)
+            return writer.write_files(lambda _: self.path, None, staging, engine)
+        return writer.write_files(path_of, shard_bytes, staging, engine)
 
     def finish(self, run: str, files: list[OutputFile], staging: Staging) -> None:
         """Let everything staged appear, the manifest last.

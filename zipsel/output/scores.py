@@ -6,12 +6,12 @@ import os
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-import msgspec
 import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from zipsel.errors import UsageError
+from zipsel.console.safe_text import printable
+from zipsel.errors import OutputError, UsageError
 from zipsel.output.manifest import (
     MANIFEST,
     Manifest,
@@ -23,6 +23,8 @@ from zipsel.output.subset import with_field
 from zipsel.pool.formats import STDIN
 from zipsel.pool.shards import Shard
 from zipsel.readers import fetch
+from zipsel.readers.convert import ConversionError, to_json
+from zipsel.readers.rows import Reading
 from zipsel.scoring.rejects import encode_rejects
 from zipsel.scoring.run import Run
 from zipsel.scoring.settings import ScoreOutput
@@ -130,16 +132,26 @@ def _write_lines(run: Run, parts: Sequence[Part], add_field: str) -> None:
         rows, values = _accepted(of_shard)
         lines: Iterator[bytes]
         if shard.is_table:
-            lines = (
-                msgspec.json.encode(row, enc_hook=str)
-                for table in fetch.iter_tables(shard, rows, run.settings.reading)
-                for row in table.to_pylist()
-            )
+            lines = _table_lines(shard, rows, run.settings.reading)
         else:
             lines = fetch.iter_lines(shard, rows, run.settings.reading)
         for line, value in zip(lines, map(float, values), strict=True):
             run.stdout.write(with_field(line, add_field, value) + b"\n")
     run.stdout.flush()
+
+
+def _table_lines(shard: Shard, rows: NDArray[np.int64], reading: Reading) -> Iterator[bytes]:
+    first = 0
+    for table in fetch.iter_tables(shard, rows, reading):
+        try:
+            yield from to_json(table)
+        except ConversionError as error:
+            row = int(rows[first + error.row])
+            raise OutputError(
+                f"{printable(shard.path)} row {row} cannot be written as JSON: {error.problem}; "
+                "write scores without rows instead: --output DIR"
+            ) from None
+        first += len(table)
 
 
 def _accepted(parts: Sequence[Part]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

@@ -8,9 +8,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import repeat
 from typing import IO, Any
 
 import msgspec
@@ -21,11 +23,18 @@ from numpy.typing import NDArray
 
 from zipsel.engines import Engine
 from zipsel.errors import OutputError, UsageError
-from zipsel.selection.spool import Chosen, decode_line
+from zipsel.readers.convert import ConversionError, join_schemas, parquet_problem
+from zipsel.readers.json_rows import decode_object
+from zipsel.selection.spool import Chosen, UnwritableRowError
 from zipsel.storage.staging import Staging
 
 #: Rows held at once while one output file is written.
 _SLICE_BYTES = 64 << 20
+
+_WRITE_JSONL = "write JSONL instead: --output FILE.jsonl, or a directory with --format jsonl"
+_WRITE_PARQUET = (
+    "write Parquet instead: --output FILE.parquet, or a directory with --format parquet"
+)
 
 
 class OutputFile(msgspec.Struct, frozen=True):
@@ -61,11 +70,36 @@ def with_field(line: bytes, name: str, value: float) -> bytes:
         OutputError: If it has a field of that name.
     """
     key = json.dumps(name).encode()
-    if key in line and name in decode_line(line):
+    if key in line and name in decode_object(line):
         raise OutputError(f"a row already has a field {name!r}; choose another for --add-field")
     body = line.rstrip()[:-1].rstrip()
     comma = b"" if body.endswith(b"{") else b","
     return body + comma + key + b":" + json.dumps(value).encode() + b"}"
+
+
+@dataclass(frozen=True)
+class WriteTask:
+    """One output file.
+
+    Attributes:
+        chosen: Its rows.
+        format: ``jsonl``, ``jsonl.gz``, ``jsonl.zst`` or ``parquet``.
+        add_field: Name of the alignment's field, or None.
+        path: Its final name.
+        temporary: Where it is written.
+        schema: The columns of all files, for Parquet; None where there is one file.
+    """
+
+    chosen: Chosen
+    format: str
+    add_field: str | None
+    path: str
+    temporary: str
+    schema: pa.Schema | None = None
+
+    def __str__(self) -> str:
+        """The file."""
+        return self.path
 
 
 @dataclass(frozen=True)
@@ -74,146 +108,154 @@ class SubsetWriter:
 
     Attributes:
         chosen: The rows.
-        format: ``jsonl``, ``jsonl.gz``, ``jsonl.zst`` or ``parquet``.
-        add_field: Name of the alignment's field, or None.
+        format: As of ``WriteTask``.
+        add_field: As of ``WriteTask``.
+        name_of: Names the row of a rank, for messages.
     """
 
     chosen: Chosen
     format: str
     add_field: str | None
+    name_of: Callable[[int], str]
 
-    def write_directory(
-        self, directory: str, shard_bytes: int, staging: Staging, engine: Engine
+    def write_stream(self, file: IO[bytes]) -> None:
+        """Write all rows as JSON lines.
+
+        Raises:
+            OutputError: If JSON cannot hold a row.
+        """
+        with self._naming():
+            write_lines(file, self.chosen, self.add_field)
+
+    def write_files(
+        self, paths: Callable[[int], str], shard_bytes: int | None, staging: Staging, engine: Engine
     ) -> list[OutputFile]:
-        """Write ``subset-00000`` and so on, not yet under these names.
+        """Write the files, not yet under their names; several at once, by the engine.
 
         Args:
-            directory: Where they will stand.
-            shard_bytes: Text in one file, about.
+            paths: The name of each file by its number.
+            shard_bytes: Text in one file, about; None for one file.
             staging: Takes them.
             engine: Writes them, if they are several and its workers see the place.
 
         Raises:
-            OutputError: If the rows have no common schema, or cannot be written.
+            OutputError: If a row does not fit the format, or a file cannot be written.
         """
-        parts = [slice(*bounds) for bounds in _cut(self.chosen.n_bytes, shard_bytes)]
-        paths = [
-            os.path.join(directory, f"subset-{i:05d}.{self.format}") for i in range(len(parts))
-        ]
-        if len(parts) == 1:
-            return [self._stage(paths[0], parts[0], staging)]
-        temporaries = [staging.add(path) for path in paths]
-        tasks = (
-            WriteTask(replace(self, chosen=self.chosen.take(part)), path, temporary)
-            for part, path, temporary in zip(parts, paths, temporaries, strict=True)
-        )
-        try:
-            engine.check_paths(os.path.dirname(temporaries[0]), ())
-        except UsageError:  # the place is this machine's alone
-            return list(map(write_rows, tasks))
-        written: dict[str, OutputFile] = {}
-        for task, result in engine.run(write_rows, tasks):
-            if isinstance(result, BaseException):
-                raise result
-            written[task.path] = result
-        return [written[path] for path in paths]
-
-    def write_file(self, path: str, staging: Staging) -> OutputFile:
-        """Write one file, not yet under its name.
-
-        Raises:
-            OutputError: If the rows have no common schema.
-        """
-        return self._stage(path, slice(0, len(self.chosen.ranks)), staging)
-
-    def _stage(self, path: str, part: slice, staging: Staging) -> OutputFile:
-        return self.write_temporary(path, part, staging.add(path))
-
-    def write_temporary(self, path: str, part: slice, temporary: str) -> OutputFile:
-        """Write a part of the choice to the temporary file that ``path`` will be.
-
-        Raises:
-            OSError: If it cannot be written.
-        """
-        self._write_file(temporary, part)
-        n_records = len(self.chosen.ranks[part])
-        n_bytes = os.path.getsize(temporary)
-        return OutputFile(os.path.basename(path), n_records, n_bytes, sha256_of(temporary))
-
-    def _write_file(self, path: str, part: slice) -> None:
-        if self.format == "parquet":
-            self._write_parquet(path, part)
-            return
-        with open(path, "xb") as raw:
-            with open_compressed(raw, self.format) as file:
-                self.write_lines(file, part)
-            raw.flush()
-            os.fsync(raw.fileno())
-
-    def write_lines(self, file: IO[bytes], part: slice) -> None:
-        """Write a part of the choice as JSON lines."""
-        for piece in self._slices(part):
-            lines = self.chosen.read_lines(piece)
-            if self.add_field is not None:
-                values = self.chosen.alignment[piece].tolist()
-                lines = [
-                    with_field(line, self.add_field, value)
-                    for line, value in zip(lines, values, strict=True)
-                ]
-            file.write(b"".join(line + b"\n" for line in lines))
-
-    def _write_parquet(self, path: str, part: slice) -> None:
-        table = self.chosen.read_table(part)
-        if self.add_field is not None:
-            if self.add_field in table.column_names:
-                raise OutputError(
-                    f"the rows already have a column {self.add_field!r}; "
-                    "choose another for --add-field"
-                )
-            table = table.append_column(
-                self.add_field, pa.array(self.chosen.alignment[part], pa.float64())
+        sizes = self.chosen.n_bytes
+        parts = [(0, len(sizes))] if shard_bytes is None else _cut(sizes, shard_bytes)
+        tasks = [
+            WriteTask(
+                self.chosen.take(slice(*part)),
+                self.format,
+                self.add_field,
+                paths(i),
+                staging.add(paths(i)),
             )
-        pq.write_table(table, path, compression="zstd")
-        with open(path, "rb+") as file:
-            os.fsync(file.fileno())
+            for i, part in enumerate(parts)
+        ]
+        with self._naming():
+            run: Callable[[Callable[[WriteTask], Any], list[WriteTask]], Iterable[Any]] = map
+            if len(tasks) > 1 and _sees(engine, tasks[0].temporary):
+                run = partial(_run, engine)
+            if len(tasks) > 1 and self.format == "parquet":
+                schema = _join(list(run(read_schema, tasks)), tasks)
+                tasks = [replace(task, schema=schema) for task in tasks]
+            return list(run(write_shard, tasks))
 
-    def _slices(self, part: slice) -> Iterator[slice]:
-        first = part.start or 0
-        for start, end in _cut(self.chosen.n_bytes[part], _SLICE_BYTES):
-            yield slice(first + start, first + end)
+    @contextmanager
+    def _naming(self) -> Iterator[None]:
+        try:
+            yield
+        except UnwritableRowError as error:
+            raise OutputError(
+                f"{self.name_of(error.rank)} cannot be written as {self.format}: {error.problem}; "
+                + (_WRITE_JSONL if self.format == "parquet" else _WRITE_PARQUET)
+            ) from None
 
 
-@dataclass(frozen=True)
-class WriteTask:
-    """One output file.
+def _sees(engine: Engine, path: str) -> bool:
+    """Whether all workers see a place; a place of this machine alone is written from here."""
+    try:
+        engine.check_paths(os.path.dirname(path), ())
+    except UsageError:
+        return False
+    return True
 
-    Attributes:
-        writer: Writes its rows, and has no others.
-        path: Its final name.
-        temporary: Where it is written.
+
+def _run(engine: Engine, function: Callable[[WriteTask], Any], tasks: list[WriteTask]) -> list[Any]:
+    """Results of tasks, in their order."""
+    results = {}
+    for task, result in engine.run(function, tasks):
+        if isinstance(result, BaseException):
+            raise result
+        results[task.path] = result
+    return [results[task.path] for task in tasks]
+
+
+def _join(schemas: Sequence[pa.Schema], tasks: Sequence[WriteTask]) -> pa.Schema:
+    """The columns of all files: a reader takes those of the first for those of all."""
+    try:
+        return join_schemas(schemas)
+    except ConversionError as error:
+        rank = int(tasks[error.row].chosen.ranks[0])
+        raise UnwritableRowError(rank, error.problem) from None
+
+
+def read_schema(task: WriteTask) -> pa.Schema:
+    """The columns of a task's rows.
+
+    Raises:
+        UnwritableRowError: If the rows have no common schema.
     """
-
-    writer: SubsetWriter
-    path: str
-    temporary: str
-
-    def __str__(self) -> str:
-        """The file."""
-        return self.path
+    return task.chosen.read_schema()
 
 
-def write_rows(task: WriteTask) -> OutputFile:
+def write_shard(task: WriteTask) -> OutputFile:
     """Write a task's file.
 
     Raises:
-        OutputError: If it cannot be written.
+        OutputError: If it cannot be written, or a row does not fit its format.
     """
     with suppress(FileNotFoundError):
         os.unlink(task.temporary)  # of a worker that was killed
     try:
-        return task.writer.write_temporary(task.path, slice(None), task.temporary)
+        with open(task.temporary, "xb") as raw:
+            if task.format == "parquet":
+                _write_parquet(raw, task)
+            else:
+                with open_compressed(raw, task.format) as file:
+                    write_lines(file, task.chosen, task.add_field)
+            raw.flush()
+            os.fsync(raw.fileno())
+        n_bytes, digest = os.path.getsize(task.temporary), sha256_of(task.temporary)
     except OSError as error:
         raise OutputError(f"cannot write {task.path}: {error.strerror or error}") from None
+    return OutputFile(os.path.basename(task.path), len(task.chosen.ranks), n_bytes, digest)
+
+
+def write_lines(file: IO[bytes], chosen: Chosen, add_field: str | None) -> None:
+    """Write rows as JSON lines, some 64 MB at a time."""
+    for part in _cut(chosen.n_bytes, _SLICE_BYTES):
+        of_part = chosen.take(slice(*part))
+        lines = of_part.read_lines()
+        if add_field is not None:
+            values = of_part.alignment.tolist()
+            lines = [with_field(*pair) for pair in zip(lines, repeat(add_field), values)]
+        file.write(b"".join(line + b"\n" for line in lines))
+
+
+def _write_parquet(raw: IO[bytes], task: WriteTask) -> None:
+    table = task.chosen.read_table(task.schema)
+    if problem := parquet_problem(table.schema):
+        raise OutputError(f"{problem}; {_WRITE_JSONL}")
+    if task.add_field is not None:
+        if task.add_field in table.column_names:
+            raise OutputError(
+                f"the rows already have a column {task.add_field!r}; choose another for --add-field"
+            )
+        alignment = pa.array(task.chosen.alignment, pa.float64())
+        table = table.append_column(task.add_field, alignment)
+    pq.write_table(table, raw, compression="zstd")
 
 
 def _cut(sizes: NDArray[np.int64], limit_bytes: int) -> list[tuple[int, int]]:

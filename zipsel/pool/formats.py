@@ -194,6 +194,13 @@ def format_of_suffix(path: str) -> str | None:
     return f"{kind.name}.{compression}" if compression else kind.name
 
 
+def is_data_file(path: str) -> bool:
+    """Whether a name is that of a file of data, in a format that may not be written."""
+    kind, compression = split_suffix(os.path.basename(path))
+    foreign = os.path.splitext(path.lower())[1] in FOREIGN_COMPRESSIONS
+    return kind is not None or bool(compression) or foreign
+
+
 def resolve_format(output: str, wanted: str | None, pool_formats: Iterable[str]) -> str:
     """The format to write: as asked, as the suffix says, or as the pool is.
 

@@ -169,12 +169,15 @@ def find_damage(shards: Sequence[Shard], reading: Reading) -> list[ShardError]:
 
 
 def schema_errors(shards: Sequence[Shard], reading: Reading) -> list[ShardError]:
-    """Tables whose rows cannot stand in one file with those of the tables before.
+    """Tables whose rows cannot stand in one Parquet file with those of the tables before.
 
     A column may be absent, or of a narrower type; that is widened. Schemas that cannot be read
     are left to pass one.
     """
     import pyarrow as pa
+
+    from zipsel.readers.convert import parquet_problem
+    from zipsel.readers.table_rows import plain_schema
 
     merged, errors = pa.schema([]), []
     seen: dict[str, tuple[Shard, pa.DataType]] = {}
@@ -183,6 +186,10 @@ def schema_errors(shards: Sequence[Shard], reading: Reading) -> list[ShardError]
             continue
         try:
             schema = cast(TableReader, reader_of(shard)).schema(shard, reading).remove_metadata()
+            if problem := parquet_problem(plain_schema(schema)):
+                remedy = "remove the column, or write JSONL: --format jsonl"
+                errors.append(ShardError(shard.path, f"{problem}; {remedy}"))
+                continue
             merged = pa.unify_schemas([merged, schema], promote_options="permissive")
         except ShardError:
             continue

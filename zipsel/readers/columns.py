@@ -6,6 +6,7 @@ becoming a Python object. Templates and chats need the row, and pay for it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -32,7 +33,9 @@ def read_batch(batch: pa.RecordBatch, reading: Reading) -> RowBatch:
 
 
 def check_columns(names: Sequence[str], path: str, reading: Reading) -> None:
-    """Raise unless the columns that the text is made of exist, each once.
+    """Raise unless the columns that the text is made of exist, and each column has its own name.
+
+    Of two columns with one name, a JSON object would lose one.
 
     Args:
         names: The columns that there are.
@@ -46,9 +49,10 @@ def check_columns(names: Sequence[str], path: str, reading: Reading) -> None:
     missing = [name for name in wanted if name not in names]
     if missing and not (reading.text.kind == "chat" and len(missing) < len(wanted)):
         raise ShardError(path, f"has no column {missing[0]!r}; it has {', '.join(names) or 'none'}")
-    double = [name for name in wanted if names.count(name) > 1]
-    if double:
-        raise ShardError(path, f"has {names.count(double[0])} columns named {double[0]!r}")
+    double = next((name for name, count in Counter(names).items() if count > 1), None)
+    if double is not None:
+        problem = f"has {names.count(double)} columns named {double!r}; name each its own"
+        raise ShardError(path, problem)
 
 
 def pick_columns(names: Sequence[str], path: str, reading: Reading) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -102,8 +103,21 @@ class RowParser:
             return None
 
 
-def decode_object(line: bytes) -> dict[str, Any]:
+def _decode_json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:  # an integer of more digits than Python converts
+        return json.loads(text, parse_int=float)
+
+
+def decode_object(line: bytes, decode: Callable[[str], Any] = _decode_json) -> dict[str, Any]:
     """Decode a JSON object as Python's own writer may have written it (NaN, big numbers).
+
+    Args:
+        line: The object.
+        decode: Decodes JSON; raises ``json.JSONDecodeError``.
 
     Raises:
         RowError: If it is not one.
@@ -111,7 +125,7 @@ def decode_object(line: bytes) -> dict[str, Any]:
     if is_too_deep(line):
         raise RowError(Reason.TOO_DEEP)
     try:
-        row = _decode_json(line.decode())
+        row = decode(line.decode())
     except UnicodeDecodeError as error:
         cut = error.end == len(line) and error.reason == "unexpected end of data"
         raise RowError(Reason.TRUNCATED if cut else Reason.INVALID_UTF8) from None
@@ -120,15 +134,6 @@ def decode_object(line: bytes) -> dict[str, Any]:
     if not isinstance(row, dict):
         raise RowError(Reason.NOT_AN_OBJECT)
     return row
-
-
-def _decode_json(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        raise
-    except ValueError:  # an integer of more digits than Python converts
-        return json.loads(text, parse_int=float)
 
 
 def _json_problem(error: json.JSONDecodeError) -> Reason:

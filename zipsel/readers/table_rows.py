@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from zipsel.errors import ShardError
@@ -40,17 +41,33 @@ def _take_from(
 ) -> Iterator[pa.RecordBatch]:
     """Rows of consecutive batches, by their numbers in the group."""
     first_row = 0
-    for batch in map(_without_views, batches):
+    for batch in map(_plain_batch, batches):
         low, high = np.searchsorted(rows, [first_row, first_row + batch.num_rows])
         if low < high:
             yield batch.take(pa.array(rows[low:high] - first_row))
         first_row += batch.num_rows
 
 
-def _without_views(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Views as plain strings, which are the same in Parquet: Arrow cannot take rows of views."""
-    schema = pa.schema([field.with_type(_plain_type(field.type)) for field in batch.schema])
-    return batch if schema.equals(batch.schema) else batch.cast(schema)
+def plain_schema(schema: pa.Schema) -> pa.Schema:
+    """Columns as ``take_rows`` yields them: views and runs as plain values.
+
+    Arrow cannot take rows of views and of run-end encoded columns, which Parquet does not tell
+    apart from plain ones.
+    """
+    fields = [field.with_type(_plain_type(field.type)) for field in schema]
+    return pa.schema(fields, schema.metadata)
+
+
+def _plain_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
+    schema = plain_schema(batch.schema)
+    if schema.equals(batch.schema):
+        return batch
+    columns = [
+        pc.run_end_decode(column) if pa.types.is_run_end_encoded(column.type) else column
+        for column in batch.columns
+    ]
+    arrays = [column.cast(field.type) for column, field in zip(columns, schema, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
 def _plain_type(kind: pa.DataType) -> pa.DataType:
@@ -58,6 +75,12 @@ def _plain_type(kind: pa.DataType) -> pa.DataType:
         return pa.large_string()
     if pa.types.is_binary_view(kind):
         return pa.large_binary()
+    if pa.types.is_run_end_encoded(kind):
+        return _plain_type(kind.value_type)
+    if pa.types.is_map(kind):
+        return pa.map_(
+            _plain_type(kind.key_type), kind.item_field.with_type(_plain_type(kind.item_type))
+        )
     if pa.types.is_struct(kind):
         return pa.struct([field.with_type(_plain_type(field.type)) for field in kind])
     if pa.types.is_list(kind):

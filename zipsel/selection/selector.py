@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from zipsel.console.safe_text import printable
 from zipsel.engines import Engine
 from zipsel.pool.shards import Shard
 from zipsel.readers.rows import TextSpec
@@ -80,6 +81,11 @@ class Selection:
     def chosen(self) -> Candidates:
         """The chosen records, best first."""
         return self.candidates.take(self.taken)
+
+    def name_of(self, position: int, shards: Sequence[Shard]) -> str:
+        """Shard and row of a candidate, for messages."""
+        shard = shards[int(self.candidates.shard[position])].path
+        return f"{printable(shard)} row {int(self.candidates.row[position])}"
 
     def texts_of(self, positions: NDArray[np.int64], spec: TextSpec) -> list[str]:
         """Texts of candidates, which may be named twice, from the spool."""

@@ -7,18 +7,19 @@ rows is an Arrow stream. Converting rows from one kind to the other goes through
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from zipsel.errors import OutputError
+from zipsel.readers.convert import ConversionError, fit_schema, join_schemas, to_json, to_tables
 from zipsel.readers.fetch import text_of_row
-from zipsel.readers.json_rows import RowParser, decode_object
-from zipsel.readers.rows import RowError, TextSpec
+from zipsel.readers.json_rows import RowParser
+from zipsel.readers.rows import TextSpec
 
 
 @dataclass
@@ -53,6 +54,11 @@ class SpoolFile:
             table = pa.ipc.open_stream(source).read_all()
             # Runs may come from row groups whose dictionaries differ.
             return table.unify_dictionaries().take(pa.array(self.starts))
+
+    def read_schema(self) -> pa.Schema:
+        """The columns of a table."""
+        with pa.memory_map(self.path) as source:
+            return pa.ipc.open_stream(source).schema
 
     def iter_lines(self) -> Iterator[bytes]:
         """Yield the lines, without newlines."""
@@ -146,67 +152,86 @@ class Chosen:
         ranks = self.ranks[part]
         return Chosen(ranks, self.alignment[part], self.n_bytes[part], self.spool.take(ranks))
 
-    def read_lines(self, part: slice) -> list[bytes]:
-        """JSON lines of a part of the choice, without newlines."""
-        lines: list[bytes] = [b""] * len(self.ranks[part])
-        for file, slot in self.spool.find(self.ranks[part]):
-            if file.is_table:
-                for i, row in zip(slot.tolist(), _to_rows(file.read_table()), strict=True):
-                    lines[i] = msgspec.json.encode(row, enc_hook=str)
-                continue
-            for i, line in zip(slot.tolist(), file.iter_lines(), strict=True):
-                lines[i] = line
-        return lines
-
-    def read_table(self, part: slice) -> pa.Table:
-        """Rows of a part of the choice as a table.
+    def read_lines(self) -> list[bytes]:
+        """The rows as JSON lines, without newlines.
 
         Raises:
-            OutputError: If the rows have no common schema.
+            UnwritableRowError: If JSON cannot hold a row.
+        """
+        lines: list[bytes] = [b""] * len(self.ranks)
+        for file, slots in self.spool.find(self.ranks):
+            with _naming(file.ranks):
+                found = to_json(file.read_table()) if file.is_table else file.iter_lines()
+                for i, line in zip(slots.tolist(), found, strict=True):
+                    lines[i] = line
+        return lines
+
+    def read_schema(self) -> pa.Schema:
+        """The schema of ``read_table``; of rows that are tables already no values are read.
+
+        Raises:
+            UnwritableRowError: As ``read_table``.
+        """
+        tables, slots = [], []
+        for file, of_file in self.spool.find(self.ranks):
+            found = [file.read_schema().empty_table()] if file.is_table else self._convert(file)
+            tables += found
+            slots += [of_file] * len(found)
+        return self._join(tables, slots)
+
+    def read_table(self, schema: pa.Schema | None = None) -> pa.Table:
+        """The rows as a table.
+
+        Args:
+            schema: The columns, joined of these rows' own and others; None for these rows' own.
+
+        Raises:
+            UnwritableRowError: If a row does not fit the schema.
         """
         tables: list[pa.Table] = []
         slots: list[NDArray[np.int64]] = []
-        try:
-            for file, slot in self.spool.find(self.ranks[part]):
-                if file.is_table:
-                    tables.append(file.read_table())
-                else:
-                    tables.append(_table_of([decode_line(line) for line in file.iter_lines()]))
-                slots.append(slot)
-            if not tables:
-                return pa.table({})
-            merged = pa.concat_tables(tables, promote_options="permissive")
-        except (pa.ArrowException, OverflowError) as error:
-            raise OutputError(
-                f"the chosen rows do not fit one Parquet schema ({error}); write JSONL instead"
-            ) from None
-        return merged.take(pa.array(np.argsort(np.concatenate(slots))))
+        for file, of_file in self.spool.find(self.ranks):
+            found = [file.read_table()] if file.is_table else self._convert(file)
+            ends = np.cumsum([len(table) for table in found])
+            slots += np.split(of_file, ends[:-1])
+            tables += found
+        schema = self._join(tables, slots) if schema is None else schema
+        for i, of_table in enumerate(slots):
+            with _naming(self.ranks[of_table]):
+                tables[i] = fit_schema(tables[i], schema)
+        if not tables:
+            return schema.empty_table()
+        order = np.argsort(np.concatenate(slots))
+        return pa.concat_tables(tables).unify_dictionaries().take(pa.array(order))
+
+    def _convert(self, file: SpoolFile) -> list[pa.Table]:
+        with _naming(file.ranks):
+            return list(to_tables(file.iter_lines()))
+
+    def _join(self, tables: Sequence[pa.Table], slots: Sequence[NDArray[np.int64]]) -> pa.Schema:
+        firsts = np.array([self.ranks[of_table[0]] for of_table in slots], np.int64)
+        with _naming(firsts):
+            return join_schemas([table.schema for table in tables])
 
 
-def _to_rows(table: pa.Table) -> list[dict[str, Any]]:
-    try:
-        rows: list[dict[str, Any]] = table.to_pylist()
-    except (ValueError, OverflowError) as error:  # broken UTF-8, a time that Python has not
-        raise OutputError(
-            f"a chosen Parquet row has a value that JSON cannot hold ({error}); "
-            "write Parquet instead: --format parquet"
-        ) from None
-    return rows
+class UnwritableRowError(OutputError):
+    """A chosen row cannot be written in the format of the subset.
 
-
-def _table_of(rows: Sequence[dict[str, Any]]) -> pa.Table:
-    """Rows as a table of every field that any of them has; pyarrow alone takes the first's."""
-    names = dict.fromkeys(name for row in rows for name in row)
-    return pa.table({name: [row.get(name) for row in rows] for name in names})
-
-
-def decode_line(line: bytes) -> dict[str, Any]:
-    """Decode a chosen line.
-
-    Raises:
-        OutputError: If it is no JSON object.
+    Args:
+        rank: Rank of the row as a candidate.
+        problem: What the format cannot hold.
     """
+
+    def __init__(self, rank: int, problem: str) -> None:
+        super().__init__(rank, problem)
+        self.rank = rank
+        self.problem = problem
+
+
+@contextmanager
+def _naming(ranks: NDArray[np.int64]) -> Iterator[None]:
+    """Give an error about one of the rows its rank."""
     try:
-        return decode_object(line)
-    except RowError as error:
-        raise OutputError(f"a chosen row does not decode: {error.reason}") from None
+        yield
+    except ConversionError as error:
+        raise UnwritableRowError(int(ranks[error.row]), error.problem) from None
