@@ -3,14 +3,18 @@
 import gzip
 import importlib
 import json
+import os
+import subprocess
 import sys
 
 import pytest
+from made_up import make_records, read_jsonl, write_jsonl
 
 import zipsel
 from zipsel import engines
 from zipsel.errors import UsageError
 from zipsel.pool import formats
+from zipsel.selection import strategies
 
 #: A whole reader: rows of a made-up format are paragraphs, their text the paragraph.
 READER = """
@@ -130,3 +134,151 @@ def test_an_engine_is_a_file_and_a_line(backwards, pool, target, tmp_path):
         engines.open_engine("nonsense", 1)
     with pytest.raises(UsageError, match="--engine backwards cannot take standard input"):
         engines.open_ordered_engine("backwards", 1)
+
+
+#: A whole scorer: texts are close if letters of the target's kind are as frequent in them.
+SCORER = """
+import numpy as np
+
+from zipsel.texts import join_batches
+
+
+def frequency(batch):
+    return np.array([text.count(LETTER) / max(1, len(text)) for text in batch.iter_encoded()])
+
+
+class LetterScorer:
+    name = "letters"
+    takes = frozenset()
+    needs_sample = False
+    chunk_bytes = 1 << 20
+    columns = {"alignment": "float64", "frequency": "float64"}
+
+    def __init__(self, mean):
+        self.mean = mean
+
+    @classmethod
+    def fit(cls, examples, sample, settings):
+        return cls(float(frequency(join_batches(list(examples.values()))).mean()))
+
+    def score(self, batch):
+        found = frequency(batch)
+        return {"alignment": -abs(found - self.mean), "frequency": found}
+
+    def state(self):
+        return {"mean": self.mean}
+
+    @classmethod
+    def from_state(cls, state):
+        return cls(state["mean"])
+"""
+
+
+class Package:
+    """Another package with a scorer, installed in a folder: a module and its metadata."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def install(self, version, letter):
+        (self.folder / "letter_scorer.py").write_text(f"LETTER = {letter!r}\n{SCORER}")
+        info = self.folder / "letters.dist-info"
+        info.mkdir(parents=True, exist_ok=True)
+        (info / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: letters\nVersion: {version}\n"
+        )
+        (info / "entry_points.txt").write_text(
+            "[zipsel.scorers]\nletters = letter_scorer:LetterScorer\n"
+        )
+
+    def zipsel(self, *arguments):
+        return subprocess.run(
+            [sys.executable, "-m", "zipsel", *map(str, arguments)],
+            env={**os.environ, "PYTHONPATH": str(self.folder)},
+            cwd=self.folder.parent,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+
+@pytest.fixture
+def letters(tmp_path):
+    (tmp_path / "site").mkdir()
+    records = make_records(60)
+    write_jsonl(tmp_path / "pool" / "a.jsonl", records[:40])
+    write_jsonl(tmp_path / "pool" / "b.jsonl", records[40:])
+    write_jsonl(tmp_path / "target.jsonl", [{"text": "every letter here serves the deed"}])
+    return Package(tmp_path / "site")
+
+
+def by_letter(letter, records, k):
+    """The k records in which a letter is about as frequent as in the target, closest first."""
+
+    def distance(text):
+        return abs(text.count(letter) / len(text) - target.count(letter) / len(target))
+
+    target = "every letter here serves the deed"
+    return sorted(records, key=lambda one: distance(one["text"]))[:k]
+
+
+SELECT = ("select", "pool", "-t", "target.jsonl", "-o", "out.jsonl", "--top-k", "8", "--workers", 2)
+
+
+def test_a_scorer_is_an_entry_point_of_another_package(letters, tmp_path):
+    letters.install("1.0", b"e")
+    done = letters.zipsel(*SELECT, "--scorer", "letters")
+    assert done.returncode == 0, done.stderr
+    assert read_jsonl(tmp_path / "out.jsonl") == by_letter("e", make_records(60), 8)
+
+    # A new version of the package may score otherwise: nothing of the old one is used.
+    letters.install("1.1", b"a")
+    done = letters.zipsel(*SELECT, "--scorer", "letters")
+    assert done.returncode == 0, done.stderr
+    assert read_jsonl(tmp_path / "out.jsonl") == by_letter("a", make_records(60), 8)
+
+
+def test_a_scorer_of_another_package_refuses_what_it_does_not_take(letters):
+    letters.install("1.0", b"e")
+    done = letters.zipsel(*SELECT, "--scorer", "letters", "--codec", "gzip")
+    assert done.returncode == 2
+    assert "--codec does not go with --scorer letters, only with " in done.stderr
+    done = letters.zipsel(*SELECT, "--scorer", "leters")
+    assert done.returncode == 2
+    assert "dsir, letters; did you mean letters?" in done.stderr
+
+
+def test_a_scorer_that_is_gone_is_named(letters):
+    letters.install("1.0", b"e")
+    assert letters.zipsel("fit", *SELECT[1:4], "-o", "p", "--scorer", "letters").returncode == 0
+    (letters.folder / "letter_scorer.py").unlink()
+    done = letters.zipsel("select", "pool", "--profile", "p", *SELECT[4:])
+    assert done.returncode == 2
+    assert "letter_scorer:LetterScorer cannot be imported" in done.stderr
+
+
+#: A whole strategy: the records that are least like the target.
+STRATEGY = """
+from zipsel.selection.strategies import Plan, Strategy
+
+WORST = Strategy(
+    plan=lambda pool: Plan(priority=lambda alignment, shard, rows: -alignment),
+    needs_whole_pool=True,
+)
+"""
+
+
+def test_a_strategy_is_a_file_and_a_line(letters, tmp_path, monkeypatch):
+    (tmp_path / "worst_first.py").write_text(STRATEGY)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setitem(strategies.STRATEGIES, "worst", "worst_first:WORST")
+    options = {"target": tmp_path / "target.jsonl", "work_dir": tmp_path / "w", "workers": 1}
+    found = {}
+    for strategy, k in (("top", 60), ("worst", 8)):
+        output = tmp_path / f"{strategy}.jsonl"
+        zipsel.select(
+            tmp_path / "pool", output=output, strategy=strategy, top_k=k,
+            contenders=1.0 if strategy == "top" else None, **options,
+        )  # fmt: skip
+        found[strategy] = [row["id"] for row in read_jsonl(output)]
+    assert sorted(found["worst"]) == sorted(found["top"][-8:])
