@@ -1,8 +1,5 @@
 """What a process keeps from one run to the next is told apart by content, not by path."""
 
-import ast
-from pathlib import Path
-
 import pytest
 from made_up import make_records, read_jsonl, write_jsonl
 
@@ -55,14 +52,3 @@ def test_a_file_that_changes_under_a_run_is_refused(tmp_path):
     tokenizers.Tokenizer(model).save(str(tmp_path / "t.json"))
     with pytest.raises(UsageError, match="has changed"):
         load_tokenizer(TokenizerFile(str(tmp_path / "t.json"), "0" * 32))
-
-
-def test_no_cache_is_keyed_by_a_path():
-    for path in Path(zipsel.__file__).parent.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.FunctionDef) and any(
-                ast.unparse(one).split("(")[0].split(".")[-1] in ("cache", "lru_cache")
-                for one in node.decorator_list
-            ):
-                kinds = [ast.unparse(a.annotation) for a in node.args.args if a.annotation]
-                assert not {"str", "Path", "str | Path"} & set(kinds), f"{path.name}: {node.name}"

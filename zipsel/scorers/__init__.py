@@ -190,7 +190,8 @@ def as_cascade(scorer: Scorer) -> Cascade | None:
 
 def columns_finished_later(scorer: Scorer) -> frozenset[str]:
     """Columns that hold nothing where a text is no contender; empty where there is no cascade."""
-    return scorer.columns_finished_later if isinstance(scorer, Cascade) else frozenset()
+    cascade = as_cascade(scorer)
+    return frozenset() if cascade is None else cascade.columns_finished_later
 
 
 def as_explainable(scorer: Scorer) -> Explainable | None:
