@@ -7,13 +7,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from zipsel.readers.csv_chunks import cut_rows
-from zipsel.readers.csv_columns import iter_rows, split_fields
-from zipsel.readers.csv_rows import RowStream
+from zipsel.errors import ShardError
+from zipsel.pool.shards import Shard
+from zipsel.readers import csv, decompress
 from zipsel.readers.rows import Reading, Reason
 
-LIMIT = 300
-READING = Reading()
 HEADER = ("id", "text", "kind")
 
 fields = st.one_of(
@@ -37,94 +35,133 @@ def write(rows, delimiter=",", ending="\n", bom=False, last=True):
     return (b"\xef\xbb\xbf" if bom else b"") + data.encode()
 
 
-def cut_at(data, cuts):
-    bounds = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
-    return [data[a:b] for a, b in pairwise(bounds) if a < b]
+class Fed:
+    """A shard that comes in pieces of any size."""
 
+    def __init__(self, data, cuts=(), reader=csv.READER, **reading):
+        bounds = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
+        self.pieces = [data[a:b] for a, b in pairwise(bounds) if a < b]
+        self.reader, self.reading = reader, Reading(**reading)
+        self.shard = Shard(0, "/dev/null", "csv", "", len(data), "")
 
-def chunks_of(data, cuts=(), kind="csv", chunk_bytes=10**6, limit=10**6, damage=None):
-    stream = RowStream(cut_at(data, cuts), "pool.csv", kind, limit, damage)
-    return list(cut_rows(stream, chunk_bytes=chunk_bytes))
+    def chunks(self, chunk_bytes=10**6, **options):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(decompress, "iter_pieces", lambda *_, **__: iter(self.pieces))
+            return list(self.reader.cut(self.shard, self.reading, chunk_bytes, **options))
 
+    def rows(self, chunk_bytes=10**6, **options):
+        """Text or reason of every row; last what is wrong with the shard."""
+        found = []
+        try:
+            chunks = self.chunks(chunk_bytes, **options)
+        except ShardError as error:
+            return [error.problem]
+        assert [chunk.index for chunk in chunks] == list(range(len(chunks)))
+        assert [chunk.final for chunk in chunks] == [False] * (len(chunks) - 1) + [True]
+        for chunk in chunks:
+            for batch in self.reader.read(self.shard, chunk, self.reading):
+                texts = dict(zip(batch.accepted.tolist(), batch.texts.iter_texts(), strict=True))
+                assert not texts.keys() & batch.rejects.keys()
+                found += [texts.get(i) or batch.rejects[i][0] for i in range(batch.n_rows)]
+        return found + [chunk.damage for chunk in chunks if chunk.damage]
 
-def rows_of(chunks):
-    """``(offset, text or reason)`` of every row."""
-    found = []
-    for chunk in chunks:
-        for batch in iter_rows(chunk, READING):
-            texts = dict(zip(batch.accepted.tolist(), batch.texts.iter_texts(), strict=True))
-            assert not texts.keys() & batch.rejects.keys()
-            found += [
-                (offset, texts[i] if i in texts else batch.rejects[i][0])
-                for i, offset in enumerate(batch.offsets.tolist())
-            ]
-    return found
+    def take(self, places):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(decompress, "iter_pieces", lambda *_, **__: iter(self.pieces))
+            batches = list(self.reader.take(self.shard, np.array(places, int), self.reading))
+        return [tuple(row.values()) for batch in batches for row in batch.to_pylist()]
 
 
 @given(
-    rows, cuts, st.integers(1, 200), st.sampled_from([(",", "csv"), ("\t", "tsv")]),
+    rows, cuts, st.integers(1, 200), st.sampled_from([",", "\t"]),
     st.sampled_from(["\n", "\r\n", "\r"]), st.booleans(), st.booleans(),
 )  # fmt: skip
-@example([("1", 'say "x"\r\n', "k")], [3, 20, 21, 22, 23], 5, (",", "csv"), "\r\n", True, False)
+@example([("1", 'say "x"\r\n', "k")], [3, 20, 21, 22, 23], 5, ",", "\r\n", True, False)
 def test_any_pieces_and_chunks_give_the_strings_that_were_written(
-    rows, cuts, chunk_bytes, kind, ending, bom, last
+    rows, cuts, chunk_bytes, delimiter, ending, bom, last
 ):
-    data = write(rows, kind[0], ending, bom, last or not rows)
-    chunks = chunks_of(data, cuts, kind[1], chunk_bytes)
-
-    assert [chunk.index for chunk in chunks] == list(range(len(chunks)))
-    assert [chunk.final for chunk in chunks] == [False] * (len(chunks) - 1) + [True]
-    for chunk in chunks:
-        inside = chunk.offsets // chunk_bytes == chunk.index
-        assert inside.all()
-    read = [
-        tuple(row.values())
-        for chunk in chunks
-        for row in split_fields(
-            [chunk.data[a:b] for a, b in pairwise([0, *chunk.ends.tolist()])], chunk, chunk.header
-        )[0].to_pylist()
-    ]
-    assert read == [tuple(row) for row in rows]
-    assert rows_of(chunks) == rows_of(chunks_of(data, kind=kind[1]))
+    data = write(rows, delimiter, ending, bom, last or not rows)
+    reader = csv.READER if delimiter == "," else csv.TSV_READER
+    fed = Fed(data, cuts, reader)
+    assert fed.take(range(len(rows))) == rows
+    texts = [row[1] if row[1].strip() else Reason.EMPTY for row in rows]
+    assert fed.rows(chunk_bytes) == texts
+    assert fed.take(range(0, len(rows), 2)) == rows[::2]
 
 
 @given(st.binary(max_size=200), cuts, st.integers(1, 60), st.integers(20, 120))
 @example(b'1,"' + b"x" * 130 + b'""' + b'",k\n2,b,c\n', [30, 150, 161, 162], 7, 40)
+@example(b'1,"a\n2,b,"c"\n3,d,e\n', [1, 2], 7, 40)
 def test_any_bytes_give_the_same_rows_however_they_come(body, cuts, chunk_bytes, limit):
-    data = b"id,text,kind\n" + body
-    damage, again = [], []
-    whole = rows_of(chunks_of(data, limit=limit, damage=damage))
-    assert rows_of(chunks_of(data, cuts, "csv", chunk_bytes, limit, again)) == whole
-    assert again == damage
-    offsets = [offset for offset, _ in whole]
-    assert np.all(np.diff(offsets) > 0)
-    assert not damage or whole[-1][1] == Reason.TRUNCATED
+    data = body if limit % 5 == 0 else b"id,text,kind\n" + body
+    for options in ({}, {"salvage": True}):
+        whole = Fed(data, max_row_bytes=limit).rows(**options)
+        assert Fed(data, cuts, max_row_bytes=limit).rows(chunk_bytes, **options) == whole
 
 
-def test_what_is_long_is_passed_over_and_what_follows_is_read():
-    long_one = b'1,"' + b"a\n" * 200 + b'""",k\n'
-    data = b"id,text,kind\n" + long_one + b"2,b,c\n" + long_one[:-1]
-    for cuts in ([], [100], [414, 415, 416, 417], list(range(0, 900, 7))):
-        found = rows_of(chunks_of(data, cuts, limit=LIMIT))
-        assert found == [
-            (13, Reason.TOO_LONG), (13 + len(long_one), "b"), (19 + len(long_one), Reason.TOO_LONG)
-        ]  # fmt: skip
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        (b'1,"Hello, said she,k\n2,b,k\n3,"b",k\n', "line 2: a quoted field ends in line 4 and 'b"),
+        (b'1,"Stop," she said,k\n', "line 2: a quoted field ends in line 2 and ' she said,k"),
+        (b'1,"never closed,k\n2,b,k\n', "line 2: a quote mark is opened and never closed; if"),
+    ],
+)
+def test_a_lone_quote_mark_never_merges_rows(row, problem):
+    data = b"id,text,kind\n" + row + b"9,z,k\n"
+    [found] = Fed(data).rows()
+    assert found.startswith(problem)
+    assert found.endswith("--no-quotes")
+    texts = [line.split(b",", 1)[1].rsplit(b",", 1)[0].decode() for line in row.splitlines()]
+    if "," not in "".join(texts):
+        assert Fed(data, quotes=False).rows() == [*texts, "z"]
 
 
-def test_a_quote_that_stays_open_is_damage_and_not_a_row():
+def test_what_is_salvaged_ends_before_the_row_with_the_lone_quote_mark():
     data = b'id,text,kind\n1,a,k\n2,"b,k\n' + b"3,c,k\n" * 200
-    for limit in (100, 10**6):  # held to the end of the file, and passed over
-        with pytest.raises(Exception, match=r"row 1 \(byte 19\): a quote is opened"):
-            chunks_of(data, limit=limit)
-        damage = []
-        found = rows_of(chunks_of(data, limit=limit, damage=damage))
-        assert found == [(13, "a"), (19, Reason.TRUNCATED)]
-        assert len(damage) == 1
+    for cuts in ([], [5], [26, 27, 400]):
+        a, damage = Fed(data, cuts).rows(salvage=True)
+        assert (a, damage[:40]) == ("a", "line 3: a quote mark is opened and never")
+
+
+def test_a_row_without_end_is_not_held(monkeypatch):
+    monkeypatch.setattr("zipsel.readers.csv_rows._SPARE_BYTES", 1000)
+    data = b'id,text,kind\n1,"' + b"a\n" * 5000
+    [problem] = Fed(data, range(0, 10000, 100), max_row_bytes=1000).rows()
+    assert "or a row has more than 2,000 bytes: --max-row-bytes" in problem
+
+
+@pytest.mark.parametrize("data", [b"", b"\n \n", b'"text', b'id,"text\n', b"\xef\xbb\xbf", b"text"])
+def test_a_header_alone_or_none(data):
+    assert Fed(data).rows() == [] if data == b"text" else len(Fed(data).rows()) == 1
 
 
 def test_reasons():
-    data = b'id,text,kind\n1,a,k\n2,b\n\n3,,k\n4,d,k,\n5,"  ",k\n6,\xff,k\n7,h,\xff\n8,"x"y,k'
-    assert [outcome for _, outcome in rows_of(chunks_of(data))] == [
+    data = (
+        b'id,text,kind\n1,a,k\n2,b\n\n3,,k\n4,d,k,\n5,"  ",k\n6,\xff,k\n7,h,\xff\n8\xff,b\n'
+        b"9," + b"long" * 20 + b',k\n10,"x""y",k'
+    )
+    assert Fed(data, max_row_bytes=60).rows() == [
         "a", Reason.WRONG_COLUMNS, Reason.EMPTY, Reason.WRONG_COLUMNS, Reason.EMPTY,
-        Reason.INVALID_UTF8, Reason.INVALID_UTF8, "xy",
+        Reason.INVALID_UTF8, Reason.INVALID_UTF8, Reason.WRONG_COLUMNS, Reason.TOO_LONG, 'x"y',
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [("utf-16", "é…"), ("utf-16-le", "é…"), ("cp1252", "é…"), ("utf-32", "é…"), ("latin-1", "é")],
+)
+def test_other_encodings_and_delimiters(encoding, text):
+    data = f"id;text\r\n1;{text}\r\n".encode(encoding)
+    fed = Fed(data, range(0, 60, 3), encoding=encoding, delimiter=";")
+    assert fed.rows() == [text]
+
+
+def test_what_is_no_text_of_the_encoding_is_a_matter_of_the_row():
+    data = b"text\n\x81\n\xe9\n"
+    assert Fed(data, encoding="cp1252").rows() == [Reason.INVALID_UTF8, "é"]
+
+
+def test_the_line_with_which_excel_names_the_delimiter():
+    for bom in (b"", b"\xef\xbb\xbf"):
+        assert Fed(bom + b"sep=;\r\nid;text\r\n1;a,b\r\n").rows() == ["a,b"]

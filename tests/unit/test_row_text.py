@@ -93,3 +93,12 @@ def test_groups_are_scalars(value, name):
 def test_a_group_that_is_missing_refuses_nothing():
     assert RowParser(FIELD, "group").parse(b'{"text": "x"}') == ("x", None)
     assert RowParser(FIELD, "text").parse(b'{"text": "x"}') == ("x", "x")
+
+
+@pytest.mark.parametrize("path", ["meta.text", "a.b.c"])
+def test_a_key_of_the_very_name_comes_before_a_path(path):
+    row = {path: "the key", "meta": {"text": "nested"}, "a": {"b": {"c": "nested"}}}
+    assert take_text(row, TextSpec("field", path)) == "the key"
+    assert take_text(row, TextSpec("template", f"<{{{path}}}>")) == "<the key>"
+    del row[path]
+    assert take_text(row, TextSpec("field", path)) == "nested"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import msgspec
+from msgspec.structs import replace
 
 from zipsel.api.scorer import Scorer, to_spec
 from zipsel.commands.start import WORKER_MODULES
@@ -66,6 +67,9 @@ def select(
     seed: int = 0,
     facets: int | Literal["auto"] = 1,
     group_field: str | None = None,
+    delimiter: str | None = None,
+    encoding: str = "utf-8",
+    no_quotes: bool = False,
     work_dir: str | Path | None = None,
     workers: int | None = None,
     engine: str = "local",
@@ -94,6 +98,9 @@ def select(
         seed: As ``--seed``.
         facets: As ``--facets``: groups that the target is split into, or ``auto``.
         group_field: As ``--group-field``.
+        delimiter: As ``--delimiter``.
+        encoding: As ``--encoding``.
+        no_quotes: As ``--no-quotes``.
         work_dir: Where scores are kept, also a URL; ``.zipsel`` beside the output if not given.
         workers: Processes; as many as there are usable CPUs if not given.
         engine: As ``--engine``.
@@ -117,13 +124,21 @@ def select(
     place, store = work_places(None if work_dir is None else str(work_dir), str(output))
     if isinstance(profile, Scorer):
         profile = _keep_profile(profile, place)
-    spec = to_spec(text)
+    reading = Reading(
+        to_spec(text),
+        group_field,
+        delimiter=delimiter,
+        encoding=encoding,
+        quotes=not no_quotes,
+    )
     settings = ScoreSettings(
         pool=_to_paths(pool),
         target=_to_paths(target),
         profile=None if profile is None else str(profile),
-        reading=Reading(spec, group_field),
-        target_reading=Reading(spec if target_text is None else to_spec(target_text)),
+        reading=reading,
+        target_reading=replace(
+            reading, text=reading.text if target_text is None else to_spec(target_text)
+        ),
         fit=FitSettings(
             scorer=scorer,
             codec=codec,

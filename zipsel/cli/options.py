@@ -53,6 +53,14 @@ text_options = stack(
     option(_TEXT, "--target-text-field", metavar="NAME", help="The same for the target;"),
     option(_TEXT, "--target-template", metavar="TEXT", help="by default as for the pool."),
     option(_TEXT, "--target-chat", is_flag=True, help=""),
+    option(
+        _TEXT,
+        "--delimiter",
+        metavar="CHAR",
+        help="Between fields of CSV, TSV. [comma, tab]",
+    ),
+    option(_TEXT, "--encoding", metavar="NAME", help="Of CSV and TSV: utf-16, cp1252. [utf-8]"),
+    option(_TEXT, "--no-quotes", is_flag=True, help="Quote marks in CSV and TSV are plain text."),
 )
 
 seed_option = option(
@@ -192,6 +200,9 @@ def readings(options: dict[str, Any]) -> tuple[Reading, Reading]:
         options.get("group_field"),
         options.get("max_row_bytes", DEFAULT_MAX_ROW_BYTES),
         options.get("long", False),
+        "\t" if options["delimiter"] == "\\t" else options["delimiter"],
+        options["encoding"] or "utf-8",
+        not options["no_quotes"],
     )
     return reading, replace(reading, text=target_text or reading.text)
 

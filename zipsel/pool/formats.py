@@ -80,8 +80,8 @@ FORMATS = {
             is_splittable=True,
             written_as="parquet",
         ),
-        Format("csv", (".csv",), "zipsel.readers.csv:READER"),
-        Format("tsv", (".tsv",), "zipsel.readers.csv:READER"),
+        Format("csv", (".csv",), "zipsel.readers.csv:READER", is_table=True),
+        Format("tsv", (".tsv",), "zipsel.readers.csv:TSV_READER", is_table=True),
         Format("txt", (".txt",), "zipsel.readers.txt:READER", is_target_only=True),
     )
 }
@@ -140,7 +140,7 @@ def check_head(path: str, kind: Format, compression: str, head: bytes) -> None:
         ShardError: If they contradict each other.
     """
     if not head:
-        if kind.is_table:
+        if kind.magics:
             raise ShardError(path, f"is empty, without {kind.title} data; write it again")
         return
     found = _title_of(head)

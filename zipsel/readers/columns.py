@@ -32,6 +32,11 @@ def read_batch(batch: pa.RecordBatch, reading: Reading) -> RowBatch:
     return RowBatch(offsets, texts, accepted, rejects, groups)
 
 
+def column_of(names: Sequence[str], path: str) -> str:
+    """The column that a dotted path begins in; one of just that name comes first."""
+    return path if path in names else path.split(".")[0]
+
+
 def check_columns(names: Sequence[str], path: str, reading: Reading) -> None:
     """Raise unless the columns that the text is made of exist, and each column has its own name.
 
@@ -45,7 +50,7 @@ def check_columns(names: Sequence[str], path: str, reading: Reading) -> None:
     Raises:
         ShardError: Naming the columns that there are.
     """
-    wanted = [field.split(".")[0] for field in reading.text.paths]
+    wanted = [column_of(names, field) for field in reading.text.paths]
     missing = [name for name in wanted if name not in names]
     if missing and not (reading.text.kind == "chat" and len(missing) < len(wanted)):
         raise ShardError(path, f"has no column {missing[0]!r}; it has {', '.join(names) or 'none'}")
@@ -62,7 +67,8 @@ def pick_columns(names: Sequence[str], path: str, reading: Reading) -> list[str]
         ShardError: As ``check_columns``.
     """
     check_columns(names, path, reading)
-    wanted = {path.split(".")[0] for path in [*reading.text.paths, reading.group_field or ""]}
+    paths = [*reading.text.paths, reading.group_field or ""]
+    wanted = {column_of(names, path) for path in paths}
     return [name for name in names if name in wanted]
 
 
@@ -82,9 +88,9 @@ def _binary_column(batch: pa.RecordBatch, spec: TextSpec) -> pa.LargeBinaryArray
     """The bytes of the text column; None where the text must be taken row by row."""
     if spec.kind != "field":
         return None
-    first, *rest = spec.value.split(".")
-    column = batch.column(first)
-    for step in rest:
+    name = column_of(batch.schema.names, spec.value)
+    column = batch.column(name)
+    for step in spec.value.removeprefix(name).split(".")[1:]:
         if not pa.types.is_struct(column.type) or column.type.get_field_index(step) < 0:
             return None
         column = pc.struct_field(column, step)
@@ -215,7 +221,7 @@ def decode_binary(row: dict[str, Any], spec: TextSpec) -> dict[str, Any]:
     """
     try:
         for path in spec.paths:
-            row = _decode_at(row, path.split("."))
+            row = _decode_at(row, [path] if path in row else path.split("."))
     except UnicodeDecodeError:
         raise RowError(Reason.INVALID_UTF8) from None
     return row
@@ -230,7 +236,7 @@ def _decode_at(value: Any, steps: list[str]) -> Any:
 
 
 def _groups(batch: pa.RecordBatch, group_field: str, accepted: np.ndarray) -> list[str | None]:
-    name = group_field.split(".")[0]
+    name = column_of(batch.schema.names, group_field)
     if name not in batch.schema.names:
         return [None] * len(accepted)
     groups: list[str | None] = []

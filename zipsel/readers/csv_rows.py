@@ -1,234 +1,238 @@
-"""CSV and TSV: a byte stream → its header and its rows, one held at a time.
+"""CSV and TSV: a byte stream → its header, and pieces of whole rows.
 
-Quoting is RFC 4180's as ``pyarrow.csv`` reads it: a quote counts at the beginning of a field alone,
-is written twice inside quotes, and what follows the closing one belongs to the field; a newline
-inside quotes ends no row. A row over the limit is passed over without being held. A quote that is
-never closed makes everything after it one row: that is damage, and no row.
+Quoting is RFC 4180's: a quote mark counts at the beginning of a field alone, is written twice
+inside quotes, and a newline inside quotes ends no row. ``pyarrow.csv`` accepts more, text after a
+closing quote mark: a text that merely begins with a quote mark would silently swallow all rows up
+to the next one. That is refused here, with the option that takes quote marks for text.
 """
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from zipsel.errors import ShardError
 from zipsel.readers.lines import BOM
-from zipsel.readers.rows import SNIPPET_BYTES, Reason
+from zipsel.readers.rows import SNIPPET_BYTES, Reading
+from zipsel.texts import BATCH_BYTES
 
-DELIMITERS = {"csv": b",", "tsv": b"\t"}
+#: A row over the row limit is held to be refused as a row; one that is longer by so much is taken
+#: for a quote mark that is never closed.
+_SPARE_BYTES = 16 << 20
 
-#: pyarrow.csv counts the bytes of a block in 32 bits.
-_MAX_ROW_BYTES = 1 << 30
+#: Excel's first line that names the delimiter.
+_SEP_LINE = re.compile(rb"sep=(.)\r?\n", re.IGNORECASE)
+
+_UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+_NO_QUOTES = "if quote marks are plain text here, say so: --no-quotes"
+
+_DELIMITERS = (",", "\t", ";", "|")
 
 
 @dataclass(frozen=True)
-class RawRow:
-    """A row as it stands in the stream.
+class Piece:
+    """Whole rows of a stream.
 
     Attributes:
-        offset: Where it begins.
-        data: Its bytes with their line ending; the first few of a refused row.
-        refused: Why it is, if it is.
+        data: The rows with their line endings.
+        chunk: Which chunk of the shard they are in.
     """
 
-    offset: int
     data: bytes
-    refused: Reason | None = None
+    chunk: int
 
 
-def row_pattern(delimiter: bytes, *, at_end: bool = False) -> re.Pattern[bytes]:
-    """Matches one row and its line ending, which at the end of a stream may be missing."""
-    plain = rb"[^%s\r\n]*+" % re.escape(delimiter)
-    one = rb'(?:"(?:[^"]++|"")*+"%s|(?!")%s)' % (plain, plain)
-    ending = rb"(?:\r\n?|\n|\Z)" if at_end else rb"(?:\r\n?|\n)"
-    return re.compile(one + rb"(?:" + re.escape(delimiter) + one + rb")*+" + ending)
-
-
-_QUOTED = re.compile(rb'(?:[^"]++|"")*+')
-
-
-class _LongRow:
-    """Finds the end of a row that is not held; see ``feed``."""
-
-    def __init__(self, delimiter: bytes) -> None:
-        self.quoted = False
-        self._at_start = True
-        self._held = b""
-        self._special = re.compile(rb"[%s\r\n]" % re.escape(delimiter))
-
-    def feed(self, data: bytes) -> int:
-        """Bytes of ``data`` that belong to the row, or -1 if all do and it goes on."""
-        n_held = len(self._held)
-        data, self._held = self._held + data, b""
-        position = 0
-        while position < len(data):
-            if self.quoted:
-                found = _QUOTED.match(data, position)
-                position = found.end() if found else position
-                if position == len(data) - 1:  # a quote: perhaps the first of two
-                    self._held = data[position:]
-                    return -1
-                self.quoted = position == len(data)
-                position += 1
-            elif self._at_start and data[position] == ord('"'):
-                self.quoted, self._at_start = True, False
-                position += 1
-            else:
-                special = self._special.search(data, position)
-                if special is None:
-                    self._at_start = False
-                    return -1
-                if special.group() in b"\r\n":
-                    return special.end() - n_held
-                self._at_start = True
-                position = special.end()
-        return -1
-
-    @property
-    def is_open(self) -> bool:
-        """Whether a stream that ends here ends inside quotes."""
-        return self.quoted and not self._held
-
-
-class RowStream:
-    """The rows of a stream, one by one, held one at a time.
+class _Grammar:
+    """What rows look like.
 
     Args:
-        pieces: The bytes.
+        delimiter: Between fields, one byte.
+        quotes: Whether quote marks have a meaning.
+    """
+
+    def __init__(self, delimiter: bytes, quotes: bool) -> None:
+        plain = rb"[^%s\r\n]*+" % re.escape(delimiter)
+        field = rb'(?:"(?:[^"]++|"")*+"|(?!")%s)' % plain if quotes else plain
+        fields = rb"%s(?:%s%s)*+" % (field, re.escape(delimiter), field)
+        row = fields + rb"(?:\r\n?|\n)"
+        self.row = re.compile(row)
+        self.rows = re.compile(rb"(?:%s)*+" % row)
+        self.fields = re.compile(fields)
+        unfinished = rb"(?:%s%s)*+" % (field, re.escape(delimiter))
+        self.unfinished = re.compile(unfinished + rb'(?:"(?:[^"]++|"")*+"?+|%s)' % plain)
+
+
+class CsvStream:
+    """The header of a stream, and its rows in pieces.
+
+    Args:
+        pieces: The decompressed bytes.
         path: The shard, for messages.
-        format_name: ``csv`` or ``tsv``.
-        max_row_bytes: Longer rows are refused.
-        damage: To salvage: has, or takes, what ended the stream; the row that it ended in is
-            refused then.
+        delimiter: Between fields, where neither the file nor the user says otherwise.
+        reading: How rows become texts.
+
+    Raises:
+        ShardError: If there is no header, or none that can be read.
     """
 
     def __init__(
-        self,
-        pieces: Iterable[bytes],
-        path: str,
-        format_name: str,
-        max_row_bytes: int,
-        damage: list[str] | None = None,
+        self, pieces: Iterable[bytes], path: str, delimiter: str, reading: Reading
     ) -> None:
-        self.delimiter = DELIMITERS[format_name]
-        self._pieces = iter(pieces)
         self._path = path
-        self._limit = min(max_row_bytes, _MAX_ROW_BYTES)
-        self._damage = damage
-        self._held = next(self._pieces, b"")
-        while len(self._held) < len(BOM) and (piece := next(self._pieces, b"")):
-            self._held += piece
+        self._limit = reading.max_row_bytes + _SPARE_BYTES
+        self._pieces = _to_utf8(iter(pieces), path, reading.encoding)
+        self._held = b""
+        self._n_lines = 0
+        self._read_on(BATCH_BYTES)
         self._start = 0
-        if self._held.startswith(BOM):
-            self._held, self._start = self._held[len(BOM) :], len(BOM)
-        self._n_rows = 0
-        self._rows = self._iter_rows()
+        self._drop(self._held.startswith(BOM) * len(BOM))
+        separator = _SEP_LINE.match(self._held)
+        if separator is not None:
+            self._drop(separator.end())
+            delimiter = separator[1].decode("latin-1")
+        self.delimiter = reading.delimiter or delimiter
+        self.quotes = reading.quotes
+        self._grammar = _Grammar(self.delimiter.encode(), reading.quotes)
         self.header = self._read_header()
 
-    def __iter__(self) -> Iterator[RawRow]:
-        """The rows below the header; blank lines are none.
+    def _drop(self, n_bytes: int) -> bytes:
+        data, self._held = self._held[:n_bytes], self._held[n_bytes:]
+        self._start += n_bytes
+        self._n_lines += data.count(b"\n")
+        return data
 
-        Raises:
-            ShardError: If a quote is never closed and that is not to be salvaged.
-        """
-        return self._rows
+    def _read_on(self, n_bytes: int) -> bool:
+        """Hold so many bytes more, if there are so many."""
+        gathered = [self._held]
+        for piece in self._pieces:
+            gathered.append(piece)
+            n_bytes -= len(piece)
+            if n_bytes <= 0:
+                break
+        self._held = b"".join(gathered)
+        return len(gathered) > 1
 
     def _read_header(self) -> tuple[str, ...]:
-        row = next(self._rows, None)
-        self._n_rows = 0
-        if row is None:
-            raise ShardError(self._path, "is empty, without a header row that names its columns")
-        if row.refused is not None:
-            raise ShardError(self._path, f"its header row is refused: {row.refused}")
+        if self._held.startswith(_UTF16_MARKS) or b"\0" in self._held[:SNIPPET_BYTES]:
+            raise ShardError(self._path, "holds UTF-16 text; read it with --encoding utf-16")
+        at_end = False
+        while (row := self._grammar.row.match(self._held)) is None or row[0].isspace():
+            if row is not None:
+                self._drop(row.end())
+                continue
+            if at_end and not self._held:
+                problem = "is empty, without a header row that names its columns"
+                raise ShardError(self._path, problem)
+            self._check_rest(at_end)
+            at_end = not self._read_on(max(BATCH_BYTES, len(self._held)))
+            self._held += b"\n" if at_end and self._held else b""
         try:
-            text = row.data.decode()
+            text = self._drop(row.end()).decode()
         except UnicodeDecodeError:
-            raise ShardError(self._path, "its header row is no UTF-8; convert the file") from None
-        lines = io.StringIO(text, newline="")
+            raise ShardError(
+                self._path,
+                "its header row is no UTF-8; name its encoding, such as --encoding cp1252",
+            ) from None
+        return self._split(text)
+
+    def _split(self, row: str) -> tuple[str, ...]:
+        quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if self.quotes else csv.QUOTE_NONE
+        lines = io.StringIO(row, newline="")
         try:
-            return tuple(next(csv.reader(lines, delimiter=self.delimiter.decode())))
+            return tuple(next(csv.reader(lines, delimiter=self.delimiter, quoting=quoting)))
         except csv.Error as error:
             raise ShardError(self._path, f"its header row is refused: {error}") from None
 
-    def _iter_rows(self) -> Iterator[RawRow]:
-        match = row_pattern(self.delimiter).match
-        while True:
-            position = 0
-            while found := match(self._held, position):
-                yield from self._finish(position, found.end())
-                position = found.end()
-            self._held, self._start = self._held[position:], self._start + position
-            if len(self._held) > self._limit:
-                yield from self._pass_over()
-            elif not self._read_on():
-                break
-        yield from self._iter_last()
+    def other_delimiter(self, name: str) -> str | None:
+        """The delimiter by which one lone column would be several, ``name`` among them."""
+        if len(self.header) > 1:
+            return None
+        return next((d for d in _DELIMITERS if name in self.header[0].split(d)), None)
 
-    def _read_on(self) -> bool:
-        """Read at least as much as is held, so that a long row is looked at a few times only."""
-        wanted, pieces = len(self._held), []
-        n_bytes = 0
-        for piece in self._pieces:
-            pieces.append(piece)
-            n_bytes += len(piece)
-            if n_bytes >= wanted:
-                break
-        self._held = b"".join([self._held, *pieces])
-        return bool(pieces)
+    def iter_pieces(self, chunk_bytes: int) -> Iterator[Piece]:
+        """Yield the rows below the header, about ``BATCH_BYTES`` at a time, in order.
 
-    def _finish(self, start: int, end: int) -> Iterator[RawRow]:
-        data = self._held[start:end]
-        if data in (b"\n", b"\r\n", b"\r"):
-            return
-        refused = None
-        if end - start > self._limit and len(data.rstrip(b"\r\n")) > self._limit:
-            data, refused = data[:SNIPPET_BYTES], Reason.TOO_LONG
-        self._n_rows += 1
-        yield RawRow(self._start + start, data, refused)
-
-    def _iter_last(self) -> Iterator[RawRow]:
-        """The rows of what is held where the stream ends."""
-        match = row_pattern(self.delimiter, at_end=not self._damage).match
-        position = 0
-        while position < len(self._held):
-            found = match(self._held, position)
-            if found is None:
-                yield self._cut_off(self._start + position, self._held[position:])
-                return
-            yield from self._finish(position, found.end())
-            position = found.end()
-
-    def _pass_over(self) -> Iterator[RawRow]:
-        row = RawRow(self._start, self._held[:SNIPPET_BYTES], Reason.TOO_LONG)
-        long_row = _LongRow(self.delimiter)
-        while (end := long_row.feed(self._held)) < 0:
-            self._start += len(self._held)
-            self._held = next(self._pieces, b"")
-            if not self._held:
-                break
-        if end < 0 and long_row.is_open:
-            yield self._cut_off(row.offset, row.data)
-            return
-        self._held, self._start = self._held[max(0, end) :], self._start + max(0, end)
-        self._n_rows += 1
-        yield row
-
-    def _cut_off(self, offset: int, data: bytes) -> RawRow:
-        """The row that the end of the stream cuts off.
+        Chunk i has the rows that end in the i-th ``chunk_bytes`` of the stream. Every chunk has a
+        piece, some of no rows.
 
         Raises:
-            ShardError: If it is not to be salvaged.
+            ShardError: If text follows a closing quote mark, a quote mark is never closed, or a
+                row is far longer than the row limit.
         """
-        if not self._damage:
-            problem = (
-                f"row {self._n_rows} (byte {offset}): a quote is opened and never closed; "
-                'a quote inside quotes is written twice: ""'
-            )
-            if self._damage is None:
-                raise ShardError(self._path, problem)
-            self._damage.append(problem)
-        self._n_rows += 1
-        return RawRow(offset, data[:SNIPPET_BYTES], Reason.TRUNCATED)
+        chunk, at_end = 0, False
+        while True:
+            boundary = (chunk + 1) * chunk_bytes - self._start
+            data = self._take_rows(boundary)
+            yield Piece(data, chunk)
+            if boundary <= len(data) + len(self._held):
+                chunk += 1
+            elif at_end:
+                break
+            else:
+                self._check_rest()
+                if not self._read_on(max(BATCH_BYTES, len(self._held))):
+                    at_end = True
+                    self._held += b"\n" if self._held else b""
+        if self._held:
+            self._check_rest(at_end=True)
+
+    def _take_rows(self, boundary: int) -> bytes:
+        """The whole rows that end before a byte of what is held."""
+        found = self._grammar.rows.match(self._held, 0, max(0, boundary))
+        end = found.end() if found else 0
+        if end > self._limit and any(self.long_rows(self._held[:end], self._limit)):
+            raise self._too_long()
+        return self._drop(end)
+
+    def _check_rest(self, at_end: bool = False) -> None:
+        """Raise unless what is held may become a row once more of it is there."""
+        rest, line = self._held, self._n_lines + 1
+        if self._grammar.unfinished.fullmatch(rest):
+            if at_end or len(rest) > self._limit:
+                raise self._too_long()
+            return
+        found = self._grammar.fields.match(rest)
+        end = found.end() if found else 0
+        last_line = line + rest.count(b"\n", 0, end)
+        shown = rest[end : end + SNIPPET_BYTES // 4].decode(errors="replace")
+        raise ShardError(
+            self._path,
+            f"line {line}: a quoted field ends in line {last_line} and {shown!r} follows; inside "
+            f'quotes a quote mark is written twice: ""; {_NO_QUOTES}',
+        )
+
+    def _too_long(self) -> ShardError:
+        problem = "a quote mark is opened and never closed"
+        if len(self._held) > self._limit:
+            problem += f", or a row has more than {self._limit:,} bytes: --max-row-bytes"
+        return ShardError(self._path, f"line {self._n_lines + 1}: {problem}; {_NO_QUOTES}")
+
+    def long_rows(self, data: bytes, limit: int) -> Iterator[tuple[int, int]]:
+        """Yield ``(row, start)`` of rows over the limit in whole rows; blank lines are no rows."""
+        position = n_rows = 0
+        while found := self._grammar.row.match(data, position):
+            n_bytes = len(found[0].rstrip(b"\r\n"))
+            if n_bytes > limit:
+                yield n_rows, position
+            n_rows += n_bytes > 0
+            position = found.end()
+
+
+def _to_utf8(pieces: Iterator[bytes], path: str, encoding: str) -> Iterator[bytes]:
+    """Bytes of another encoding as UTF-8; what cannot be decoded becomes what is no UTF-8."""
+    if encoding == "utf-8":
+        yield from pieces
+        return
+    try:
+        decoder = codecs.getincrementaldecoder(encoding)("surrogateescape")
+        for piece in pieces:
+            yield decoder.decode(piece).encode(errors="surrogatepass")
+        yield decoder.decode(b"", True).encode(errors="surrogatepass")
+    except UnicodeError as error:
+        raise ShardError(path, f"is not {encoding} text: {error}; see --encoding") from None

@@ -117,8 +117,8 @@ def iter_found(
 
 def text_of_row(table: pa.Table, i: int, spec: TextSpec) -> str:
     """The text of a table's row, of which pass one knows that it has one."""
-    from zipsel.readers.columns import decode_binary  # loads pyarrow.compute
+    from zipsel.readers.columns import column_of, decode_binary  # loads pyarrow.compute
 
-    names = {path.split(".")[0] for path in spec.paths}
+    names = {column_of(table.column_names, path) for path in spec.paths}
     row = {name: table[name][i].as_py() for name in table.column_names if name in names}
     return take_text(decode_binary(row, spec), spec)

@@ -15,14 +15,14 @@ from zipsel.readers.rows import Reason, RowError, TextSpec, parse_template
 
 
 def get_path(row: Any, path: str) -> Any:
-    """Follow a dotted path through nested objects.
+    """Follow a dotted path through nested objects; a key of just that name comes first.
 
     Raises:
         RowError: ``missing-field`` where a step is absent, ``null`` where one is null,
             ``wrong-type`` where one is no object.
     """
     value = row
-    for step in path.split("."):
+    for step in [path] if isinstance(row, dict) and path in row else path.split("."):
         if value is None:
             raise RowError(Reason.NULL)
         if not isinstance(value, dict):

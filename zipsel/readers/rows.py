@@ -164,12 +164,34 @@ class Reading(msgspec.Struct, frozen=True):
         group_field: Dotted path of the group, or None.
         max_row_bytes: Longer rows are refused.
         zstd_long: Accept zstd windows up to 2 GiB, which cost as much memory.
+        delimiter: Between fields of CSV and TSV; None for a comma, a tab.
+        encoding: Of CSV and TSV.
+        quotes: Whether quote marks around fields of CSV and TSV are no part of them.
     """
 
     text: TextSpec = TextSpec()
     group_field: str | None = None
     max_row_bytes: int = DEFAULT_MAX_ROW_BYTES
     zstd_long: bool = False
+    delimiter: str | None = None
+    encoding: str = "utf-8"
+    quotes: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse what no file can have.
+
+        Raises:
+            UsageError: If the delimiter is no lone character, or the encoding is unknown.
+        """
+        one = self.delimiter
+        if one is not None and (len(one) != 1 or not one.isascii() or one in '"\r\n\0'):
+            raise UsageError(f"--delimiter takes one ASCII character, such as ';', not {one!r}")
+        try:
+            "".encode(self.encoding)
+        except (LookupError, UnicodeError):
+            raise UsageError(
+                f"--encoding {self.encoding!r} is none that Python knows; write utf-16, cp1252"
+            ) from None
 
 
 def parse_template(template: str) -> list[tuple[bool, str]]:

@@ -26,7 +26,7 @@ from zipsel.pool.shards import Shard
 from zipsel.scorers import ScoreColumns
 
 #: Part of every key; raise it when parts of older versions must not be met.
-SIDECAR_VERSION = 5
+SIDECAR_VERSION = 6
 
 SUMMARY_KEY = b"zipsel"
 
