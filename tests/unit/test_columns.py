@@ -7,13 +7,11 @@ from zipsel.readers.columns import column_of, pick_columns, read_batch
 from zipsel.readers.rows import Reading, TextSpec
 
 
-@pytest.mark.parametrize(
-    "spec", [TextSpec("field", "meta.text"), TextSpec("template", "{meta.text}")]
-)
-def test_a_column_of_the_very_name_comes_before_a_path(spec):
+@pytest.mark.parametrize(("kind", "text"), [("field", "meta.text"), ("template", "{meta.text}")])
+def test_a_column_of_the_very_name_comes_before_a_path(kind, text):
     nested = pa.array([{"text": "nested"}])
     batch = pa.RecordBatch.from_pydict({"meta": nested, "meta.text": ["the column"]})
-    reading = Reading(spec, "meta.text")
+    reading = Reading(TextSpec(kind, text), "meta.text")
     names = batch.schema.names
     assert column_of(names, "meta.text") == "meta.text"
     assert pick_columns(names, "a.parquet", reading) == ["meta.text"]

@@ -6,7 +6,7 @@ import pytest
 
 from zipsel.errors import UsageError
 from zipsel.readers.json_rows import RowParser
-from zipsel.readers.row_text import group_name
+from zipsel.readers.row_text import group_name, take_text
 from zipsel.readers.rows import Reason, RowError, TextSpec
 
 FIELD = TextSpec()
