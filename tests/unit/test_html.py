@@ -10,17 +10,18 @@ from hypothesis import strategies as st
 
 from zipsel.console.safe_text import plain
 from zipsel.evaluation.verdicts import Curve
+from zipsel.explain.model import Explanation, Source, Span
 from zipsel.readers.rows import Reading
 from zipsel.report import charts
 from zipsel.report.card import render_card
 from zipsel.report.findings import findings
 from zipsel.report.html import render_report, strip_markup
-from zipsel.report.model import Counts, Histogram, Provenance, Report, ShardCounts
+from zipsel.report.model import Counts, GroupShare, Histogram, Provenance, Report, ShardCounts
 from zipsel.report.runs import iter_report_files
 from zipsel.report.shown import RejectExample, Removal, RemovedRecord, Saving, ShownRecord, Strip
 from zipsel.report.statistics import alignment_histogram, length_histogram
-from zipsel.report.strips import character_starts, heat_digits
-from zipsel.report.tables import loss_rows
+from zipsel.report.strips import character_starts, heat_digits, strip_of
+from zipsel.report.tables import group_rows, loss_rows
 from zipsel.report.visible import code, visible
 from zipsel.scoring.histogram import length_bins
 
@@ -314,3 +315,63 @@ def test_alignment_histogram_counts_every_record_and_subset_lies_in_pool(values)
     assert sum(histogram.pool) == len(values)
     assert sum(histogram.subset) == len(values) // 2
     assert all(s <= p for s, p in zip(histogram.subset, histogram.pool, strict=True))
+
+
+def test_a_subset_from_one_shard_is_told_of_and_its_name_is_no_markup():
+    shards = [
+        ShardCounts(path=path, fingerprint="f", n_rows=n, n_rejected=0, n_bytes=9, n_chosen=m)
+        for path, n, m in ((HOSTILE, 10, 8), ("b", 45, 1), ("c", 45, 1))
+    ]
+    counts = Counts(n_rows=100, n_scored=100, n_chosen=10, n_passed=90)
+    report = make_report(shards=shards, counts=counts)
+    texts = [finding.text for finding in findings(report) if "comes from" in finding.text]
+    assert len(texts) == 1
+    assert texts[0].startswith("80% of the subset comes from <script>")
+    assert texts[0].endswith("which is 10% of the pool.")
+    assert len([tag for tag, _ in tags_of(render_report(report)) if tag == "script"]) == 1
+    shards[0].n_chosen = shards[1].n_chosen = 4
+    assert not [one for one in findings(report) if "comes from" in one.text]
+
+
+@pytest.mark.parametrize(
+    ("removal", "look", "text"),
+    [
+        (Removal(cause="leaks", n_records=15, note="A leak is one."), True,
+         "15 leaks were found and left out. A leak is one."),
+        (Removal(cause="leaks", n_records=1, note="A leak is one."), True,
+         "1 leak was found and left out. A leak is one."),
+        (Removal(cause="leaks", n_records=0, note="A leak is one."), False,
+         "No leaks were found. A leak is one."),
+        (Removal(cause="leaks", n_records=0, note="They were not looked for.", sought=False), True,
+         "They were not looked for."),
+    ],
+)  # fmt: skip
+def test_leaks_are_told_of_in_whole_sentences(removal, look, text):
+    found = [one for one in findings(make_report(removed=[removal])) if one.text == text]
+    assert [one.look for one in found] == [look]
+
+
+def test_groups_beyond_thirty_are_summed_up():
+    groups = [
+        GroupShare(name=str(i), n_pool=10 + i, n_pool_bytes=1, n_chosen=i, n_chosen_bytes=1)
+        for i in range(33)
+    ]
+    rows = group_rows(make_report(groups=groups))
+    assert [row.name for row in rows[:30]] == [str(i) for i in range(30)]
+    assert rows[30][:3] == ("3 others", 10 * 3 + 30 + 31 + 32, 30 + 31 + 32)
+    assert len(rows) == 31
+
+
+def test_a_saving_begins_at_its_character():
+    text = "é→ def f(): return"
+    start = len("é→ ".encode())
+    span = Span(
+        start=start, end=start + 7, kind="target", text="def f()", saved_bytes=4.0,
+        source=Source(example=2, text="<b>def f()</b>"),
+    )  # fmt: skip
+    explanation = Explanation(record="r", scorer="s", alignment=1, n_bytes=9, spans=[span])
+    strip = strip_of(explanation, text, 1)
+    assert [(one.start, one.end, one.example) for one in strip.savings] == [(3, 10, 2)]
+    markup = strip_markup(make_record(text, strip=strip))
+    assert "<b>" not in markup
+    assert ">def f()</span>" in markup

@@ -1,7 +1,10 @@
 """An output directory: whose files are in it, and whether a run's output is whole."""
 
+import gzip
 import json
 import os
+import subprocess
+import sys
 
 import pytest
 from made_up import make_records, write_jsonl
@@ -9,6 +12,7 @@ from made_up import make_records, write_jsonl
 from zipsel.cli.group import cli
 from zipsel.errors import BadShards, TooManyRejects, UsageError
 from zipsel.output import manifest as module
+from zipsel.storage.staging import TEMPORARY_MARK, Staging
 
 
 @pytest.fixture
@@ -269,3 +273,58 @@ def test_a_report_made_again_leaves_the_output_up_to_date(command, select, tmp_p
     command("report", "out")
     assert (tmp_path / "out" / "README.md").read_text() == "mine"
     assert select()
+
+
+def test_no_manifest_is_there_while_files_get_their_names(tmp_path, select, monkeypatch):
+    select()
+    seen = []
+    commit = Staging.commit
+
+    def look(staging):
+        if (tmp_path / "out" / "report.json").exists() and "manifest.json" in staging.names_in(
+            "out"
+        ):
+            seen.append(sorted(path.name for path in (tmp_path / "out").glob("*.json")))
+            seen.append((tmp_path / "out" / ".zipsel-unfinished.json").exists())
+        commit(staging)
+
+    monkeypatch.setattr(Staging, "commit", look)
+    select("--seed", 1)
+    assert seen == [[".zipsel-unfinished.json", "report.json"], True]
+    assert (tmp_path / "out" / "manifest.json").exists()
+
+
+def test_only_temporaries_of_its_own_are_cleared_beside_a_single_file(tmp_path, select):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    mine = tmp_path / f".one.jsonl{TEMPORARY_MARK}{dead.pid}-ab"
+    other = tmp_path / f".two.jsonl{TEMPORARY_MARK}{dead.pid}-ab"
+    for path in (mine, other):
+        path.write_text("")
+    select(output="one.jsonl")
+    assert not mine.exists()
+    assert other.exists()
+
+
+def test_a_pool_that_grows_is_chosen_from_again_with_a_profile(command, pool, target, capsys):
+    command("fit", "pool", "-t", target, "-o", "p.profile", "--quiet")
+    arguments = ["select", "pool", "--profile", "p.profile", "-o", "out", "--top-k", 8]
+    command(*arguments)
+    with open(pool / "part-1.jsonl", "a") as file:
+        file.write('{"text": "def return self"}\n')
+    capsys.readouterr()
+    command(*arguments)
+    assert "is up to date" not in capsys.readouterr().err
+    command("fit", "pool", "-t", target, "-o", "p.profile", "--seed", 3, "--quiet")
+    command(*arguments)
+    assert "is up to date" not in capsys.readouterr().err
+
+
+def test_the_share_of_contenders_follows_the_size_that_the_pool_turns_out_to_have(
+    tmp_path, command, target
+):
+    rows = write_jsonl(tmp_path / "rows.jsonl", make_records(100)).read_bytes()
+    (tmp_path / "rows.jsonl.gz").write_bytes(gzip.compress(rows, 9))
+    command("select", "rows.jsonl.gz", "-t", target, "-o", "out", "--top-k", 30, "--quiet")
+    report = json.loads((tmp_path / "out" / "report.json").read_bytes())
+    assert report["cascade"]["share"] == 0.8

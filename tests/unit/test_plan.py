@@ -1,14 +1,18 @@
 """How pass one shares a pool out among workers."""
 
 import gzip
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from made_up import make_records, write_jsonl
 
+from zipsel.api.scorer import Scorer
 from zipsel.console.messages import Log
 from zipsel.engines.local import LocalEngine
+from zipsel.readers.rows import Reading, TextSpec
 from zipsel.scorers.fused import FusedScorer
+from zipsel.scorers.profile import ProfileFile
+from zipsel.scoring import plan
 from zipsel.scoring.fitting import open_profile, profile_key
 from zipsel.scoring.plan import score_job, score_pool
 from zipsel.scoring.run import Run
@@ -79,3 +83,35 @@ def test_what_one_of_several_workers_has_scored_of_a_stream_is_not_scored_again(
     scores = score_pool(again, job("work"), shards)
     assert again.ran == []
     assert scores.n_reused == len(scores.parts)
+
+
+def test_whatever_changes_a_score_changes_the_folder_of_the_scores(tmp_path, monkeypatch):
+    settings = ScoreSettings(pool=("p",), target=("t",))
+    work_dir, files = WorkDir("w"), []
+    for name, text in (("a", "def return"), ("b", "import class"), ("c", "def return")):
+        scorer = Scorer.fit([text], scorer="conditional")
+        scorer.save(tmp_path / name)
+        files.append(ProfileFile(str(tmp_path / name), scorer.digest))
+
+    def folder(settings=settings, file=files[0]):
+        return score_job(settings, work_dir, file, None).folder
+
+    folders = [
+        folder(),
+        folder(file=files[1]),
+        folder(replace(settings, on_bad_file="salvage")),
+        *(
+            folder(replace(settings, reading=reading))
+            for reading in (
+                Reading(text=TextSpec("field", "body")),
+                Reading(text=TextSpec("template", "{text}")),
+                Reading(group_field="kind"),
+                Reading(max_row_bytes=2048),
+                Reading(zstd_long=True),
+            )
+        ),
+    ]
+    monkeypatch.setattr(plan, "SIDECAR_VERSION", -1)
+    folders.append(folder())
+    assert len(set(folders)) == len(folders)
+    assert folder(file=files[2]) == folders[-1]

@@ -53,3 +53,8 @@ def test_says_what_asks_for_a_look(report):
 def test_an_empty_run_has_a_summary():
     report = make_report(counts=Counts(), threshold=None, best=[], shards=[])
     assert "Nothing was chosen" in shown(report)
+
+
+def test_contenders_and_those_ruled_out_are_told_apart():
+    text = " ".join(shown(make_report()).split())
+    assert "6 compressed; 3 ruled out by their n-grams" in text

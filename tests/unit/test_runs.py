@@ -3,8 +3,10 @@
 import io
 import json
 
+import pyarrow as pa
 import pytest
 from made_up import make_records, write_jsonl
+from unit.test_html import make_report
 
 from zipsel.commands.compare import compare
 from zipsel.commands.explain import ExplainSettings, explain
@@ -12,7 +14,8 @@ from zipsel.commands.select import run_select
 from zipsel.console.messages import Log
 from zipsel.engines.local import LocalEngine
 from zipsel.errors import ShardError
-from zipsel.report.runs import open_run
+from zipsel.report.compare import compare_runs
+from zipsel.report.runs import FinishedRun, open_run
 from zipsel.scoring.run import Run
 from zipsel.scoring.settings import ScoreSettings
 from zipsel.selection.budgets import Budget
@@ -95,3 +98,29 @@ def test_the_report_says_what_was_read(run, tmp_path):
     assert open_run("a").report.provenance == report.provenance
     for name in ("report.html", "README.md"):
         assert report.provenance.inputs[1].fingerprint in (tmp_path / "a" / name).read_text()
+
+
+def ranked(rows, name):
+    """A finished run whose records of one shard have these rows, best first."""
+    run = FinishedRun(name, make_report(provenance=None))
+    run.__dict__["chosen"] = pa.table(
+        {
+            "shard": ["p.jsonl"] * len(rows),
+            "row": rows,
+            "offset": [0] * len(rows),
+            "alignment": [float(-i) for i in range(len(rows))],
+        }
+    )
+    return run
+
+
+def test_what_moved_most_comes_first_and_the_curve_is_of_its_depth():
+    a = ranked(list(range(20)), "a")
+    b = ranked([0, 19, *range(1, 19)], "b")
+    both = compare_runs(a, b)
+    moved = [(one.record.rpartition(":")[2], one.rank_a, one.rank_b) for one in both.moved]
+    assert moved[:2] == [("19", 20, 2), ("1", 2, 3)]
+    assert len(moved) == 10
+    curve = dict(both.curve.series["Jaccard"])
+    assert (curve[1], curve[2], curve[20]) == (1.0, pytest.approx(1 / 3), 1.0)
+    assert curve[10] == pytest.approx(9 / 11)
