@@ -165,6 +165,17 @@ def test_state_and_pickle_restore_the_scorer(scorer: DsirScorer) -> None:
             assert_same(copy.score(batch), original.score(batch))
 
 
+def test_numbers_of_tokens_begin_again_before_they_run_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A number has 25 bits; no text's weight depends on how many were issued before it."""
+    hasher = word_ngrams._Hasher()
+    hasher._n_issued = (1 << 25) - 3
+    monkeypatch.setattr(word_ngrams, "_HASHER", hasher)
+    scorer = fit("dsir", REAL_TEXTS[:40], REAL_TEXTS[:80])
+    weights = scorer.score(TextBatch.from_texts(REAL_TEXTS[:20]))["log_weight"]
+    expected = oracle_weights(REAL_TEXTS[:40], REAL_TEXTS[:80], REAL_TEXTS[:20])
+    np.testing.assert_allclose(weights, expected, rtol=1e-12, atol=1e-10)
+
+
 @pytest.mark.usefixtures("tiny_caches")
 def test_evictions_change_nothing() -> None:
     """Caches of 32 entries, emptied again and again, against the oracle."""

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zipsel.errors import UsageError
-from zipsel.selection.budgets import Budget, apportion
+from zipsel.selection.budgets import Budget, Meter, apportion
 from zipsel.selection.quotas import OTHERS, Quotas, parse_shares
 
 
@@ -144,3 +144,31 @@ def test_shares_are_read(text, expected):
 def test_shares_that_cannot_be_meant_are_refused(text):
     with pytest.raises(UsageError, match="--quota"):
         parse_shares(text, "quota")
+
+
+def test_the_first_record_that_does_not_fit_ends_a_budget():
+    quotas = Quotas(Budget("max_bytes", 70), 10, {})
+    assert offer(quotas, [("", "", size) for size in (71, 69, 2, 1)]) == [1]
+    assert quotas.full
+
+
+def test_asking_for_room_changes_nothing():
+    meter = Meter(Budget("max_bytes", 70), 10)
+    assert [meter.has_room(cost) for cost in (70, 71, 60, 71, 70)] == [
+        True,
+        False,
+        True,
+        False,
+        True,
+    ]
+    assert not meter.full
+    meter.turn_away(71)  # larger than the whole budget
+    assert not meter.full
+    meter.turn_away(70)
+    assert meter.full
+
+
+def test_a_full_budget_has_no_shortfalls():
+    quotas = Quotas(Budget("top_k", 2), 10, {"a": 2, "b": 2})
+    assert offer(quotas, [("a", "", 1), ("a", "", 1)]) == [0, 1]
+    assert quotas.shortfalls() == []

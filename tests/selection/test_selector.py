@@ -3,12 +3,19 @@
 import os
 from collections import Counter
 
+import numpy as np
 import pytest
 from made_up import write_jsonl
 
 import zipsel
 from selection.conftest import TOPICS, make_topic, make_topic_records
 from zipsel.errors import UsageError
+from zipsel.selection.budgets import Budget
+from zipsel.selection.duplicates import Duplicates
+from zipsel.selection.inspection import Features
+from zipsel.selection.quotas import Quotas
+from zipsel.selection.ranking import Candidates
+from zipsel.selection.selector import Chooser
 
 STRATEGIES = {
     "top": {},
@@ -300,3 +307,52 @@ def test_chunks_and_blocks_change_nothing(choose, strategy, tmp_path, monkeypatc
     monkeypatch.setattr("zipsel.selection.gather._TASK_BYTES", 4000)
     os.rename(tmp_path / "out", tmp_path / "first")
     assert choose(("max_bytes", 9000), **options).ids == whole
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize(
+    "options", [{"max_per_group": 4}, {"quota": (("chess", 0.5), ("*", 0.5))}, {}]
+)
+def test_groups_go_with_every_strategy(choose, strategy, options):
+    if options.get("quota") and strategy in ("stratified", "coverage"):
+        with pytest.raises(UsageError, match="each share out the budget"):
+            choose(("top_k", 20), group="topic", **STRATEGIES[strategy], **options)
+        return
+    chosen = choose(("top_k", 20), group="topic", **STRATEGIES[strategy], **options)
+    counts = Counter(row["topic"] for row in chosen.rows)
+    reported = {group.name: group.n_chosen for group in chosen.report.groups if group.n_chosen}
+    assert reported == counts
+    if "max_per_group" in options:
+        assert max(counts.values()) <= 4
+    if "quota" in options:
+        assert counts["chess"] == 10
+
+
+def test_equal_alignments_are_written_in_the_order_of_the_pool(choose, tmp_path):
+    pool = tmp_path / "equal"
+    text = make_topic(TOPICS[0], 40, 1)
+    for name in ("a", "b"):
+        write_jsonl(pool / f"{name}.jsonl", [{"id": f"{name}{i}", "text": text} for i in range(9)])
+    options = {"strategy": "sample", "dedup": "none", "keep_leaks": True}
+    chosen = choose(("top_k", 12), pool=pool, **options).ids
+    assert len(chosen) == 12
+    assert chosen == sorted(chosen)
+
+
+@pytest.mark.parametrize("budget", [("max_bytes", 8000), ("max_tokens", 2000)])
+def test_one_block_of_candidates_suffices_where_none_is_left_out(choose, monkeypatch, budget):
+    monkeypatch.setattr("zipsel.selection.selector._SPARE_BYTES", 0)
+    ran = choose(budget, dedup="none", keep_leaks=True, contenders=1.0).ran
+    assert ran.count("fetch_rows") <= 2  # one block, of two shards
+
+
+def test_copies_are_told_by_their_place_among_all_candidates():
+    quotas, seen = Quotas(Budget("top_k", 9), 9, {}), Duplicates("exact", 1.0)
+    chooser = Chooser(
+        quotas, seen, lambda block: [""] * len(block), lambda block: [""] * len(block)
+    )
+    none = np.zeros(2, np.int32)
+    block = Candidates(none, np.arange(2), none, none * 1.0, none * 1.0, none, none, none)
+    same = [Features(b"digest"), Features(b"digest")]
+    assert chooser.take_in_order(chooser.considering(block, same, 10), 2).tolist() == [0]
+    assert chooser.copies == {11: 10}

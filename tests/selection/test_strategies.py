@@ -71,6 +71,22 @@ def test_strata_hold_what_they_are_thought_to_hold(values, budget, cutoff):
     assert len(dropped) == 0 or dropped.max() < kept.min()
 
 
+def test_the_cutoff_drops_its_share_and_no_record_more():
+    values = [1.0, 2.0, 4.0, 8.0]
+    for cutoff, n_dropped in ((0, 0), (0.25, 1), (0.5, 2), (0.6, 2), (0.75, 3)):
+        strata = cut_strata(FakeRanking(values, [9] * 4), Budget("top_k", 4), 4, cutoff)
+        assert (strata.which(np.array(values)) < 0).sum() == n_dropped
+
+
+@pytest.mark.parametrize(
+    ("kind", "limit", "expected"),
+    [("top_k", 10, 4), ("max_bytes", 1000, 160), ("max_tokens", 1000, 40), ("max_tokens", 20, 20)],
+)
+def test_strata_are_as_large_as_their_records_in_the_budgets_unit(kind, limit, expected):
+    ranking = FakeRanking([1.0, 2.0, 4.0, 8.0], [40] * 4)
+    assert cut_strata(ranking, Budget(kind, limit), limit, 0).limits.sum() == expected
+
+
 def test_strata_order_offers_nothing_below_the_cutoff():
     values = np.array([0.1, 0.5, 0.9])
     offered = StrataPriority(0, int(bins_of(values)[1]))(values, 0, np.arange(3))

@@ -36,7 +36,7 @@ def bin_floor(bins: NDArray[np.int64]) -> NDArray[np.float64]:
 _PACKED = np.dtype([("bin", "<u4"), ("n_records", "<u4"), ("n_bytes", "<u8")])
 
 
-@dataclass(frozen=True)
+@dataclass
 class Histogram:
     """Records and their bytes of text in each bin.
 
