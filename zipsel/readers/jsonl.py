@@ -105,53 +105,35 @@ def _is_any_deep(
 def _parse_lines(
     chunk: LineChunk, start: int, end: int, parser: RowParser, reading: Reading
 ) -> RowBatch:
-    lines = chunk.data[start:end].split(b"\n")
-    if not lines[-1]:
-        lines.pop()
-    lengths = np.fromiter(map(len, lines), np.int64, len(lines))
-    positions = np.cumsum(lengths + 1) - lengths - 1 + start
-    offsets = positions + chunk.offset
-    cut_short: set[int] = set()
-    for at, n_bytes in chunk.dropped:
-        offsets[positions >= at] += n_bytes
-        if start < at <= end:
-            cut_short.add(int(np.searchsorted(positions, at, side="right")) - 1)
-    texts: list[bytes] = []
-    accepted: list[int] = []
-    groups: list[str | None] = []
-    rejects: dict[int, tuple[Reason, bytes]] = {}
-    blank: list[int] = []
+    """Parse lines one by one; a line over the limit is refused even if what is left is blank."""
+    n_dropped = dict(chunk.dropped)
+    offset = chunk.offset + sum(n_bytes for at, n_bytes in chunk.dropped if at <= start)
     parse = parser.parse if _is_utf8(memoryview(chunk.data)[start:end]) else parser.parse_slowly
-    for i, line in enumerate(lines):
-        try:
-            if len(line) > reading.max_row_bytes or i in cut_short:
-                raise RowError(Reason.TOO_LONG)
-            text, group = parse(line)
-        except RowError as error:
-            # A line cut short may have been anything past its head, so it is never blank.
-            if error.reason != Reason.TOO_LONG and (line.isspace() or not line):
-                blank.append(i)
-            else:
-                rejects[i] = (error.reason, line[:SNIPPET_BYTES])
-            continue
-        texts.append(text.encode())
-        accepted.append(i)
-        groups.append(group)
-    kept = np.array(accepted, np.int64)
-    if blank:
-        moved = np.arange(len(lines)) - np.searchsorted(np.array(blank), np.arange(len(lines)))
-        offsets, positions, lengths = (
-            np.delete(of_lines, blank) for of_lines in (offsets, positions, lengths)
-        )
-        kept = moved[kept]
-        rejects = {int(moved[i]): reject for i, reject in rejects.items()}
+    places: list[tuple[int, int, int]] = []  # of each row: offset, first byte, last byte
+    found: list[tuple[int, str, str | None]] = []  # of each accepted row: number, text, group
+    rejects: dict[int, tuple[Reason, bytes]] = {}
+    position = start
+    for line in chunk.data[start:end].split(b"\n"):
+        line_end = position + len(line)
+        is_long = len(line) > reading.max_row_bytes or line_end in n_dropped
+        if is_long or (line and not line.isspace()):
+            try:
+                if is_long:
+                    raise RowError(Reason.TOO_LONG)
+                found.append((len(places), *parse(line)))
+            except RowError as error:
+                rejects[len(places)] = (error.reason, line[:SNIPPET_BYTES])
+            places.append((offset + position, position, line_end))
+        offset += n_dropped.get(line_end, 0)
+        position = line_end + 1
+    offsets, starts, ends = np.array(places, np.int64).reshape(-1, 3).T
     return RowBatch(
         offsets=offsets,
-        texts=TextBatch.from_encoded(texts),
-        accepted=kept,
+        texts=TextBatch.from_encoded([text.encode() for _, text, _ in found]),
+        accepted=np.array([i for i, _, _ in found], np.int64),
         rejects=rejects,
-        groups=groups if reading.group_field is not None else [],
-        lines=Lines(chunk.data, positions, positions + lengths),
+        groups=[group for _, _, group in found] if reading.group_field is not None else [],
+        lines=Lines(chunk.data, starts, ends),
     )
 
 

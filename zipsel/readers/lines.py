@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from zipsel.readers.rows import SNIPPET_BYTES
 from zipsel.texts import CHUNK_BYTES
@@ -47,60 +47,55 @@ class LineChunk:
     ends: bool = True
 
 
-class _Buffer:
-    """Bytes gathered until a chunk is whole, without any line over the limit."""
+class _Run(NamedTuple):
+    """Whole lines of a stream, or no bytes where a line begins whose end has not come yet.
 
-    def __init__(self, offset: int, max_row_bytes: int) -> None:
-        self.data = bytearray()
-        self.offset = offset
-        self.dropped: list[tuple[int, int]] = []
-        self.max_row_bytes = max_row_bytes
-        self.line_start = 0  # of the last, perhaps unfinished, line in data
-        self.skipping = False
+    Attributes:
+        offset: Where the first line begins in the stream.
+        data: The lines.
+        n_dropped: Bytes that were dropped before the newline, if this is one line over the limit.
+    """
 
-    def append(self, piece: bytes) -> None:
-        """Add bytes; inside a line over the limit only its newline is kept."""
-        if self.skipping:
+    offset: int
+    data: bytes
+    n_dropped: int = 0
+
+    @property
+    def dropped_at(self) -> int:
+        """Position in ``data`` where the dropped bytes would follow."""
+        return len(self.data) - self.data.endswith(b"\n")
+
+
+def _iter_runs(pieces: Iterable[bytes], max_row_bytes: int, offset: int) -> Iterator[_Run]:
+    """Yield the lines of a stream, all that a piece ends at once; each byte is copied once."""
+    held: list[bytes] = []  # pieces of the line without an end
+    n_held = n_dropped = 0
+    for piece in pieces:
+        if n_dropped:
             newline = piece.find(b"\n")
-            n_dropped = len(piece) if newline < 0 else newline
-            position, before = self.dropped[-1]
-            self.dropped[-1] = (position, before + n_dropped)
             if newline < 0:
-                return
-            self.skipping = False
-            piece = piece[newline:]
-        newline = piece.rfind(b"\n")
-        if newline >= 0:
-            self.line_start = len(self.data) + newline + 1
-        self.data += piece
-        start = self.line_start
-        if self.offset == start == 0 and self.data.startswith(BOM):
-            start = len(BOM)  # is no part of the first line
-        if len(self.data) - start > self.max_row_bytes:
-            keep = start + SNIPPET_BYTES
-            self.dropped.append((keep, len(self.data) - keep))
-            del self.data[keep:]
-            self.skipping = True
-
-    def true_position(self, stream_position: int) -> int:
-        """Position in data of the first kept byte at or after a position of the stream."""
-        position = stream_position - self.offset
-        for at, n_bytes in self.dropped:
-            if position <= at:
-                break
-            position = max(at, position - n_bytes)
-        return position
-
-    def cut(self, position: int, index: int, final: bool = False, ends: bool = True) -> LineChunk:
-        """Take everything before ``position`` as a chunk, or as a stretch of one."""
-        dropped = tuple(entry for entry in self.dropped if final or entry[0] < position)
-        data = bytes(memoryview(self.data)[:position])
-        chunk = LineChunk(index, self.offset, data, dropped, final, ends)
-        del self.data[:position]
-        self.offset += position + sum(n_bytes for _, n_bytes in dropped)
-        self.dropped = [(at - position, n) for at, n in self.dropped if at >= position]
-        self.line_start = max(0, self.line_start - position)
-        return chunk
+                n_dropped += len(piece)
+                continue
+            yield _Run(offset, held[0] + b"\n", n_dropped + newline)
+            offset += n_held + n_dropped + newline + 1
+            held, n_held, n_dropped, piece = [], 0, 0, piece[newline + 1 :]
+        end = piece.rfind(b"\n") + 1
+        if end:
+            yield _Run(offset, b"".join([*held, piece[:end]]))
+            offset += n_held + end
+            held, n_held, piece = [], 0, piece[end:]
+        if piece:
+            held.append(piece)
+            n_held += len(piece)
+            if n_held > max_row_bytes:
+                line = b"".join(held)
+                mark = len(BOM) if offset == 0 and line.startswith(BOM) else 0  # no part of a line
+                if n_held - mark > max_row_bytes:
+                    line, n_dropped = line[: mark + SNIPPET_BYTES], n_held - mark - SNIPPET_BYTES
+                held, n_held = [line], len(line)
+            yield _Run(offset, b"")
+    if held:
+        yield _Run(offset, b"".join(held), n_dropped)
 
 
 def cut_lines(
@@ -126,26 +121,47 @@ def cut_lines(
     Yields:
         Chunks in order, empty ones too where one line spans several; the last is ``final``.
     """
-    buffer = _Buffer(offset, max_row_bytes)
-    index = first_index
-    for piece in pieces:
-        buffer.append(piece)
-        while True:
-            boundary = (index + 1) * chunk_bytes
-            if buffer.offset >= boundary:  # a line that began earlier reaches past this chunk
-                position = 0
-            else:
-                last = buffer.true_position(boundary - 1)
-                if buffer.line_start <= last:  # the line that spans the boundary goes on
-                    if stretch_bytes is not None and buffer.line_start >= stretch_bytes:
-                        yield buffer.cut(buffer.line_start, index, ends=False)
-                    break
-                position = buffer.data.find(b"\n", last) + 1
-            if position == len(buffer.data):  # perhaps the end: wait for one byte more
+    stretch = _Stretch(first_index, offset)
+    for run in _iter_runs(pieces, max_row_bytes, offset):
+        while (border := (stretch.index + 1) * chunk_bytes - run.offset) < max(1, len(run.data)):
+            # The chunk ends before the first line that begins at the border or behind it.
+            end = run.data.find(b"\n", border - 1) + 1 if border > 0 else 0
+            if border > 0 and end in (0, len(run.data)):  # no such line has come yet
                 break
-            yield buffer.cut(position, index)
-            index += 1
-    yield buffer.cut(len(buffer.data), index, final=True)
+            stretch.take(_Run(run.offset, run.data[:end]))
+            yield stretch.cut()
+            run = _Run(run.offset + end, run.data[end:], run.n_dropped)
+        stretch.take(run)
+        if stretch_bytes is not None and stretch.n_bytes >= stretch_bytes:
+            yield stretch.cut(ends=False)
+    yield stretch.cut(final=True)
+
+
+class _Stretch:
+    """Lines of one chunk, gathered until they are handed out."""
+
+    def __init__(self, index: int, offset: int) -> None:
+        self.index = index
+        self.n_bytes = 0
+        self._offset = offset
+        self._data: list[bytes] = []
+        self._dropped: list[tuple[int, int]] = []
+
+    def take(self, run: _Run) -> None:
+        """Append lines."""
+        if run.n_dropped:
+            self._dropped.append((self.n_bytes + run.dropped_at, run.n_dropped))
+        self._data.append(run.data)
+        self.n_bytes += len(run.data)
+
+    def cut(self, final: bool = False, ends: bool = True) -> LineChunk:
+        """Hand out the lines and begin the next stretch, of the next chunk if this one ``ends``."""
+        data, dropped = b"".join(self._data), tuple(self._dropped)
+        chunk = LineChunk(self.index, self._offset, data, dropped, final, ends)
+        self._offset += len(data) + sum(n_bytes for _, n_bytes in dropped)
+        self.index += ends
+        self.n_bytes, self._data, self._dropped = 0, [], []
+        return chunk
 
 
 def iter_whole_lines(pieces: Iterable[bytes], max_row_bytes: int) -> Iterator[LineChunk]:
@@ -155,13 +171,11 @@ def iter_whole_lines(pieces: Iterable[bytes], max_row_bytes: int) -> Iterator[Li
         pieces: The stream from its beginning.
         max_row_bytes: As for ``cut_lines``.
     """
-    buffer = _Buffer(0, max_row_bytes)
-    for piece in pieces:
-        buffer.append(piece)
-        if buffer.line_start:
-            yield buffer.cut(buffer.line_start, 0)
-    if buffer.data:
-        yield buffer.cut(len(buffer.data), 0, final=True)
+    for run in _iter_runs(pieces, max_row_bytes, 0):
+        if run.data:
+            stretch = _Stretch(0, run.offset)
+            stretch.take(run)
+            yield stretch.cut(final=not run.data.endswith(b"\n"))
 
 
 def read_chunk(
