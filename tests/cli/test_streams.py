@@ -1,11 +1,18 @@
-"""Standard input as pool: lines are answered as they come, or the best are kept."""
+"""Standard input obeys the rules of files: as a filter of lines, and as a copy that is a pool."""
 
+import gzip
+import io
 import json
+import shlex
 import subprocess
 import sys
 import threading
 
 import pytest
+import zstandard
+from made_up import make_records
+
+from zipsel.cli.group import cli
 
 
 def encode(records):
@@ -13,9 +20,13 @@ def encode(records):
 
 
 @pytest.fixture
-def profile(tmp_path, zipsel, pool, target):
-    zipsel("fit", pool, "--target", target, "--output", "code.profile")
-    return tmp_path / "code.profile"
+def profile(tmp_path, pool, target):
+    path = tmp_path / "code.profile"
+    cli.main(
+        ["fit", str(pool), "--target", str(target), "--output", str(path), "--quiet"],
+        standalone_mode=False,
+    )
+    return path
 
 
 @pytest.fixture
@@ -91,17 +102,283 @@ def test_the_best_of_a_stream_are_the_best_of_files(zipsel, profile, pool, recor
     assert len(streamed.splitlines()) == 7
 
 
-@pytest.mark.parametrize("option", [("--dedup", "none"), ("--order", "input")])
-def test_what_needs_the_whole_stream_gets_it(zipsel, profile, pool, records, option):
-    data = encode(records[:20]) + encode(records)
-    options = ("--profile", profile, "--top-k", 9, *option, "--output", "-")
-    streamed = zipsel("select", "-", *options, stdin=data).stdout
-    rows = [json.loads(line)["id"] for line in streamed.splitlines()]
-    assert len(rows) == 9
-    if option == ("--order", "input"):
-        assert rows == sorted(set(rows))
-    else:
-        assert len(set(rows)) < 9
+#: Option sets of which both ways have to give the same rows.
+FILTERED = ["", "--dedup none", "--keep-leaks", "--exclude-overlap bench.jsonl", "--add-field a"]
+KEPT = [
+    "--min-alignment 0 --dedup near",
+    "--min-alignment 0 --contenders 0.3",
+    "--min-alignment 0 --group-field kind --max-per-group 5",
+    "--min-alignment 0 --report report.json",
+    "--top-k 9",
+    "--top-k 9 --dedup none --keep-leaks",
+    "--top-k 9 --order input --add-field a",
+    "--top-k 9 --exclude-overlap bench.jsonl --leak-ngram 8",
+    "--top-k 9 --contenders 0.2",
+    "--top-k 9 --strategy sample --seed 3",
+    "--top-k 9 --strategy stratified",
+    "--top-k 9 --strategy diverse",
+    "--top-k 9 --group-field kind --quota code=0.5,*=0.5",
+    "--fraction 0.2",
+    "--max-bytes 4kB",
+    "--max-tokens 1000",
+]
+
+
+@pytest.fixture
+def messy(tmp_path, target, records):
+    """A pool with leaks, copies of another rank, a benchmark's items and a refused row."""
+    bench = [record for record in make_records(20, seed=5) if record["kind"] == "code"]
+    (tmp_path / "bench.jsonl").write_bytes(encode(bench))
+    data = target.read_bytes() + encode(records[:40]) + b"{broken\n" + encode(records[10:])
+    data += encode(bench)
+    path = tmp_path / "messy.jsonl"
+    path.write_bytes(data)
+    return path
+
+
+@pytest.fixture
+def rows_of_both(tmp_path, monkeypatch):
+    """What is written of a file and of standard input, in this process."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(path, pool, options):
+        stdout = io.TextIOWrapper(io.BytesIO())
+        with open(path) as stdin, monkeypatch.context() as patch:
+            patch.setattr(sys, "stdin", stdin)
+            patch.setattr(sys, "stdout", stdout)
+            arguments = ["select", pool, "--max-rejects=1", "--output=-", "--workers=1"]
+            cli.main([*arguments, *shlex.split(options)], standalone_mode=False)
+        return stdout.buffer.getvalue().splitlines()
+
+    return lambda path, options: (run(path, str(path), options), run(path, "-", options))
+
+
+@pytest.mark.parametrize("options", FILTERED)
+def test_a_filter_passes_on_what_a_pool_of_files_gives(rows_of_both, profile, messy, options):
+    of_file, streamed = rows_of_both(messy, f"--profile {profile} --min-alignment 0 {options}")
+    assert len(streamed) > 5
+    assert sorted(streamed) == sorted(of_file)
+
+
+@pytest.mark.parametrize("options", KEPT)
+def test_a_kept_stream_gives_what_a_pool_of_files_gives(rows_of_both, profile, messy, options):
+    of_file, streamed = rows_of_both(messy, f"--profile {profile} {options}")
+    assert len(streamed) > 3
+    assert streamed == of_file
+
+
+def test_a_stream_and_a_file_are_fitted_alike(rows_of_both, target, messy):
+    of_file, streamed = rows_of_both(messy, f"--target {target} --top-k 9 --facets 2")
+    assert streamed == of_file
+
+
+def test_a_filter_refuses_leaks_and_copies_and_counts_them(zipsel, profile, target, messy):
+    options = ("--profile", profile, "--min-alignment", -100, "--max-rejects", 1, "-o", "-")
+    done = zipsel("select", "-", *options, "--log-format", "json", stdin=messy.read_bytes())
+    counts = json.loads(done.stderr.splitlines()[-1])
+    examples = target.read_bytes().splitlines()
+    assert not set(examples) & set(done.stdout.splitlines())
+    assert (counts["n_leaks"], counts["n_duplicates"]) == (len(examples), 30)
+    assert counts["rejects"] == {"invalid-json": 1}
+    assert counts["n_chosen"] == len(done.stdout.splitlines()) == len(set(done.stdout.splitlines()))
+    assert counts["n_rows"] == len(examples) + 30 + 1 + counts["n_chosen"]
+
+
+def test_the_least_alignment_itself_is_passed_on(zipsel, profile, records):
+    data = encode(records)
+    scored = zipsel("score", "-", "--profile", profile, "--output", "-", stdin=data).stdout
+    alignments = sorted(json.loads(line)["alignment"] for line in scored.splitlines())
+    options = ("--profile", profile, "--output", "-", "--min-alignment", repr(alignments[-3]))
+    assert len(zipsel("select", "-", *options, stdin=data).stdout.splitlines()) == 3
+
+
+def test_what_makes_a_filter_wait_for_the_end_is_named(zipsel, profile, records):
+    options = ("--profile", profile, "--min-alignment", 0, "--output", "-", "--dedup", "near")
+    done = zipsel("select", "-", *options, stdin=encode(records))
+    assert b"--dedup near needs all of standard input" in done.stderr
+
+
+def test_fit_reads_standard_input(tmp_path, zipsel, target, records):
+    pool = tmp_path / "one.jsonl"
+    pool.write_bytes(encode(records))
+    for argument, name in ((pool, "file.profile"), ("-", "stream.profile")):
+        data = pool.read_bytes()
+        zipsel("fit", argument, "--target", target, "--output", name, stdin=data)
+    assert (tmp_path / "file.profile").read_bytes() == (tmp_path / "stream.profile").read_bytes()
+
+
+def test_scores_of_a_kept_stream_are_those_of_a_file(tmp_path, zipsel, profile, messy):
+    options = ("--profile", profile, "--max-rejects", 1)
+    zipsel("score", messy, *options, "--output", "of-file")
+    zipsel("score", "-", *options, "--output", "streamed", stdin=messy.read_bytes())
+    (streamed,) = (tmp_path / "streamed").glob("*.parquet")
+    (of_file,) = (tmp_path / "of-file").glob("*.parquet")
+    assert streamed.read_bytes() == of_file.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("select", "-", "--top-k", 5, "--output", "out"),
+        ("select", "-", "--min-alignment", 0, "--output", "-"),
+        ("select", "-", "--auto", "--output", "-"),
+        ("score", "-", "--output", "scores"),
+        ("fit", "-", "--output", "new.profile"),
+    ],
+)
+def test_a_stream_leaves_nothing_in_the_work_directory(tmp_path, zipsel, target, records, command):
+    if "--auto" in command:
+        pytest.importorskip("pyppmd", reason="the judge needs the extra eval")
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    left_over = tmp_path / "work" / "stdin" / str(dead.pid) / "stdin.jsonl"
+    left_over.parent.mkdir(parents=True)
+    left_over.touch()
+    options = ("--target", target, "--work-dir", "work")
+    zipsel(*command, *options, stdin=encode(records))
+    left = {path.name for path in (tmp_path / "work").rglob("*") if path.is_file()}
+    assert left == set()
+
+
+def test_only_a_stream_that_needs_a_work_directory_asks_for_one(zipsel, profile, target, records):
+    nowhere = ("--work-dir", target / "below-a-file", "--output", "-")
+    data = encode(records)
+    filtered = ("--profile", profile, "--min-alignment", 0)
+    assert zipsel("select", "-", *filtered, *nowhere, stdin=data).stdout
+    assert zipsel("score", "-", "--profile", profile, *nowhere, stdin=data).stdout
+    done = zipsel("select", "-", "--profile", profile, "--top-k", 5, *nowhere, code=1, stdin=data)
+    assert b"below-a-file" in done.stderr
+    assert b"--work-dir" in done.stderr
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, zstandard.compress])
+def test_compressed_streams_are_decompressed(zipsel, profile, target, messy, compress):
+    options = ("--max-rejects", 1, "--output", "-")
+    for budget in (("--min-alignment", 0), ("--top-k", 5, "--contenders", 1)):
+        command = ("select", "-", "--profile", profile, *budget, *options)
+        plain = zipsel(*command, stdin=messy.read_bytes()).stdout
+        assert zipsel(*command, stdin=compress(messy.read_bytes())).stdout == plain
+    command = ("select", messy, "--target", "-", "--top-k", 5, *options)
+    plain = zipsel(*command, stdin=target.read_bytes()).stdout
+    assert zipsel(*command, stdin=compress(target.read_bytes())).stdout == plain
+
+
+@pytest.mark.parametrize("budget", ["--min-alignment=-100", "--top-k=60"])
+def test_a_damaged_compressed_stream_is_refused_or_salvaged(zipsel, profile, records, budget):
+    data = gzip.compress(encode(make_records(4000)))[:-20_000]
+    command = ("select", "-", "--profile", profile, budget, "--output", "-", "--keep-leaks")
+    assert b"truncated" in zipsel(*command, code=1, stdin=data).stderr
+    done = zipsel(*command, "--on-bad-file", "salvage", "--max-rejects", 1, stdin=data)
+    assert len(done.stdout.splitlines()) >= 60
+    assert b"truncated" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("data", "remedy"),
+    [
+        ('{"text": "a"}\n'.encode("utf-16"), b"iconv -f UTF-16 -t UTF-8"),
+        (b"BZh91AY&SY", b"bzip2 -dc"),
+        (b"PAR1\x15\x04\x15", b"name the file"),
+        (b' [{"text": "a"}]', b"jq -c '.[]'"),
+    ],
+)
+def test_streams_of_other_kinds_are_refused_with_a_remedy(zipsel, profile, pool, data, remedy):
+    for budget in ("--min-alignment=0", "--top-k=5"):
+        command = ("select", "-", "--profile", profile, budget, "--output", "-")
+        assert remedy in zipsel(*command, code=2, stdin=data).stderr
+    command = ("select", pool, "--target", "-", "--top-k", 5, "--output", "-")
+    assert remedy in zipsel(*command, code=2, stdin=data).stderr
+
+
+COMMANDS = [
+    "select - --target target.jsonl --top-k 5 --output -",
+    "select - --target target.jsonl --min-alignment 0 --output -",
+    "select pool --target - --top-k 5 --output out",
+    "score - --target target.jsonl --output -",
+    "score - --target target.jsonl --output scores",
+    "fit - --target target.jsonl --output new.profile",
+    "fit pool --target - --output new.profile",
+    "explain --target target.jsonl -",
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.usefixtures("pool", "target")
+def test_closed_standard_input_is_said(tmp_path, zipsel_env, command):
+    code = f"{shlex.quote(sys.executable)} -m zipsel {command} <&-"
+    done = subprocess.run(
+        ["sh", "-c", code], capture_output=True, cwd=tmp_path, env=zipsel_env, check=False
+    )
+    assert done.returncode == 2
+    assert b"standard input is closed" in done.stderr
+    assert done.stdout == b""
+
+
+@pytest.mark.parametrize("closed", ["<&-", "2>&-", "<&- 2>&-", "<&- >&- 2>&-"])
+@pytest.mark.usefixtures("pool", "target")
+def test_closed_descriptors_do_not_matter_to_runs_on_files(tmp_path, zipsel_env, closed):
+    command = "select pool --target target.jsonl --top-k 5 --output out --workers 2"
+    code = f"{shlex.quote(sys.executable)} -m zipsel {command} {closed}"
+    subprocess.run(["sh", "-c", code], cwd=tmp_path, env=zipsel_env, check=True)
+    assert len((tmp_path / "out" / "subset-00000.jsonl").read_bytes().splitlines()) == 5
+
+
+@pytest.mark.usefixtures("pool", "target")
+def test_closed_standard_output_is_an_error_of_who_writes_to_it(tmp_path, zipsel_env, records):
+    command = "select - --target target.jsonl --min-alignment -100 --output -"
+    code = f"{shlex.quote(sys.executable)} -m zipsel {command} >&-"
+    done = subprocess.run(
+        ["sh", "-c", code], input=encode(records), stderr=subprocess.PIPE, cwd=tmp_path,
+        env=zipsel_env, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert b"standard output" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "select - --target - --top-k 5 --output -",
+        "select - --target - --min-alignment 0 --output -",
+        "select - --target code=- --target law=target.jsonl --top-k 5 --output -",
+        "select - --target target.jsonl --exclude-overlap - --top-k 5 --output -",
+        "score - --target - --output -",
+        "fit - --target - --output new.profile",
+        "explain --target - -",
+    ],
+)
+def test_standard_input_is_read_by_one_option(zipsel, target, records, command):
+    done = zipsel(*command.split(), code=2, stdin=encode(records))
+    assert b"both name standard input" in done.stderr
+    assert done.stdout == b""
+
+
+def test_a_target_on_standard_input_serves_every_stage(zipsel, pool, target):
+    """``--auto`` and the search for leaks read the target again."""
+    pytest.importorskip("pyppmd", reason="the judge needs the extra eval")
+    options = ("--auto", "--exclude-overlap", target, "--output", "-")
+    of_file = zipsel("select", pool, "--target", target, *options).stdout
+    streamed = zipsel("select", pool, "--target", "-", *options, stdin=target.read_bytes()).stdout
+    assert streamed == of_file != b""
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "cat {pool}/*.jsonl | {zipsel} /dev/stdin --target {target}",
+        "{zipsel} <(cat {pool}/*.jsonl) --target {target}",
+        "{zipsel} {pool} --target /dev/fd/0 < {target}",
+    ],
+)
+def test_streams_with_a_name_are_refused_with_a_remedy(tmp_path, zipsel_env, pool, target, command):
+    zipsel = f"{shlex.quote(sys.executable)} -m zipsel select --top-k 5 --output -"
+    code = command.format(zipsel=zipsel, pool=pool, target=target)
+    done = subprocess.run(
+        ["bash", "-c", code], capture_output=True, cwd=tmp_path, env=zipsel_env, check=False
+    )
+    assert done.returncode == 1
+    assert b"pipe it to standard input and write -" in done.stderr
 
 
 def test_lines_pass_through_unchanged(zipsel, profile):
@@ -117,7 +394,6 @@ def test_a_stream_into_a_directory_has_a_report(tmp_path, zipsel, target, record
     zipsel("select", "-", "--target", target, "--top-k", 5, "--output", "out", stdin=data)
     report = json.loads((tmp_path / "out" / "report.json").read_bytes())
     assert report["counts"]["n_rows"] == 60
-    assert not list((tmp_path / ".zipsel").rglob("stdin.jsonl"))
 
 
 def test_refused_rows_of_a_stream_are_counted(zipsel, profile, records):
@@ -135,7 +411,13 @@ def test_standard_input_stands_alone(zipsel, pool, target):
     assert b"cannot be combined" in zipsel(*command, code=2).stderr
 
 
-def test_an_empty_stream_is_an_empty_subset(zipsel, profile):
-    command = ("select", "-", "--profile", profile, "--output", "-")
-    assert zipsel(*command, "--min-alignment", 0).stdout == b""
-    assert zipsel(*command, "--top-k", 5).stdout == b""
+@pytest.mark.parametrize("budget", ["--min-alignment=0", "--top-k=5"])
+def test_an_empty_stream_is_an_empty_subset_and_says_so(zipsel, profile, budget):
+    done = zipsel("select", "-", "--profile", profile, "--output", "-", budget)
+    assert done.stdout == b""
+    assert b"standard input is empty" in done.stderr
+
+
+def test_an_empty_target_stream_is_refused(zipsel, pool):
+    done = zipsel("select", pool, "--target", "-", "--top-k", 5, "--output", "-", code=2)
+    assert b"standard input, which is to be the target, is empty" in done.stderr

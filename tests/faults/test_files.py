@@ -78,7 +78,7 @@ def test_all_bad_files_are_named_at_once(run, tmp_path, good):
     assert last == "Repair or remove them, or go on without them: --on-bad-file skip"
     assert len(named) == len(paths) + 3
     problems = {**{name: problem for name, (_, problem) in BAD_FILES.items()},
-                "pipe.jsonl": "is not a regular file; use - to read a stream",
+                "pipe.jsonl": "is a stream, not a file; pipe it to standard input",
                 "folder": "no file below it ends in .jsonl",
                 "loop.jsonl": "too many levels of symbolic links"}  # fmt: skip
     for name, problem in problems.items():

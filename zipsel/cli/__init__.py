@@ -6,6 +6,7 @@ message and an exit code, signals end the run in order.
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -41,7 +42,10 @@ def main() -> NoReturn:
         _say(f"error: {error}")
         code = error.exit_code
     except OSError as error:
-        _say(f"error: {error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+        what = error.strerror or str(error)
+        if error.errno == errno.EBADF:
+            what = "standard output is closed; write to a file: --output FILE"
+        _say(f"error: {what}{f': {error.filename}' if error.filename else ''}")
         code = 1
     if code != 0:  # what is still buffered cannot, or shall not, be written
         os.dup2(os.open(os.devnull, os.O_WRONLY), stdout)

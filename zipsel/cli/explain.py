@@ -57,7 +57,6 @@ def command(**options: Any) -> None:
     )
     explain(
         settings,
-        sys.stdin.buffer,
         sys.stdout,
         as_json=options["as_json"],
         html=options["html"],

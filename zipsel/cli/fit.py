@@ -38,8 +38,6 @@ def command(**options: Any) -> None:
 
     Later runs that name the profile give scores that can be compared, though the pool grows.
     """
-    from zipsel.commands.fit import run_fit
-    from zipsel.scoring.run import Run
+    from zipsel.commands.fit import fit
 
-    settings = score_settings(options, options["output"])
-    run_fit(Run(settings, make_log(options)), options["output"])
+    fit(score_settings(options, options["output"]), make_log(options), options["output"])

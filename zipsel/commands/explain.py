@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import BinaryIO, TextIO
+from typing import TextIO
 
 import msgspec
 
@@ -17,6 +17,7 @@ from zipsel.pool.formats import STDIN
 from zipsel.readers.fetch import iter_found, parse_record, read_record
 from zipsel.readers.row_text import check_text
 from zipsel.readers.rows import Reading
+from zipsel.readers.stdin import read_text_of_stdin, refuse_stdin_twice
 from zipsel.readers.target import read_target
 from zipsel.report.runs import FinishedRun, open_run
 from zipsel.report.shown import Strip
@@ -72,7 +73,6 @@ class ExplainSettings:
 
 def explain(
     settings: ExplainSettings,
-    stdin: BinaryIO,
     stdout: TextIO,
     *,
     as_json: bool = False,
@@ -86,11 +86,12 @@ def explain(
         ShardError: If a record cannot be read.
         OutputError: If the page cannot be written.
     """
+    refuse_stdin_twice({"TEXT": (STDIN,) if settings.stdin else (), "--target": settings.target})
     run = None if settings.run is None else open_run(settings.run)
     if html is not None:
         refuse_overwriting("--html", html, _input_paths(settings, run))
     profile = _open_profile(settings, run)
-    names, texts = _find_texts(settings, run, stdin)
+    names, texts = _find_texts(settings, run)
     explanations = explain_texts(profile, texts, names)
     if html is not None:
         _write_page(html, profile, explanations, texts)
@@ -131,9 +132,7 @@ def _open_profile(settings: ExplainSettings, run: FinishedRun | None) -> Profile
     return profile
 
 
-def _find_texts(
-    settings: ExplainSettings, run: FinishedRun | None, stdin: BinaryIO
-) -> tuple[list[str], list[str]]:
+def _find_texts(settings: ExplainSettings, run: FinishedRun | None) -> tuple[list[str], list[str]]:
     """Names and texts of everything asked for."""
     reading = settings.reading
     if run is not None and run.report.provenance is not None:
@@ -141,7 +140,7 @@ def _find_texts(
     names, texts = [], []
     if settings.stdin:
         names.append(STDIN)
-        texts.append(_read_stdin(stdin))
+        texts.append(check_text(read_text_of_stdin()))
     for name in settings.records:
         path, row = parse_record(name)
         if run is not None:
@@ -164,16 +163,6 @@ def _locate(run: FinishedRun, path: str) -> str:
         if identities_of(run.locate(shard.path)) & place:
             return run.open_shard(shard.path).path
     return path
-
-
-def _read_stdin(stdin: BinaryIO) -> str:
-    try:
-        text = stdin.read().decode()
-    except UnicodeDecodeError as error:
-        raise UsageError(f"standard input is no UTF-8 text (byte {error.start})") from None
-    if not text.strip():
-        raise UsageError("standard input has no text")
-    return check_text(text)
 
 
 def _read_top(run: FinishedRun, top: int, reading: Reading) -> list[tuple[str, str]]:

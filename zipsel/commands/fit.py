@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+from zipsel.commands.stream import kept_stdin
+from zipsel.console.messages import Log
+from zipsel.readers.stdin import refuse_stdin_twice
 from zipsel.scorers.profile import Profile
 from zipsel.scoring.fitting import fit_profile
-from zipsel.scoring.inputs import Inputs, read_targets, refuse_stdin_twice
+from zipsel.scoring.inputs import Inputs, read_targets
 from zipsel.scoring.run import Run
+from zipsel.scoring.settings import ScoreSettings
 from zipsel.storage.paths import check_writable, refuse_unwritable
 from zipsel.storage.remote import is_remote
 
 
+def fit(settings: ScoreSettings, log: Log, output: str) -> None:
+    """``zipsel fit``; a pool on standard input is kept until its sample is drawn.
+
+    Raises:
+        ZipselError: As the stages do.
+    """
+    refuse_stdin_twice({"POOL": settings.pool, "--target": settings.target})
+    with kept_stdin(settings, log) as kept:
+        run_fit(Run(kept, log), output)
+
+
 def run_fit(run: Run, output: str) -> Profile:
-    """``zipsel fit``: fit a profile and write it.
+    """Fit a profile on files and write it.
 
     Raises:
         ZipselError: As the stages do.
     """
     settings = run.settings
     refuse_unwritable("--output", output)
-    refuse_stdin_twice(settings)
     inputs = Inputs.find(run)
     inputs.refuse_overwriting("--output", output)
     inputs.refuse_found_later("--output", output, [output])

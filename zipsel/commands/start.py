@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
-from typing import IO
+from collections.abc import Sequence
+from typing import IO, TYPE_CHECKING
 
 from zipsel.console.messages import Log
 from zipsel.engines import open_engine
 from zipsel.errors import UsageError
-from zipsel.pool.finding import refuse_stdin_among
 from zipsel.pool.formats import STDIN
+from zipsel.readers.stdin import refuse_stdin_twice
 from zipsel.scoring.settings import ScoreOutput, ScoreSettings
 from zipsel.selection.settings import SelectSettings
-from zipsel.selection.strategies import find_strategy
 
 #: Modules of the functions that workers run.
 WORKER_MODULES = ("zipsel.scoring.task", "zipsel.selection.gather")
+
+if TYPE_CHECKING:
+    from zipsel.commands.stream import StreamCounts
 
 
 def select(
@@ -35,8 +32,8 @@ def select(
 ) -> int | None:
     """``zipsel select``.
 
-    Standard input is streamed where the budget and the output allow it; otherwise it is kept in
-    the work directory until the run is over.
+    Standard input is filtered line by line where that gives what files would give; otherwise it
+    is kept in the work directory until the run is over.
 
     Returns:
         Records chosen, now or by the run that the output is up to date with.
@@ -44,31 +41,46 @@ def select(
     Raises:
         ZipselError: As the stages do.
     """
-    refuse_stdin_among(settings.pool)
-    if settings.pool == (STDIN,):
-        _refuse_stdin_twice(settings)
-        budget = select_settings.budget
-        if report_path is None and _goes_by(select_settings):
-            if budget.kind == "min_alignment":
-                return _stream(settings, log, stdout, select_settings, min_alignment=budget.value)
-            if budget.kind == "top_k" and select_settings.dedup == "exact":
-                return _stream(settings, log, stdout, select_settings, best=int(budget.value))
-        with _kept_stdin(settings) as kept:
-            return _select_pool(kept, select_settings, log, stdout, command, force, report_path)
-    return _select_pool(settings, select_settings, log, stdout, command, force, report_path)
+    refuse_stdin_twice(
+        {
+            "POOL": settings.pool,
+            "--target": settings.target,
+            "--exclude-overlap": select_settings.exclude,
+            "--eval-target": select_settings.eval_target,
+        }
+    )
+    if settings.pool != (STDIN,):
+        return _select_pool(settings, select_settings, log, stdout, command, force, report_path)
+    from zipsel.commands.stream import kept_stdin, stream, whole_input_option
+
+    option = whole_input_option(settings, select_settings, report_path)
+    if option is None:
+        counts = stream(
+            settings, log, stdout, select=select_settings, add_field=select_settings.add_field
+        )
+        _say_passed_on(counts, log)
+        return counts.n_chosen
+    if select_settings.budget.kind == "min_alignment" and select_settings.output == STDIN:
+        log.say(
+            "kept",
+            f"{option} needs all of standard input: it is kept in {settings.work_dir} and "
+            "answered at its end",
+        )
+    with kept_stdin(settings, log) as kept:
+        return _select_pool(kept, select_settings, log, stdout, command, force, report_path)
 
 
-def _goes_by(select: SelectSettings) -> bool:
-    """Whether rows can be chosen as they come: nothing asked for needs the pool as a whole."""
-    asked = (select.exclude, select.quota, select.max_per_group, select.mix)
-    in_order = select.order == "rank" or select.budget.kind == "min_alignment"
-    return (
-        select.output == STDIN
-        and select.format in (None, "jsonl")
-        and select.dedup != "near"
-        and in_order
-        and find_strategy(select.strategy).by_alignment_alone
-        and asked == ((), (), None, ())
+def _say_passed_on(counts: StreamCounts, log: Log) -> None:
+    log.say(
+        "done",
+        f"{counts.n_chosen:,} of {counts.n_rows:,} rows passed on; left out: "
+        f"{counts.n_low:,} below --min-alignment, {counts.n_leaks:,} leaks, "
+        f"{counts.n_duplicates:,} copies, {counts.n_rejected:,} refused",
+        n_rows=counts.n_rows,
+        n_chosen=counts.n_chosen,
+        n_leaks=counts.n_leaks,
+        n_duplicates=counts.n_duplicates,
+        rejects=counts.rejects,
     )
 
 
@@ -106,55 +118,6 @@ def _select_pool(
     return report.counts.n_chosen
 
 
-def _stream(
-    settings: ScoreSettings,
-    log: Log,
-    stdout: IO[bytes],
-    select_settings: SelectSettings,
-    *,
-    min_alignment: float | None = None,
-    best: int | None = None,
-) -> int:
-    from zipsel.commands.stream import stream
-
-    counts = stream(
-        settings,
-        sys.stdin.fileno(),
-        stdout,
-        min_alignment=min_alignment,
-        best=best,
-        add_field=select_settings.add_field,
-    )
-    log.say(
-        "done",
-        f"{counts.n_chosen:,} of {counts.n_rows:,} rows passed on, {counts.n_rejected:,} refused",
-        n_rows=counts.n_rows,
-        n_chosen=counts.n_chosen,
-        rejects=counts.rejects,
-    )
-    return counts.n_chosen
-
-
-def _refuse_stdin_twice(settings: ScoreSettings) -> None:
-    from zipsel.scoring.inputs import refuse_stdin_twice  # loads the readers
-
-    refuse_stdin_twice(settings)
-
-
-@contextmanager
-def _kept_stdin(settings: ScoreSettings) -> Iterator[ScoreSettings]:
-    """Settings whose pool is a copy of standard input, which goes when the run is over."""
-    folder = os.path.join(settings.work_dir, "stdin", str(os.getpid()))
-    os.makedirs(folder, exist_ok=True)
-    try:
-        path = os.path.join(folder, "stdin.jsonl")
-        with open(path, "wb") as file:
-            shutil.copyfileobj(sys.stdin.buffer, file, 1 << 20)
-        yield replace(settings, pool=(path,), store=None)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 def score(
     settings: ScoreSettings,
     output: ScoreOutput,
@@ -168,25 +131,38 @@ def score(
     Raises:
         ZipselError: As the stages do.
     """
-    refuse_stdin_among(settings.pool)
+    refuse_stdin_twice({"POOL": settings.pool, "--target": settings.target})
     if settings.pool == (STDIN,):
-        _refuse_stdin_twice(settings)
-        if output.share is not None:
-            raise UsageError("standard input cannot be shared out; name files for --rank")
-        if output.path == STDIN:
-            from zipsel.commands.stream import stream
+        _score_stdin(settings, output, log, stdout)
+    else:
+        _score_pool(settings, output, log, stdout, force)
 
-            counts = stream(settings, sys.stdin.fileno(), stdout, add_field=output.add_field)
-            log.say(
-                "done",
-                f"{counts.n_rows:,} rows, {counts.n_rejected:,} refused",
-                n_rows=counts.n_rows,
-                rejects=counts.rejects,
-            )
-            return
-        with _kept_stdin(settings) as kept:
-            score(kept, output, log, stdout, force=force)
+
+def _score_stdin(settings: ScoreSettings, output: ScoreOutput, log: Log, stdout: IO[bytes]) -> None:
+    from zipsel.commands.stream import kept_stdin, stream
+
+    if output.share is not None:
+        raise UsageError("standard input cannot be shared out; name files for --rank")
+    if output.path is None:
+        raise UsageError(
+            "scores of standard input cannot be found again, so they need a place: --output"
+        )
+    if output.path == STDIN and settings.engine == "local":
+        counts = stream(settings, log, stdout, add_field=output.add_field)
+        log.say(
+            "done",
+            f"{counts.n_rows:,} rows, {counts.n_rejected:,} refused",
+            n_rows=counts.n_rows,
+            rejects=counts.rejects,
+        )
         return
+    with kept_stdin(settings, log) as kept:
+        _score_pool(kept, output, log, stdout, force=False)
+
+
+def _score_pool(
+    settings: ScoreSettings, output: ScoreOutput, log: Log, stdout: IO[bytes], force: bool
+) -> None:
     with open_engine(
         settings.engine, settings.workers, settings.ray_address, WORKER_MODULES
     ) as engine:

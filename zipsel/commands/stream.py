@@ -1,28 +1,36 @@
-"""Standard input as pool: lines go by once, in order, and are scored as they come.
+"""Standard input as pool: a filter that answers lines as they come, or a copy that is a pool.
 
-No sidecar is kept. Without a profile the first megabytes are the pool sample, so nothing comes
-out before they are in; with one, a line is answered as soon as it is read.
+A filter scores each line once, in order, and passes on what reaches ``--min-alignment``, or with
+``zipsel score`` every line. It refuses leaks and exact copies as ``select`` does with files, and
+remembers 16 bytes for each line that it has passed on. Without a profile, the first megabytes
+are the pool sample, so nothing comes out before they are in.
+
+Everything else needs all records at once. Standard input is then kept in the work directory
+until the run is over, and the copy is a pool like any other.
 """
 
 from __future__ import annotations
 
-import heapq
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from hashlib import blake2b
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from itertools import chain
-from typing import IO
+from typing import IO, cast
 
 import numpy as np
 from msgspec import structs
 
+from zipsel.console.messages import Log
 from zipsel.engines.local import LocalEngine
 from zipsel.output.subset import with_field
 from zipsel.pool.formats import STDIN
+from zipsel.readers.decompress import until_damage
 from zipsel.readers.json_rows import RowParser
 from zipsel.readers.jsonl import iter_rows
-from zipsel.readers.lines import BOM, LineChunk, iter_whole_lines
+from zipsel.readers.lines import LineChunk, iter_whole_lines
+from zipsel.readers.rows import Lines
+from zipsel.readers.stdin import STDIN_NAME, Stdin
 from zipsel.scorers.profile import Profile, ProfileFile
 from zipsel.scoring.fitting import make_profile
 from zipsel.scoring.inputs import read_targets
@@ -30,6 +38,12 @@ from zipsel.scoring.pool_sample import sample_chunks
 from zipsel.scoring.rejects import N_SHOWN, Reject, too_many_rejects
 from zipsel.scoring.settings import ScoreSettings
 from zipsel.scoring.task import Job
+from zipsel.selection.duplicates import DigestSet
+from zipsel.selection.inspection import Inspection
+from zipsel.selection.passes import leak_sources
+from zipsel.selection.settings import SelectSettings
+from zipsel.selection.strategies import find_strategy
+from zipsel.storage.remote import is_remote
 from zipsel.storage.workdir import WorkDir
 
 _READ_BYTES = 1 << 20
@@ -45,19 +59,19 @@ class StreamTask:
         job: The run's settings.
         chunk: The lines.
         min_alignment: Drop lines below; None to keep all.
-        best: Keep only so many of the best; None to keep all.
+        inspection: What to find out about the text of each line that is kept; None for nothing.
         add_field: Name of the alignment's field, or None.
     """
 
     job: Job
     chunk: LineChunk
     min_alignment: float | None = None
-    best: int | None = None
+    inspection: Inspection | None = None
     add_field: str | None = None
 
     def __str__(self) -> str:
         """Where in the stream."""
-        return f"standard input, rows from byte {self.chunk.offset}"
+        return f"{STDIN_NAME}, rows from byte {self.chunk.offset}"
 
 
 @dataclass
@@ -65,19 +79,17 @@ class StreamResult:
     """What became of a chunk.
 
     Attributes:
-        lines: What is passed on, in input order, without newlines.
-        alignments: Their alignments.
-        rows: Their rows, counted from the chunk's first.
-        digests: Digests of their texts.
+        lines: What may be passed on, in input order, without newlines.
+        digests: Digests of their texts, where texts were inspected.
+        n_leaks: Lines that hold what must not leak.
         n_rows: Rows, accepted and refused.
         rejects: Reason → number of rows.
         refused: The first of them, rows counted from the chunk's first.
     """
 
     lines: list[bytes] = field(default_factory=list)
-    alignments: list[float] = field(default_factory=list)
-    rows: list[int] = field(default_factory=list)
     digests: list[bytes] = field(default_factory=list)
+    n_leaks: int = 0
     n_rows: int = 0
     rejects: dict[str, int] = field(default_factory=dict)
     refused: list[Reject] = field(default_factory=list)
@@ -87,74 +99,53 @@ def score_lines(task: StreamTask) -> StreamResult:
     """Score a chunk's lines and keep those that are wanted."""
     scorer = task.job.scorer()
     result = StreamResult()
-    start = 0
     for batch in iter_rows(task.chunk, RowParser(task.job.reading.text), task.job.reading):
         alignment = scorer.score(batch.texts)["alignment"]
+        lines = cast(Lines, batch.lines)
         keep = np.arange(len(alignment))
         if task.min_alignment is not None:
             keep = np.flatnonzero(alignment >= task.min_alignment)
-        texts = list(batch.texts.iter_encoded()) if task.best is not None else []
+        texts = batch.texts.take(keep).iter_texts() if task.inspection is not None else iter(())
         for i in keep.tolist():
-            row = int(batch.accepted[i])
-            offset = int(batch.offsets[row])
-            line = _line_at(task.chunk, offset)
-            value = float(alignment[i])
-            result.lines.append(with_field(line, task.add_field, value) if task.add_field else line)
-            result.alignments.append(value)
-            result.rows.append(start + row)
-            result.digests.append(blake2b(texts[i], digest_size=16).digest() if texts else b"")
+            if task.inspection is not None:
+                found = task.inspection.look(next(texts))
+                if found.leak is not None:
+                    result.n_leaks += 1
+                    continue
+                result.digests.append(found.digest)
+            line = lines[int(batch.accepted[i])]
+            if task.add_field is not None:
+                line = with_field(line, task.add_field, float(alignment[i]))
+            result.lines.append(line)
         for i, (reason, snippet) in batch.rejects.items():
             result.rejects[reason.value] = result.rejects.get(reason.value, 0) + 1
             if len(result.refused) < N_SHOWN:
                 shown, offset = snippet.decode(errors="replace"), int(batch.offsets[i])
-                result.refused.append(Reject(STDIN, start + i, offset, reason.value, shown))
-        start += batch.n_rows
-    result.n_rows = start
-    return _best_of(result, task.best) if task.best is not None else result
-
-
-def _line_at(chunk: LineChunk, offset: int) -> bytes:
-    position = offset - chunk.offset
-    for at, n_bytes in chunk.dropped:
-        if position > at:
-            position -= n_bytes
-    end = chunk.data.find(b"\n", position)
-    line = chunk.data[position : end if end >= 0 else len(chunk.data)]
-    return line.removeprefix(BOM) if offset == 0 else line
-
-
-def _best_of(result: StreamResult, best: int) -> StreamResult:
-    order = sorted(range(len(result.rows)), key=lambda i: (-result.alignments[i], result.rows[i]))
-    firsts: dict[bytes, int] = {}
-    for i in order:  # copies of a text do not take places from others
-        firsts.setdefault(result.digests[i], i)
-        if len(firsts) == best:
-            break
-    kept = sorted(firsts.values())
-    return StreamResult(
-        [result.lines[i] for i in kept],
-        [result.alignments[i] for i in kept],
-        [result.rows[i] for i in kept],
-        [result.digests[i] for i in kept],
-        result.n_rows,
-        result.rejects,
-        result.refused,
-    )
+                row = result.n_rows + i
+                result.refused.append(Reject(STDIN, row, offset, reason.value, shown))
+        result.n_rows += batch.n_rows
+    return result
 
 
 @dataclass
 class StreamCounts:
-    """Where every row of a stream went: ``n_chosen + n_passed + n_rejected == n_rows``.
+    """Where every row of a stream went.
+
+    ``n_rows == n_chosen + n_low + n_leaks + n_duplicates + n_rejected``.
 
     Attributes:
         n_rows: Rows read.
         n_chosen: Rows passed on.
+        n_leaks: Rows left out since they hold what must not leak.
+        n_duplicates: Rows left out since their text was passed on before.
         rejects: Reason → refused rows.
         refused: The first of them.
     """
 
     n_rows: int = 0
     n_chosen: int = 0
+    n_leaks: int = 0
+    n_duplicates: int = 0
     rejects: dict[str, int] = field(default_factory=dict)
     refused: list[Reject] = field(default_factory=list)
 
@@ -164,36 +155,53 @@ class StreamCounts:
         return sum(self.rejects.values())
 
     @property
-    def n_passed(self) -> int:
-        """Rows passed over."""
-        return self.n_rows - self.n_rejected - self.n_chosen
+    def n_low(self) -> int:
+        """Rows below the least alignment."""
+        others = self.n_chosen + self.n_leaks + self.n_duplicates + self.n_rejected
+        return self.n_rows - others
 
-    def add(self, result: StreamResult) -> None:
-        """Count a chunk."""
+    def add(self, result: StreamResult, n_chosen: int) -> None:
+        """Count a chunk of which ``n_chosen`` lines were passed on."""
         for reject in result.refused[: N_SHOWN - len(self.refused)]:
             self.refused.append(structs.replace(reject, row=self.n_rows + reject.row))
         self.n_rows += result.n_rows
+        self.n_chosen += n_chosen
+        self.n_leaks += result.n_leaks
+        self.n_duplicates += len(result.lines) - n_chosen
         for reason, n_rows in result.rejects.items():
             self.rejects[reason] = self.rejects.get(reason, 0) + n_rows
 
-    def check(self, settings: ScoreSettings, outcome: str) -> None:
-        """Raise if too many rows were refused.
-
-        Args:
-            settings: Say how many may be.
-            outcome: What became of the output.
+    def check(self, settings: ScoreSettings) -> None:
+        """Raise if more rows were refused than ``settings`` allow.
 
         Raises:
             TooManyRejects: With the first of them.
         """
         if self.n_rejected > settings.rejects_allowed(self.n_rows):
-            raise too_many_rejects(self.n_rejected, self.n_rows, settings, self.refused, outcome)
+            raise too_many_rejects(self.n_rejected, self.n_rows, settings, self.refused, _PASSED_ON)
 
 
-def iter_available(file: int, read_bytes: int = _READ_BYTES) -> Iterator[bytes]:
-    """Yield what a pipe has, as soon as it has it."""
-    while piece := os.read(file, read_bytes):
-        yield piece
+def whole_input_option(
+    settings: ScoreSettings, select: SelectSettings, report_path: str | None
+) -> str | None:
+    """The option that needs all of standard input at once; None if lines can be filtered."""
+    kind = select.budget.kind.replace("_", "-")
+    needs = {
+        f"--{kind}": kind != "min-alignment",
+        "--output": select.output != STDIN,
+        "--report": report_path is not None,
+        "--eval-target": bool(select.eval_target),
+        f"--strategy {select.strategy}": not find_strategy(select.strategy).by_alignment_alone,
+        "--dedup near": select.dedup == "near",
+        "--quota": bool(select.quota),
+        "--mix": bool(select.mix),
+        "--max-per-group": select.max_per_group is not None,
+        "--contenders": select.contenders is not None,
+        "--tokenizer": select.tokenizer is not None,
+        f"--format {select.format}": select.format not in (None, "jsonl"),
+        f"--engine {settings.engine}": settings.engine != "local",
+    }
+    return next((option for option, is_needed in needs.items() if is_needed), None)
 
 
 def fit_on_head(
@@ -216,72 +224,108 @@ def fit_on_head(
 
 def stream(
     settings: ScoreSettings,
-    stdin: int,
+    log: Log,
     stdout: IO[bytes],
     *,
-    min_alignment: float | None = None,
-    best: int | None = None,
+    select: SelectSettings | None = None,
     add_field: str | None = None,
 ) -> StreamCounts:
-    """Score standard input and write what is wanted of it.
+    """Score standard input and write what is wanted of it, in input order.
 
     Args:
         settings: What was asked for; the pool is standard input.
-        stdin: Its file descriptor.
+        log: Takes what is to be said of the input.
         stdout: Takes the lines.
-        min_alignment: Drop lines below.
-        best: Write only so many of the best, ranked, at the end.
+        select: What is passed on; None for every line.
         add_field: Name of the alignment's field, or None.
 
     Raises:
-        TooManyRejects: If too many rows were refused; the best of a stream are withheld then,
-            lines that were passed on cannot be taken back.
+        TooManyRejects: If too many rows were refused; lines that were passed on cannot be taken
+            back.
+        ShardError: If compressed input is damaged and not to be salvaged.
     """
-    chunks = iter_whole_lines(iter_available(stdin), settings.reading.max_row_bytes)
+    stdin, damage = _open_stdin(log), list[str]()
+    pieces = stdin.iter_pieces(zstd_long=settings.reading.zstd_long)
+    if settings.on_bad_file == "salvage":
+        pieces = until_damage(pieces, damage)
+    chunks = iter_whole_lines(pieces, settings.reading.max_row_bytes)
     profile, chunks = fit_on_head(settings, chunks)
-    work_dir = WorkDir(settings.work_dir)
-    counts = StreamCounts()
-    with work_dir.locked(settings.lock, shared=True), LocalEngine(settings.workers) as engine:
-        path = settings.profile
-        if path is None:
-            path = work_dir.profile(profile.digest)
-            profile.save(path)
-        job = Job(ProfileFile(path, profile.digest), settings.reading, "")
-        tasks = (StreamTask(job, chunk, min_alignment, best, add_field) for chunk in chunks)
-        results = engine.run_ordered(score_lines, tasks)
-        if best is None:
-            for result in results:
-                counts.add(result)
-                counts.n_chosen += len(result.lines)
-                stdout.write(b"".join(line + b"\n" for line in result.lines))
-                stdout.flush()
-                if not settings.max_rejects.endswith("%"):  # no later row can mend it
-                    counts.check(settings, _PASSED_ON)
-            counts.check(settings, _PASSED_ON)
-        else:
-            lines = _keep_best(results, best, counts)
-            counts.check(settings, "nothing was written")
-            stdout.writelines(line + b"\n" for line in lines)
-            stdout.flush()
+    with ExitStack() as stack:
+        job, inspection = _prepare(settings, select, profile, stack)
+        engine = stack.enter_context(
+            LocalEngine(settings.workers, settings.ray_address, (__name__,))
+        )
+        least = None if select is None else select.budget.value
+        tasks = (StreamTask(job, chunk, least, inspection, add_field) for chunk in chunks)
+        has_copies = select is None or select.dedup == "none"
+        counts = _write_lines(engine.run_ordered(score_lines, tasks), settings, stdout, has_copies)
+    for problem in damage:
+        log.say("bad-file", f"salvaged: {STDIN_NAME}: {problem}", shard=STDIN)
     return counts
 
 
-def _keep_best(results: Iterable[StreamResult], best: int, counts: StreamCounts) -> list[bytes]:
-    """The best lines of all, ranked; of equal texts the first."""
-    heap: list[tuple[float, int, bytes, bytes]] = []
-    held: set[bytes] = set()
+def _open_stdin(log: Log) -> Stdin:
+    stdin = Stdin()
+    if stdin.is_empty:
+        log.say("empty-input", f"{STDIN_NAME} is empty")
+    return stdin
+
+
+def _prepare(
+    settings: ScoreSettings, select: SelectSettings | None, profile: Profile, stack: ExitStack
+) -> tuple[Job, Inspection | None]:
+    """What workers need, in the work directory if it is not in files yet."""
+    path, folder = settings.profile, ""
+    is_kept = path is not None and not is_remote(path)
+    if not is_kept or (select is not None and select.exclude and not select.keep_leaks):
+        folder = stack.enter_context(WorkDir(settings.work_dir).scratch("stdin"))
+    if path is None or not is_kept:
+        path = os.path.join(folder, "profile")
+        profile.save(path)
+    file = ProfileFile(path, profile.digest)
+    job = Job(file, settings.reading, "")
+    if select is None:
+        return job, None
+    return job, Inspection(leak_sources(settings, select, file, folder))
+
+
+def _write_lines(
+    results: Iterable[StreamResult], settings: ScoreSettings, stdout: IO[bytes], has_copies: bool
+) -> StreamCounts:
+    """Write lines as they come, with or without copies of lines that were written before."""
+    counts, written = StreamCounts(), DigestSet()
     for result in results:
-        for line, alignment, row, digest in zip(
-            result.lines, result.alignments, result.rows, result.digests, strict=True
-        ):
-            entry = (alignment, -(counts.n_rows + row), digest, line)
-            if digest in held or (len(heap) == best and entry < heap[0]):
-                continue
-            held.add(digest)
-            if len(heap) < best:
-                heapq.heappush(heap, entry)
-            else:
-                held.discard(heapq.heappushpop(heap, entry)[2])
-        counts.add(result)
-    counts.n_chosen = len(heap)
-    return [line for _, _, _, line in sorted(heap, reverse=True)]
+        lines = result.lines
+        if not has_copies:
+            pairs = zip(lines, result.digests, strict=True)
+            lines = [line for line, digest in pairs if written.add(digest)]
+        counts.add(result, len(lines))
+        stdout.write(b"".join(line + b"\n" for line in lines))
+        stdout.flush()
+        if not settings.max_rejects.endswith("%"):  # no later row can mend it
+            counts.check(settings)
+    counts.check(settings)
+    return counts
+
+
+@contextmanager
+def kept_stdin(settings: ScoreSettings, log: Log) -> Iterator[ScoreSettings]:
+    """Settings whose pool is a copy of standard input, if that is what their pool is.
+
+    The copy and everything that is scored of it stand in one folder, which is removed at the end:
+    no later run can meet them again.
+
+    Raises:
+        OutputError: If the copy cannot be written.
+    """
+    if settings.pool != (STDIN,):
+        yield settings
+        return
+    stdin = _open_stdin(log)
+    suffix = f".{stdin.compression}" if stdin.compression else ""
+    with WorkDir(settings.work_dir).scratch("stdin") as folder:
+        path = os.path.join(folder, f"stdin.jsonl{suffix}")
+        with open(path, "wb") as file:
+            while piece := stdin.read(_READ_BYTES):
+                file.write(piece)
+        yield replace(settings, pool=(path,), store=None, work_dir=folder)

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 
-from zipsel.errors import ShardError, UsageError
+from zipsel.errors import ShardError
 from zipsel.pool import hf_datasets
 from zipsel.pool.formats import (
     FOREIGN_COMPRESSIONS,
@@ -58,6 +58,10 @@ def find_shards(
 
 def _expand(pattern: str, for_target: bool, errors: list[ShardError]) -> list[str]:
     """The files behind one argument; what is wrong with it is appended to ``errors``."""
+    if pattern == STDIN:
+        problem = "standard input cannot be read here; save it to a file and name that"
+        errors.append(ShardError(pattern, problem))
+        return []
     if remote.is_remote(pattern):
         try:
             return remote.expand(pattern, lambda name: _is_shard_name(name, for_target))
@@ -162,13 +166,3 @@ def _looks_like_shard(name: str, for_target: bool) -> bool:
         return os.path.splitext(stem)[1] in known_suffixes(True)
     kind, _ = split_suffix(name)
     return kind is not None and (for_target or not kind.is_target_only)
-
-
-def refuse_stdin_among(patterns: Sequence[str]) -> None:
-    """Raise unless ``-`` stands alone.
-
-    Raises:
-        UsageError: If ``-`` stands beside other names.
-    """
-    if STDIN in patterns and len(patterns) > 1:
-        raise UsageError("- (standard input) cannot be combined with other files")

@@ -30,6 +30,8 @@ _FINGERPRINT_END_BYTES = 1 << 16
 
 #: Bytes of text in a byte of a compressed shard, to guess sizes before reading.
 _GUESSED_COMPRESSION = 4
+#: Names of open descriptors, which may be of files but have no suffix.
+_STREAMS = ("/dev/", "/proc/self/fd/")
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,7 @@ def open_shard(path: str, index: int, *, for_target: bool = False) -> Shard:
         ShardError: If it is missing, unreadable, or not what its suffix says.
     """
     _check_name(path)
+    _refuse_stream(path)
     kind, compression = split_suffix(path)
     if kind is None or (kind.is_target_only and not for_target):
         raise ShardError(path, f"the suffix is none of {suffix_list(for_target)}")
@@ -89,8 +92,6 @@ def open_shard(path: str, index: int, *, for_target: bool = False) -> Shard:
     if remote.is_remote(path):
         return _open_remote_shard(path, index, kind, compression)
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):  # before opening: a FIFO would block
-            raise ShardError(path, "is not a regular file; use - to read a stream")
         with open(path, "rb") as file:
             status = os.fstat(file.fileno())
             head = file.read(_FINGERPRINT_END_BYTES)
@@ -122,6 +123,22 @@ def _check_name(path: str) -> None:
         os.path.abspath(path).encode()
     except UnicodeEncodeError:
         raise ShardError(path, "the name is no UTF-8, which reports need; rename it") from None
+
+
+def _refuse_stream(path: str) -> None:
+    """Refuse pipes and devices, which can be read once: a run reads its files several times."""
+    if remote.is_remote(path):
+        return
+    try:
+        is_stream = not stat.S_ISREG(os.stat(path).st_mode)  # before opening: a FIFO would block
+    except OSError:
+        return  # which opening it will say better
+    if is_stream or path.startswith(_STREAMS):
+        raise ShardError(
+            path,
+            "is a stream, not a file; pipe it to standard input and write - in its place "
+            "(COMMAND | zipsel ... -), or save it to a file",
+        )
 
 
 def check_unchanged(shard: Shard) -> None:

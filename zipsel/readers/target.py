@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from zipsel.readers.json_rows import RowParser
 from zipsel.readers.jsonl import iter_rows
 from zipsel.readers.lines import cut_lines
 from zipsel.readers.rows import Reading
+from zipsel.readers.stdin import STDIN_NAME, read_stdin
 from zipsel.texts import TextBatch
 
 
@@ -31,8 +31,7 @@ def read_target(patterns: Sequence[str], reading: Reading) -> TextBatch:
     shards: list[Shard] = []
     errors: list[ShardError] = []
     if list(patterns) == [STDIN]:
-        data = sys.stdin.buffer.read()
-        _take_lines(STDIN, iter([data]), reading, texts, errors)
+        _take_lines(STDIN_NAME, iter([read_stdin()]), reading, texts, errors)
     else:
         shards, errors = find_shards(patterns, for_target=True)
     for shard in shards:
@@ -42,6 +41,8 @@ def read_target(patterns: Sequence[str], reading: Reading) -> TextBatch:
             errors.append(error)
     if errors:
         raise BadShards(errors, "Repair or remove them: every example of a target counts")
+    if not texts and list(patterns) == [STDIN]:
+        raise UsageError("standard input, which is to be the target, is empty")
     if not texts:
         raise UsageError(f"the target {' '.join(patterns)} has no example")
     return TextBatch.from_encoded(texts)

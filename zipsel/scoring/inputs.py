@@ -249,20 +249,6 @@ def _digest_file(role: str, path: str) -> str:
         raise UsageError(f"{_OPTIONS[role]} {path}: {problem}") from None
 
 
-def refuse_stdin_twice(settings: ScoreSettings) -> None:
-    """Raise if pool and target are both standard input, which only one of them can read.
-
-    Raises:
-        UsageError: If both are.
-    """
-    targets = [path for of in target_patterns(settings.target).values() for path in of]
-    if [*settings.pool, *targets].count(STDIN) > 1:
-        raise UsageError(
-            "POOL - and --target - both name standard input, which can be read once; "
-            "name a file for one of them"
-        )
-
-
 def read_targets(settings: ScoreSettings) -> dict[str, TextBatch]:
     """The targets by name: one without a name, or several of ``--target NAME=PATH``.
 

@@ -96,3 +96,26 @@ class Duplicates:
         if self._near is not None:
             self._near.insert(key, minhash)
             self._sketches[key] = minhash
+
+
+class DigestSet:
+    """Digests of 16 bytes, in 16 bytes each.
+
+    A stream keeps one for every record that it has passed on, where a set of Python objects would
+    take five times as much. The first two bytes choose a bucket, which holds the other fourteen.
+    """
+
+    def __init__(self) -> None:
+        self._buckets: dict[bytes, bytearray] = {}
+
+    def add(self, digest: bytes) -> bool:
+        """Add a digest; False if it was there already."""
+        bucket = self._buckets.setdefault(digest[:2], bytearray())
+        rest = digest[2:]
+        at = bucket.find(rest)
+        while at >= 0 and at % len(rest):  # the end of one digest and the beginning of the next
+            at = bucket.find(rest, at + 1)
+        if at >= 0:
+            return False
+        bucket += rest
+        return True

@@ -151,7 +151,7 @@ class Passes:
             run.settings,
             select,
             Inspection(
-                leaks=self._leak_sources(spool_folder),
+                leaks=leak_sources(run.settings, select, self.file, spool_folder),
                 near=select.dedup == "near",
                 tokenizer=self._tokenizer(),
             ),
@@ -164,38 +164,38 @@ class Passes:
             selection = selector.choose(ranked)
         return ranked.ranking, selection
 
-    def _leak_sources(self, folder: str) -> LeakSources | None:
-        select = self.select
-        if select.keep_leaks:
-            return None
-        exclude_path, digest = None, ""
-        if select.exclude:
-            exclude_path = os.path.join(folder, "exclude")
-            digest = save_excluded(exclude_path, select.exclude, self.run.settings)
-        return LeakSources(self.file, exclude_path, digest, select.leak_rule)
-
     def _tokenizer(self) -> TokenizerFile | None:
         found = [one for one in self.inputs.files if one.role == "tokenizer"]
         return TokenizerFile(found[0].path, found[0].fingerprint) if found else None
 
 
-def save_excluded(path: str, patterns: Sequence[str], settings: ScoreSettings) -> str:
-    """Keep the texts of files that must not leak where workers find them.
+def leak_sources(
+    settings: ScoreSettings, select: SelectSettings, profile: ProfileFile, folder: str
+) -> LeakSources | None:
+    """What must not leak; None if leaks are kept.
 
-    Returns:
-        Digest of the texts and their files' names, hex.
+    Args:
+        settings: Say how rows of benchmarks are read.
+        select: Names the benchmarks.
+        profile: Has the target.
+        folder: Takes the benchmarks' texts, for workers to find.
 
     Raises:
-        BadShards: If a file cannot be read.
+        BadShards: If a benchmark cannot be read.
     """
+    if select.keep_leaks:
+        return None
+    if not select.exclude:
+        return LeakSources(profile, None, "", select.leak_rule)
     texts = [
         (pattern, list(read_target([pattern], settings.target_reading).iter_texts()))
-        for pattern in patterns
+        for pattern in select.exclude
     ]
-    encoded = msgspec.msgpack.encode(texts)
+    encoded, path = msgspec.msgpack.encode(texts), os.path.join(folder, "exclude")
     with open(path, "wb") as file:
         file.write(encoded)
-    return blake2b(encoded, digest_size=16).hexdigest()
+    digest = blake2b(encoded, digest_size=16).hexdigest()
+    return LeakSources(profile, path, digest, select.leak_rule)
 
 
 def check_choice(settings: ScoreSettings, select: SelectSettings, profile: Profile) -> None:

@@ -4,7 +4,8 @@
     WORK/scores/KEY/..     sidecar parts
     WORK/profiles/..       fitted profiles
     WORK/spool/..          rows that pass two fetched; removed after the run
-    WORK/stdin/PID/..      a copy of standard input; removed after the run of that process
+    WORK/stdin/PID/..      a copy of standard input and its scores; removed after the run
+    WORK/auto/PID/..       the folds of --auto; removed after the run
 
 Everything in it can be deleted; the next run then scores the pool again.
 """
@@ -51,6 +52,10 @@ _CACHE_TAG = (
 )
 
 
+#: Folders in which each process has one of its own; see ``WorkDir.scratch``.
+_SCRATCH = ("stdin", "auto")
+
+
 @dataclass(frozen=True)
 class WorkDir:
     """Paths below one directory.
@@ -77,6 +82,33 @@ class WorkDir:
         return folder
 
     @contextmanager
+    def scratch(self, name: str) -> Iterator[str]:
+        """A folder ``WORK/name/PID`` for this process alone, removed at the end.
+
+        What killed processes left beside it is removed first.
+
+        Raises:
+            OutputError: If the folder cannot be made.
+        """
+        folder = os.path.join(self.path, name, str(os.getpid()))
+        self._sweep_scratch(name)
+        try:
+            shutil.rmtree(folder, ignore_errors=True)  # of a killed process with this number
+            os.makedirs(folder)
+        except OSError as error:
+            raise self._cannot_use(error) from None
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _cannot_use(self, error: OSError) -> OutputError:
+        return OutputError(
+            f"cannot use work directory {self.path}: {error.strerror}; "
+            "name one that can be written: --work-dir DIR"
+        )
+
+    @contextmanager
     def locked(
         self,
         how: Literal["wait", "fail"],
@@ -101,10 +133,7 @@ class WorkDir:
                 tag.write(_CACHE_TAG)
             lock = os.open(os.path.join(self.path, "lock"), os.O_RDWR | os.O_CREAT, 0o666)
         except OSError as error:
-            raise OutputError(
-                f"cannot use work directory {self.path}: {error.strerror}; "
-                "name one that can be written: --work-dir DIR"
-            ) from None
+            raise self._cannot_use(error) from None
         try:
             self._lock(lock, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, how, on_wait)
             if not shared:
@@ -150,12 +179,17 @@ class WorkDir:
 
     def _sweep(self) -> None:
         shutil.rmtree(os.path.join(self.path, "spool"), ignore_errors=True)
-        kept_stdin = os.path.join(self.path, "stdin")
-        for name in os.listdir(kept_stdin) if os.path.isdir(kept_stdin) else ():
-            if not is_alive(name):
-                shutil.rmtree(os.path.join(kept_stdin, name), ignore_errors=True)
+        for name in _SCRATCH:
+            self._sweep_scratch(name)
         for parent, _, names in os.walk(self.path):
             for name in names:
                 if TEMPORARY_MARK in name:
                     with suppress(FileNotFoundError):  # a worker of a killed run just renamed it
                         os.unlink(os.path.join(parent, name))
+
+    def _sweep_scratch(self, name: str) -> None:
+        """Remove the scratch folders of processes that no longer run."""
+        parent = os.path.join(self.path, name)
+        for process_id in os.listdir(parent) if os.path.isdir(parent) else ():
+            if not is_alive(process_id):
+                shutil.rmtree(os.path.join(parent, process_id), ignore_errors=True)
