@@ -46,7 +46,7 @@ def rewrite(pool):
 def test_texts_of_a_pool_that_was_rewritten_are_not_shown(run, pool):
     run("a")
     shown = io.StringIO()
-    explain(ExplainSettings(run="a", top=3), io.BytesIO(), shown)
+    explain(ExplainSettings(run="a", top=3), shown)
     assert "z" * 9 not in shown.getvalue()
     rewrite(pool)
     name = open_run("a").chosen["shard"][0].as_py()
@@ -63,7 +63,7 @@ def test_a_record_of_another_file_is_explained(run, tmp_path):
     run("a")
     other = write_jsonl(tmp_path / "other.jsonl", make_records(3))
     shown = io.StringIO()
-    explain(ExplainSettings(run="a", records=(f"{other}:1",)), io.BytesIO(), shown)
+    explain(ExplainSettings(run="a", records=(f"{other}:1",)), shown)
     assert "other.jsonl:1" in shown.getvalue()
 
 
