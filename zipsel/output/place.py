@@ -195,6 +195,7 @@ class Output:
         manifest = Manifest("select", run, files, side_files)
         with staging.open(self.side_file(MANIFEST)) as file:
             file.write(manifest.encode())
+        staging.check()
         before = names_written(self.side_directory, paths.list_files(self.side_directory))
         both = [SideFile(name) for name in sorted(before | manifest.names)]
         with write_atomically(self.side_file(UNFINISHED)) as file:

@@ -65,6 +65,15 @@ class Staging:
             if os.path.dirname(path) == directory.rstrip("/")
         }
 
+    def check(self) -> None:
+        """Raise if a temporary file is gone, before any file gets its name.
+
+        Raises:
+            OSError: If one is.
+        """
+        for temporary, self.current in self._renames:
+            os.stat(temporary)
+
     @contextmanager
     def open(self, path: str) -> Iterator[IO[bytes]]:
         """Open the sibling of a file for writing, and flush it to disk in the end."""
