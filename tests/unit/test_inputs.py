@@ -10,7 +10,7 @@ from made_up import make_records, write_jsonl
 
 from zipsel.cli.group import cli
 from zipsel.errors import BadShards, UsageError
-from zipsel.pool.finding import find_shards, would_find
+from zipsel.pool.finding import find_shards, names_many, would_find
 from zipsel.scoring.inputs import target_patterns
 
 
@@ -206,6 +206,7 @@ def test_hive_folders_are_no_names_of_targets(tmp_path, monkeypatch):
 )
 def test_what_a_pattern_would_find(tmp_path, monkeypatch, pool, pattern, path, found):
     monkeypatch.chdir(tmp_path)
+    assert names_many(pattern)
     assert would_find(pattern, path) is found
     write_jsonl(tmp_path / path, make_records(1))
     real = {os.path.realpath(shard.path) for shard in find_shards([pattern])[0]}

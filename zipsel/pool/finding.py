@@ -105,35 +105,42 @@ def _walk(directory: str, for_target: bool, errors: list[ShardError]) -> Iterato
                 yield os.path.join(parent, name)
 
 
+def names_many(pattern: str) -> bool:
+    """Whether a pattern may name files that do not exist yet: a directory, or with wildcards."""
+    local = remote.local_path(pattern)
+    if local is None:
+        return _has_wildcards(pattern) or split_suffix(pattern)[0] is None
+    return os.path.isdir(local) or (_has_wildcards(local) and not os.path.lexists(local))
+
+
+def _has_wildcards(path: str) -> bool:
+    return any(character in path for character in "*?[")
+
+
 def would_find(pattern: str, path: str, *, for_target: bool = False) -> bool:
     """Whether ``find_shards`` would take a file of this path, once it is there, for a shard.
 
     Args:
-        pattern: As ``find_shards`` takes it.
+        pattern: A directory, or a pattern with wildcards.
         path: Of a file that need not exist.
         for_target: As for ``find_shards``.
     """
-    local, place = remote.local_path(pattern), remote.local_path(path)
-    if (local is None) != (place is None):
-        return False
-    if local is None or place is None:
-        local, place, is_directory = remote.canonical(pattern), remote.canonical(path), True
+    folder, place = remote.local_path(pattern), remote.local_path(path)
+    if folder is None or place is None:
+        if folder is not None or place is not None:
+            return False
+        folder, place = remote.canonical(pattern), remote.canonical(path)
     else:
-        is_directory = os.path.isdir(local)
-    if any(character in local for character in "*?[") and not os.path.lexists(local):
-        return _matches(_names_of(local), _names_of(place))
-    if not is_directory:
+        folder, place = os.path.abspath(folder), os.path.abspath(place)
+    if _has_wildcards(folder) and not os.path.isdir(folder):
+        return _matches(folder.split("/"), place.split("/"))
+    if not remote.is_remote(folder):
+        folder, place = os.path.realpath(folder), os.path.realpath(place)
+    if not place.startswith(f"{folder.rstrip('/')}/"):
         return False
-    if remote.is_remote(pattern):
-        found = place.startswith(local + "/")
-        return found and _is_shard_name(os.path.basename(place), for_target)
-    *folders, name = os.path.relpath(os.path.realpath(place), os.path.realpath(local)).split("/")
-    hidden = any(folder[0] in "._" for folder in folders)  # ".." among them
+    *folders, name = place[len(folder) :].lstrip("/").split("/")
+    hidden = not remote.is_remote(folder) and any(one[0] in "._" for one in folders)
     return not hidden and _is_shard_name(name, for_target)
-
-
-def _names_of(path: str) -> list[str]:
-    return (path if remote.is_remote(path) else os.path.abspath(path)).split("/")
 
 
 def _matches(pattern: list[str], names: list[str]) -> bool:

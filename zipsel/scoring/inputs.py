@@ -17,7 +17,7 @@ from hashlib import blake2b
 from typing import IO, Any
 
 from zipsel.errors import BadShards, ShardError, UsageError
-from zipsel.pool.finding import find_shards, would_find
+from zipsel.pool.finding import find_shards, names_many, would_find
 from zipsel.pool.formats import STDIN
 from zipsel.pool.shards import Shard
 from zipsel.readers.target import read_target
@@ -170,8 +170,9 @@ class Inputs:
         Raises:
             UsageError: Naming the directory or pattern that would take them.
         """
+        patterns = [pair for pair in self.patterns if names_many(pair[1])]
         for path in files:
-            for role, pattern in self.patterns:
+            for role, pattern in patterns:
                 if would_find(pattern, path, for_target=role != "pool"):
                     raise UsageError(
                         f"{option} {output}: the next run would read {path} as an input, because "

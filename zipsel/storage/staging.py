@@ -71,7 +71,8 @@ class Staging:
         Raises:
             OSError: If one is.
         """
-        for temporary, self.current in self._renames:
+        for temporary, path in self._renames:
+            self.current = path
             os.stat(temporary)
 
     @contextmanager
