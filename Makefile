@@ -3,26 +3,46 @@ PYTHON ?= python3
 BIN := .venv/bin
 EXTRAS ?= dev
 # One stamp for each set of extras: another set is installed when it is asked for.
+CORE := .venv/.installed-core
 STAMP := .venv/.installed-$(EXTRAS)
 
+# The lowest declared Python, or the one that is here, and the lowest declared version of each package.
+LOWEST := .venv-lowest
+LOWEST_PYTHON := $(or $(shell command -v python3.11),$(PYTHON))
+
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format type bench quality scale fuzz clean
+.PHONY: help install demo test test-lowest lint format type bench quality scale fuzz clean
 
 help: ## Show this list.
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(CORE): pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
 
 $(STAMP): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --editable '.[$(EXTRAS)]'
 	@touch $@
 
+$(LOWEST)/.installed: pyproject.toml
+	$(LOWEST_PYTHON) -m venv --clear $(LOWEST)
+	grep -oE '"[A-Za-z0-9-]+>=[0-9.]+"' pyproject.toml | tr -d '"' | sed 's/>=/==/' | sort -u \
+	  > $(LOWEST)/constraints.txt
+	$(LOWEST)/bin/python -m pip install --quiet --constraint $(LOWEST)/constraints.txt --editable '.[test]'
+	@touch $@
+
 install: $(STAMP) ## Set up .venv with everything that development needs.
 
-demo: $(STAMP) ## Run the main job on Python's own standard library.
+demo: $(CORE) ## Run the main job on Python's own standard library.
 	$(BIN)/zipsel demo
 
-test: $(STAMP) ## Run the tests.
+test: $(STAMP) ## Run the tests; what is skipped is listed with the reason.
 	$(BIN)/python -m pytest -n auto
+
+test-lowest: $(LOWEST)/.installed ## Run the tests that need no extras on the lowest declared versions.
+	$(LOWEST)/bin/python -m pytest -n auto
 
 lint: $(STAMP) ## Check style; changes nothing.
 	$(BIN)/ruff check .
@@ -48,5 +68,5 @@ fuzz: $(STAMP) ## Fuzz readers and templates for ten minutes.
 	$(BIN)/python scripts/fuzz.py
 
 clean: ## Remove everything that a command can make again.
-	rm -rf .venv build dist zipsel-demo .zipsel .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv $(LOWEST) build dist zipsel-demo .zipsel .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
