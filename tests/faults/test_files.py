@@ -450,5 +450,5 @@ def test_names_that_would_command_a_terminal_or_fit_no_report_are_harmless(run, 
         file.write(b'{"text": "a"}\n')
     done = run(hostile, nameless)
     assert done.code == 1
-    assert f"  {tmp_path}/a\\x1b[2J .doc: the suffix is none of" in done.message
-    assert f"  {tmp_path}/\\udcff.jsonl: the name is no UTF-8" in done.message
+    assert f"  {tmp_path}/a<␛>[2J .doc: the suffix is none of" in done.message
+    assert f"  {tmp_path}/<U+DCFF>.jsonl: the name is no UTF-8" in done.message

@@ -178,7 +178,7 @@ def test_ten_refused_rows_are_shown_with_their_control_characters_escaped(run, t
     done = run(pool)
     assert done.code == 3
     assert len(done.message.splitlines()) == 11
-    assert f"{pool} row 1 (byte 14): invalid-json: \\x1b[31mred\\x07 \\u202e" in done.message
+    assert f"{pool} row 1 (byte 14): invalid-json: <␛>[31mred<␇> <U+202E>" in done.message
 
 
 def read(chunks, options):

@@ -1,4 +1,4 @@
-"""Text from anywhere, made safe to show: on a terminal a control character is a command."""
+"""Text from anywhere, made safe to show: to a terminal a control character is a command."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def cut(text: str, limit: int) -> str:
 
 
 def is_plain(character: str) -> bool:
-    """Whether a character may stand as it is, line breaks and tabs not considered."""
+    """Whether a character may be shown as it is; line breaks and tabs may not."""
     category = unicodedata.category(character)
     return character in _HARMLESS or not (
         category[0] == "C" or category in ("Zl", "Zp") or character == "\ufeff"
@@ -31,53 +31,30 @@ def is_plain(character: str) -> bool:
 
 
 def name_of(character: str) -> str:
-    """How a character that may not stand is written."""
+    """The name that is shown for a character that is not plain."""
     code = ord(character)
-    if code < 0x20:
-        return chr(0x2400 + code)
-    return f"U+{code:04X}"
+    return chr(0x2400 + code) if code < 0x20 else f"U+{code:04X}"
 
 
-def plain(text: str, limit: int | None = None) -> str:
-    """As ``visible`` on one line, without markup; for titles and terminals."""
-    if limit is not None:
-        text = cut(text, limit)
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(
-        " "
-        if character in "\n\t\r"
-        else character
-        if is_plain(character)
-        else f"<{name_of(character)}>"
-        for character in text
-    )
+def printable_character(character: str) -> str:
+    """A plain character, or the name of any other in angle brackets."""
+    return character if is_plain(character) else f"<{name_of(character)}>"
 
 
 def printable(text: str, limit: int | None = None) -> str:
-    """Text on one line for a terminal: control and direction characters become escapes.
+    """Text on one line: line breaks become spaces, control and direction characters their names.
 
     Args:
         text: Anything.
         limit: Characters to keep; an ellipsis marks the cut.
     """
-    if limit is not None and len(text) > limit:
-        text = text[: limit - 1] + "…"
-    if text.isprintable():
+    if limit is not None:
+        text = cut(text, limit)
+    if text.isascii() and text.isprintable():
         return text
-    return "".join(_escape(character) for character in text)
+    return "".join(" " if one in "\n\t\r" else printable_character(one) for one in text)
 
 
 def printable_lines(text: str) -> str:
     """As ``printable``, with the line breaks left in."""
     return "\n".join(map(printable, text.split("\n")))
-
-
-def _escape(character: str) -> str:
-    if character.isprintable():
-        return character
-    if character in "\n\r\t":
-        return " "
-    if unicodedata.category(character) in ("Zs", "Zl", "Zp"):
-        return " "
-    return character.encode("unicode_escape", "backslashreplace").decode()

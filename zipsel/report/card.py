@@ -13,7 +13,7 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 
-from zipsel.console.safe_text import human_bytes, is_plain, name_of
+from zipsel.console.safe_text import human_bytes, printable_character
 from zipsel.report.findings import findings
 from zipsel.report.model import Report
 from zipsel.report.shown import ShownRecord
@@ -213,5 +213,5 @@ def fenced(text: str) -> Iterator[str]:
     fence = "`" * (max([2, *map(len, re.findall("`+", text))]) + 1)
     yield f"{fence}sh"
     for line in text.split("\n"):
-        yield "".join(one if is_plain(one) else f"<{name_of(one)}>" for one in line)
+        yield "".join(printable_character(one) for one in line)
     yield fence

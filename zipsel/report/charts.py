@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from markupsafe import Markup, escape
 
-from zipsel.console.safe_text import plain
+from zipsel.console.safe_text import printable
 from zipsel.evaluation.verdicts import Curve
 from zipsel.report.model import Histogram
 from zipsel.report.visible import visible
@@ -182,7 +182,7 @@ def curve_chart(curve: Curve) -> Markup:
         for value in (min(ys), max(ys))
     )
     values = log_ticks(min(xs), max(xs)) if log else ticks(min(xs), max(xs))
-    return _frame("".join(lines), plain(curve.title, 100), overlay, _axis(values, x))
+    return _frame("".join(lines), printable(curve.title, 100), overlay, _axis(values, x))
 
 
 def legend(names: Sequence[str]) -> Markup:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from zipsel.console.safe_text import is_plain, name_of, plain
+from zipsel.console.safe_text import printable, printable_character
 from zipsel.explain.model import Explanation, Span
 from zipsel.report.html import environment
 from zipsel.report.shown import ShownRecord, Strip
@@ -81,7 +81,7 @@ def print_explanation(explanation: Explanation, text: str, strip: Strip, console
     """
     from rich.text import Text
 
-    head = Text(plain(explanation.record), style="bold")
+    head = Text(printable(explanation.record), style="bold")
     head.append(f"  alignment {explanation.alignment:.3f}", style="not bold")
     console.print(head, soft_wrap=True)
     for component in _iter_components(explanation):
@@ -105,7 +105,7 @@ def _iter_components(explanation: Explanation) -> Iterator[str]:
         z_conditional = f": {(of_conditional - mean_c) / deviation_c:+.2f} deviations"
         z_ngram = f": {(of_ngram - mean_n) / deviation_n:+.2f} deviations"
     if explanation.facet is not None:
-        yield f"facet        {plain(explanation.facet)}"
+        yield f"facet        {printable(explanation.facet)}"
     if explanation.ngram is not None:
         yield f"ngram        {explanation.ngram:+.4f} bit per byte{z_ngram}"
     if explanation.conditional is not None:
@@ -145,7 +145,7 @@ def _iter_lines(text: str, strip: Strip, width: int) -> Iterator[tuple[Text, str
 def _shown(character: str) -> str:
     if character == "\t":
         return "    "
-    return character if is_plain(character) else f"<{name_of(character)}>"
+    return printable_character(character)
 
 
 def _print_spans(explanation: Explanation, console: Console) -> None:
@@ -169,8 +169,8 @@ def _print_spans(explanation: Explanation, console: Console) -> None:
         table.add_row(
             f"{span.saved_bytes or 0:.1f} B",
             "" if span.ngram_bits is None else f"{span.ngram_bits:+.1f} b",
-            Text(plain(span.text, 60)),
-            Text(f"{number}{plain(source.text, 80) if source else ''}"),
+            Text(printable(span.text, 60)),
+            Text(f"{number}{printable(source.text, 80) if source else ''}"),
         )
     console.print()
     console.print(table)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from zipsel.console.safe_text import plain
+from zipsel.console.safe_text import printable
 from zipsel.report.model import Report
 
 #: Factor between the median lengths of subset and pool that is worth a look.
@@ -47,7 +47,7 @@ def _about_choice(report: Report) -> list[Finding]:
     found = [
         Finding(
             True,
-            f"The share of {plain(str(short['name']), 60)} was not filled: "
+            f"The share of {printable(str(short['name']), 60)} was not filled: "
             f"{short['used']:,.0f} of {short['wanted']:,.0f}.",
         )
         for short in report.shortfalls
@@ -74,7 +74,7 @@ def _about_choice(report: Report) -> list[Finding]:
             found.append(
                 Finding(
                     True,
-                    f"{share:.0%} of the subset comes from {plain(largest.path, 80)}, "
+                    f"{share:.0%} of the subset comes from {printable(largest.path, 80)}, "
                     f"which is {of_pool:.0%} of the pool.",
                 )
             )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup, escape
 
-from zipsel.console.safe_text import cut, human_bytes, plain
+from zipsel.console.safe_text import cut, human_bytes, printable
 from zipsel.report import charts
 from zipsel.report.findings import findings
 from zipsel.report.model import Report
@@ -102,7 +102,9 @@ def _stretch(text: str, heat: str, saving: Saving | None) -> str:
     if saving is None:
         return f'<span class="{level}">{shown}</span>' if level else str(shown)
     where = f"target example {saving.example + 1}" if saving.example >= 0 else "the target"
-    title = escape(f"saves {saving.saved_bytes:.1f} bytes · {where}: {plain(saving.source, 200)}")
+    title = escape(
+        f"saves {saving.saved_bytes:.1f} bytes · {where}: {printable(saving.source, 200)}"
+    )
     strong = sum(saving.saved_bytes >= least for least in _STRONG_BYTES)
     return f'<span class="m m{strong} {level}" title="{title}">{shown}</span>'
 

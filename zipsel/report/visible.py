@@ -11,7 +11,7 @@ import unicodedata
 
 from markupsafe import Markup, escape
 
-from zipsel.console.safe_text import cut, is_plain, name_of, plain
+from zipsel.console.safe_text import cut, is_plain, name_of, printable
 
 #: ASCII that may not stand as it is.
 _ASCII_MARKED = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
@@ -49,7 +49,7 @@ def visible(text: str, limit: int | None = None, *, one_line: bool = True) -> Ma
 
 def code(text: str, limit: int | None = None) -> str:
     """Text as a Markdown code span that holds in a table cell: nothing in it is markup."""
-    shown = plain(text, limit).strip() or " "
+    shown = printable(text, limit).strip() or " "
     fence = "`" * (max((len(run) for run in re.findall("`+", shown)), default=0) + 1)
     pad = " " if shown[0] == "`" or shown[-1] == "`" else ""
     return f"{fence}{pad}{shown}{pad}{fence}".replace("|", "\\|")
@@ -57,4 +57,4 @@ def code(text: str, limit: int | None = None) -> str:
 
 def prose(text: str, limit: int | None = None) -> str:
     """A sentence for Markdown that may hold names from outside: no character of it is markup."""
-    return re.sub(r"([\\`*_\[\]<>|~])", r"\\\1", plain(text, limit))
+    return re.sub(r"([\\`*_\[\]<>|~])", r"\\\1", printable(text, limit))
