@@ -180,8 +180,8 @@ class Package:
     def __init__(self, folder):
         self.folder = folder
 
-    def install(self, version, letter):
-        (self.folder / "letter_scorer.py").write_text(f"LETTER = {letter!r}\n{SCORER}")
+    def install(self, version, letter, source=SCORER):
+        (self.folder / "letter_scorer.py").write_text(f"LETTER = {letter!r}\n{source}")
         info = self.folder / "letters.dist-info"
         info.mkdir(parents=True, exist_ok=True)
         (info / "METADATA").write_text(
@@ -246,6 +246,14 @@ def test_a_scorer_of_another_package_refuses_what_it_does_not_take(letters):
     done = letters.zipsel(*SELECT, "--scorer", "leters")
     assert done.returncode == 2
     assert "dsir, letters; did you mean letters?" in done.stderr
+
+
+def test_a_scorer_without_an_answer_ends_the_run(letters, tmp_path):
+    letters.install("1.0", b"e", SCORER.replace("-abs(found - self.mean)", "found * np.nan"))
+    done = letters.zipsel(*SELECT, "--scorer", "letters")
+    assert done.returncode == 1
+    assert "scorer letters returned an alignment that is NaN" in done.stderr
+    assert not (tmp_path / "out.jsonl").exists()
 
 
 def test_a_scorer_that_is_gone_is_named(letters):

@@ -1,16 +1,15 @@
-"""From a profile and texts to explanations whose numbers add up to the sidecar's.
+"""Explains texts by the parts of a scorer; the numbers add up to those of the sidecar.
 
-``ngram``: the alignment is the mean over the text's bytes of the weight of the n-gram that begins
-there. Those weights are given as they are; a span's part is their sum.
+``ngram``: the alignment is the mean weight of the n-grams that begin at the text's bytes. An
+explanation holds these weights, and a span holds their sum.
 
-``conditional``: the alignment is ``(c_x - c_x_given_t) / c_x``. The saving ``c_x - c_x_given_t``
-is zstd's, measured. It is shared out over the stretches that the dictionary also has, in
-proportion to an estimate of what each saves (``factorize``); so the sum is exact and the shares
-are estimates. Where no stretch accounts for it (entropy tables, rounding to bytes), it stays
-``unallotted_bytes``.
+``conditional``: the alignment is ``(c_x - c_x_given_t) / c_x``. zstd measures the saving
+``c_x - c_x_given_t``. It is divided among the stretches that the dictionary also has, in proportion
+to an estimate of each stretch's saving (``factorize``): the sum is exact, its parts are estimates.
+A saving without any such stretch (entropy tables, rounding to bytes) is ``unallotted_bytes``.
 
-Of a long text the first ``EXPLAINED_BYTES`` are parsed; the rest is one span, with the part of
-both sums that is measured to be its own.
+Only the first ``EXPLAINED_BYTES`` of a text are parsed. The rest is one span, with its own measured
+part of both sums.
 """
 
 from __future__ import annotations
@@ -135,7 +134,7 @@ def _explain_conditional(
     heads: Sequence[bytes],
     explanations: Sequence[Explanation],
 ) -> list[list[Span]]:
-    """Fill in the component and return the spans of the heads."""
+    """Fill in ``conditional`` and return the spans of the heads."""
     index = DictionaryIndex(scorer.dictionary, heads)
     finder = ExampleFinder(scorer.dictionary, target)
     all_spans = []
@@ -160,10 +159,10 @@ def _explain_conditional(
 
 
 def share_out(total: int, estimates: Sequence[float]) -> tuple[list[float], float]:
-    """Cut a total in proportion to estimates, in steps small enough that the sum is exact.
+    """Divide a total in proportion to estimates, in steps small enough that the sum is exact.
 
     Returns:
-        The shares, and what is left because there is nothing to share by or nothing was saved.
+        The parts, and the remainder: all of the total if no estimate or no saving is positive.
     """
     whole = sum(estimates)
     if whole <= 0 or total <= 0:
@@ -180,7 +179,7 @@ def share_out(total: int, estimates: Sequence[float]) -> tuple[list[float], floa
 def _add_rest(
     explanation: Explanation, conditional: ConditionalScorer | None, text: bytes, start: int
 ) -> None:
-    """Append the span of what was not parsed."""
+    """Append the span of the bytes that were not parsed."""
     rest = Span(start=start, end=len(text), kind="rest", text="")
     if conditional is not None and explanation.c_x is not None:
         c_head, c_head_given_t = _sizes(conditional, [text[:start]])[0]
@@ -195,7 +194,7 @@ def _explain_ngram(
     heads: Sequence[bytes],
     explanations: Sequence[Explanation],
 ) -> None:
-    """Fill in the component; a weight for every byte is made of the heads alone."""
+    """Fill in ``ngram``; only the bytes of the heads get a weight each."""
     for explanation, text, head in zip(explanations, texts, heads, strict=True):
         total = float(scorer.sums(TextBatch.from_encoded([text]))[0])
         # The n-grams that begin in the head reach past its end.

@@ -1,10 +1,10 @@
 """A text as a chain of stretches: found in the target, repeated from itself, or new.
 
-This is the greedy LZ77 parse (Ziv & Lempel 1977) of a text whose window begins as the target's
-dictionary: at each byte the longest match of at least ``MIN_MATCH`` bytes, else a literal. zstd
-parses in the same spirit but with its own shortcuts and does not tell where it matched, so this
-parse stands in for its. What each stretch costs is estimated with and without the dictionary; the
-estimates serve only to share out the saving that zstd itself was measured to make.
+This is the greedy LZ77 parse (Ziv & Lempel 1977) of a text whose window begins with the target's
+dictionary: at each byte the longest match of at least ``MIN_MATCH`` bytes, or else a literal. zstd
+parses alike, with shortcuts of its own, but does not report its matches, so this parse replaces
+zstd's. The cost of each stretch is estimated with and without the dictionary. The estimates serve
+only to divide the saving that zstd was measured to make.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from zipsel.texts import SLACK_BYTES, TextBatch
 #: Shortest match, in bytes: what zstd's middle levels use.
 MIN_MATCH = 5
 
-#: Places of the dictionary that are tried for one match: the last, which zstd would meet first.
+#: Places of the dictionary that are tried for one match: the last ones, which zstd tries first.
 _MAX_TRIED = 64
 
 _WORD_MASK = (1 << (8 * MIN_MATCH)) - 1
@@ -40,7 +40,7 @@ class Factor(NamedTuple):
         start: First byte.
         end: Byte after the last.
         kind: ``target`` if the dictionary has it, ``repeat`` if the text had it before, ``new``.
-        source: Where it stands in the dictionary (``target``) or the text (``repeat``); else -1.
+        source: Its position in the dictionary (``target``) or in the text (``repeat``); else -1.
     """
 
     start: int
@@ -50,7 +50,7 @@ class Factor(NamedTuple):
 
 
 class DictionaryIndex:
-    """Places in a dictionary where ``MIN_MATCH`` bytes of some texts stand.
+    """Finds ``MIN_MATCH`` bytes of some texts in a dictionary.
 
     Args:
         dictionary: The target's bytes.
@@ -82,7 +82,7 @@ class DictionaryIndex:
         best, place = 0, -1
         dictionary = self.dictionary
         for candidate in self._places[max(low, high - _MAX_TRIED) : high][::-1].tolist():
-            # The byte that a longer match would have to share is compared first: it rarely does.
+            # A longer match has to agree in this byte too, which it rarely does: compare it first.
             ahead = slice(candidate + best, candidate + best + 1)
             if best and dictionary[ahead] != text[start + best : start + best + 1]:
                 continue

@@ -6,7 +6,7 @@ import msgspec
 
 
 class Source(msgspec.Struct, kw_only=True, frozen=True):
-    """Where in the target a stretch stands.
+    """The target example that has a stretch, too.
 
     Attributes:
         example: Target example, from 0; -1 where it runs over the end of one.
@@ -44,17 +44,17 @@ class Explanation(msgspec.Struct, kw_only=True):
 
     Attributes:
         record: ``SHARD:ROW``, or ``-`` for standard input.
-        scorer: Whose score it is.
+        scorer: Name of the scorer.
         alignment: The score.
         n_bytes: Length of the text.
-        ngram: The component as in the sidecar, or None.
-        conditional: The same.
+        ngram: Column ``ngram`` of the sidecar, or None.
+        conditional: Column ``conditional`` of the sidecar, or None.
         c_x: Compressed size in bytes.
         c_x_given_t: Compressed size in bytes, given the target.
-        unallotted_bytes: What of ``c_x - c_x_given_t`` no span accounts for.
+        unallotted_bytes: The part of ``c_x - c_x_given_t`` that belongs to no span.
         moments: Mean and standard deviation over the pool of ``conditional``, then of ``ngram``,
             with which ``fused`` makes the alignment of both.
-        facet: The facet that took the text, where the target has several.
+        facet: The facet that the text is closest to, where the target has several.
         spans: In order, without gaps.
         weights: The n-gram weight of each parsed byte, in bits; empty without that component.
     """

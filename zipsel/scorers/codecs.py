@@ -1,11 +1,11 @@
 """Compressed sizes in bytes, by the codecs that ZIP-FIT knows.
 
 Sizes are those of whole containers (gzip: 18 bytes around the deflate stream; lz4: a frame), as
-`stair-lab/ZIP-FIT` measures them, so that distances are equal to the last bit. What differs is
-the cost: a deflate window no larger than the text needs gives the same tokens, hence the same
-size, and spares zlib the clearing of 256 KB per call; and where one text stands before many others,
-deflate reads it once (with windows so small, copying the state costs less than reading again:
-7 % faster at level 1, 16 % at level 6, 19 % at level 9).
+`stair-lab/ZIP-FIT` measures them, so that distances are equal to the last bit. Only the cost
+differs. A deflate window no larger than the text needs gives the same tokens, hence the same size,
+and spares zlib the clearing of 256 KB per call. A text that is compressed before many others is
+read once: copying the state of deflate costs less than reading again (7 % faster at level 1, 16 %
+at level 6, 19 % at level 9).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PairSizeFunction = Callable[[bytes, Sequence[bytes]], tuple[int, list[int]]]
 #: Deflate never matches within this many bytes of its window's end (zlib's MIN_LOOKAHEAD).
 _MIN_LOOKAHEAD_BYTES = 262
 
-#: What gzip puts around a deflate stream.
+#: Header and trailer of gzip around a deflate stream.
 _GZIP_FRAME_BYTES = 18
 
 
@@ -39,7 +39,7 @@ class CodecLimits:
     Attributes:
         lowest: Smallest level, inclusive.
         highest: Largest level, inclusive.
-        default: The level when none is named.
+        default: The level that is used where none is given.
     """
 
     lowest: int
@@ -77,7 +77,7 @@ def check_codec(codec: str, level: int | None) -> int:
 
 
 def size_function(codec: str, level: int | None = None) -> SizeFunction:
-    """The function that gives a text's compressed size in bytes.
+    """Return the function that gives a text's compressed size in bytes.
 
     Raises:
         UsageError: As ``check_codec``, or if the codec's library is not installed.
@@ -86,7 +86,7 @@ def size_function(codec: str, level: int | None = None) -> SizeFunction:
 
 
 def pair_size_function(codec: str, level: int | None = None) -> PairSizeFunction:
-    """The function that gives the sizes of a text and of its concatenations with others.
+    """Return the function that gives the sizes of a text and of the text followed by others.
 
     Raises:
         UsageError: As ``size_function``.

@@ -1,4 +1,4 @@
-"""``conditional``: what share of a text's own cost a dictionary of the target explains.
+"""``conditional``: the fraction of a text's size that a dictionary of the target saves.
 
 With C(x) the zstd size of a text in bytes, and C(x | T) its size when the compressor begins with
 the target examples T as its window (a raw-content dictionary)::
@@ -6,11 +6,11 @@ the target examples T as its window (a raw-content dictionary)::
     alignment(x) = 1 - C(x | T) / C(x)
 
 0: the target tells nothing about x; 1: everything in x is already in the target. One dictionary
-takes the place of ZIP-FIT's n pairs, so that cost is O(|x|) and not O(n |x|). Kin: CDM (Keogh et
-al. 2004) and FTCC, which classify so.
+takes the place of ZIP-FIT's n pairs, so that the cost is O(|x|) and not O(n |x|). CDM (Keogh et al.
+2004) and FTCC classify texts in the same way.
 
-What a large target can use, measured (2026-11-23, two targets of 2 MB against a pool of 20,000
-records, 0.4 MB chosen, bits per byte of the PPM judge): inside ``fused`` nothing beyond noise.
+A larger dictionary gains nothing beyond noise inside ``fused`` (measured 2026-11-23, two targets of
+2 MB against a pool of 20,000 records, 0.4 MB chosen, bits per byte of the PPM judge).
 Sizes from 64 KB to everything, zstd 9, larger match tables, examples chosen to cover n-grams, their
 order and de-duplication lie within 0.02; two random dictionaries of 110 KB differ by up to 0.01;
 the most typical examples were worst. Four dictionaries averaged gained 0.02 on one target and
@@ -72,11 +72,11 @@ def make_dictionary(target: TextBatch, limit_bytes: int = DICTIONARY_BYTES) -> b
 
 @dataclass(frozen=True)
 class ConditionalScorer:
-    """Share of each text's compressed size that the target explains.
+    """Fraction of each text's compressed size that the target saves.
 
     Attributes:
-        dictionary: What stands before every text.
-        level: zstd level, of both compressions.
+        dictionary: Bytes of the target, which zstd takes for the beginning of its window.
+        level: zstd level of both compressions.
     """
 
     name: ClassVar[str] = "conditional"
@@ -130,7 +130,7 @@ class ConditionalScorer:
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out the compressors, which do not pickle."""
+        """Return the fields only: the compressors do not pickle."""
         return {"dictionary": self.dictionary, "level": self.level}
 
     def sizes(
@@ -156,7 +156,7 @@ class ConditionalScorer:
         return c_x, c_x_given_t
 
     def score(self, batch: TextBatch) -> ScoreColumns:
-        """Alignment, and the sizes that it comes from."""
+        """Score texts by both sizes, which are columns of their own."""
         c_x, c_x_given_t = self.sizes(batch, np.arange(len(batch)))
         return {
             "alignment": 1 - c_x_given_t / c_x,

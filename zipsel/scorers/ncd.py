@@ -6,8 +6,8 @@ text first::
     NCD(x, y) = (C(xy) - min(C(x), C(y))) / max(C(x), C(y))
     alignment(x) = 1 - mean of NCD(x, y_j)
 
-Differs from the reference in the mean (``math.fsum``, so that the order of the targets does not
-matter), in refusing gzip level 0, in total order of ties, and in computing C(y) once per run.
+Differences from the reference: the mean is ``math.fsum``'s, so that the order of the target does
+not matter; gzip level 0 is refused; ties have a total order; each C(y) is computed once per run.
 """
 
 from __future__ import annotations
@@ -101,11 +101,11 @@ class NcdScorer:
         return np.array([size(y) for y in self.target])
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out what is derived."""
+        """Return the fields only: the rest is computed from them."""
         return {"target": self.target, "codec": self.codec, "level": self.level}
 
     def score(self, batch: TextBatch) -> ScoreColumns:
-        """Alignment, and each text's own compressed size."""
+        """Score texts; their own compressed sizes are a column."""
         sizes_of, c_targets = self._sizes, self._c_targets
         alignments, sizes = np.empty(len(batch)), np.empty(len(batch), np.int32)
         for i, x in enumerate(batch.iter_encoded()):

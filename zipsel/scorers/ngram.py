@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 #: Odd, with well mixed bits: 2^64 divided by the golden ratio (Knuth, TAOCP 3, section 6.4).
 _MULTIPLIER = 0x9E3779B97F4A7C15
 
-#: Bytes of text hashed at once, about: their 64-bit hashes stay in a second-level cache.
+#: Bytes of text that are hashed at once: their 64-bit hashes stay in a second-level cache.
 _BLOCK_BYTES = 1 << 17
 
 _WEIGHT_RESOLUTION = 2.0**-16
@@ -68,13 +68,13 @@ def bucket_words(
 def words_at_every_byte(
     buffer: NDArray[np.uint8], start: int, n_positions: int
 ) -> NDArray[np.uint64]:
-    """Overlapping 8-byte words, a view; the buffer goes on 8 bytes past the last position."""
+    """View the buffer as overlapping 8-byte words; it must reach 8 bytes past the last position."""
     first = buffer[start : start + 8].view(np.uint64)
     return np.lib.stride_tricks.as_strided(first, (n_positions,), (1,), writeable=False)
 
 
 def boundary_positions(offsets: NDArray[np.int64], n: int) -> NDArray[np.int64]:
-    """Positions of the n-grams that would reach past the end of their text, each once."""
+    """Positions at which an n-gram would reach past the end of its text, each once."""
     positions = offsets[1:, None] - np.arange(1, n)
     inside: NDArray[np.int64] = positions[positions >= offsets[:-1, None]]
     return inside
@@ -133,7 +133,7 @@ class NgramScorer:
     def fit(
         cls, examples: Mapping[str, TextBatch], sample: TextBatch, settings: FitSettings
     ) -> NgramScorer:
-        """Count the n-grams of target and pool sample and compare."""
+        """Compare the n-grams of the target with those of the pool sample."""
         return cls.compare(join_batches(list(examples.values())), sample)
 
     @classmethod
@@ -143,7 +143,7 @@ class NgramScorer:
         sample: TextBatch,
         parameters: NgramParameters = NgramParameters(),
     ) -> NgramScorer:
-        """The code of a target against a sample of the pool."""
+        """Make the code of a target against a sample of the pool."""
         weights = log_ratio_weights(
             count_ngrams(target, parameters), count_ngrams(sample, parameters), parameters.mu
         )

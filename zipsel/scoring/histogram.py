@@ -1,7 +1,7 @@
-"""Bins for alignments of any scorer, without knowing their range, and for lengths.
+"""Histograms of alignments, whatever the scorer's range, and of lengths.
 
-The edges are those of the number format: sign, exponent and 7 bits of mantissa of a float32. A bin
-is 1 % wide anywhere, and the bin of a value never decreases as values grow.
+The edges of bins are those of the number format: sign, exponent and 7 bits of mantissa of a
+float32. Every bin is 1 % wide, and a larger value is never in a lower bin.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def bin_floor(bins: NDArray[np.int64]) -> NDArray[np.float64]:
     return bits.astype(np.uint32).view(np.float32).astype(np.float64)
 
 
-#: A bin of a packed histogram.
+#: One bin of a packed histogram.
 _PACKED = np.dtype([("bin", "<u4"), ("n_records", "<u4"), ("n_bytes", "<u8")])
 
 
@@ -53,14 +53,14 @@ class Histogram:
         self.add_packed(pack(values, n_bytes))
 
     def add_packed(self, packed: bytes, times: int = 1) -> None:
-        """Count what ``pack`` counted; ``times`` -1 takes it back."""
+        """Add a packed histogram; with ``times`` -1, subtract it."""
         counted = np.frombuffer(packed, _PACKED)
         self.n_records[counted["bin"]] += times * counted["n_records"].astype(np.int64)
         self.n_bytes[counted["bin"]] += times * counted["n_bytes"].astype(np.int64)
 
 
 def pack(values: NDArray[np.float64], n_bytes: NDArray[np.int64]) -> bytes:
-    """The histogram of some records, 16 bytes for each bin that is not empty."""
+    """Pack the histogram of some records: 16 bytes for each bin that is not empty."""
     bins, of_record = np.unique(bins_of(values), return_inverse=True)
     packed = np.zeros(len(bins), _PACKED)
     packed["bin"] = bins

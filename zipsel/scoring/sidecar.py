@@ -1,13 +1,13 @@
-"""Score sidecars: what pass one learned of every row, kept beside nothing but its own key.
+"""Score sidecars: one Parquet file per chunk, with a score for every row.
 
-A sidecar part holds the rows of one chunk of one shard, in input order, as Parquet. Its folder is
-named by everything that changes a score (profile, text, reading), its file by the shard's
-fingerprint and the chunk, so old scores are never met by accident. A part appears whole or not at
-all and carries its own summary: its presence is the completion marker.
+A sidecar part holds the rows of one chunk of one shard, in input order. The name of its folder is a
+hash of everything that changes a score (profile, reading); its own name is the shard's fingerprint
+and the chunk. So old scores are never taken for new ones. A part appears whole or not at all and
+carries a summary: its presence is the completion marker.
 
-Row numbers are not stored: row = rows of the shard's earlier parts + position in this one. Where a
-cascade finishes few rows of a compressed shard, the part keeps their lines, so that pass two need
-not decompress (or download) the shard again for a few of them.
+Row numbers are not stored: row = rows of the shard's earlier parts + position in this part. If few
+rows of a compressed shard are contenders, the part keeps their lines, so that pass two need not
+decompress (or download) the shard again.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ import pyarrow.parquet as pq
 from zipsel.pool.shards import Shard
 from zipsel.scorers import ScoreColumns
 
-#: Part of every key; raise it when parts of older versions must not be met.
+#: Part of every score key; raise it when scores or the format of a part change.
 SIDECAR_VERSION = 6
 
 SUMMARY_KEY = b"zipsel"
 
 
 class PartSummary(msgspec.Struct, frozen=True):
-    """What a part says of its rows without being read.
+    """Counts of a part's rows, which the footer of its file holds.
 
     Attributes:
         index: Chunk of the shard.
@@ -43,7 +43,7 @@ class PartSummary(msgspec.Struct, frozen=True):
         threshold: The cascade's threshold; None where every accepted row has an alignment.
         final: Whether this is the shard's last part.
         damage: What ended the shard early, under ``--on-bad-file salvage``.
-        has_lines: Whether the part holds the line of every finished row.
+        has_lines: Whether the part holds the line of every contender.
         histogram: Of the alignments of finished rows, as ``bins.pack`` makes it; whoever has
             merged it may drop it.
         lengths: Bin of ``bins.length_bins`` → accepted texts; to be dropped likewise.
@@ -69,7 +69,7 @@ class PartSummary(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Part:
-    """A part in its place.
+    """A part, and where its rows are in the shard.
 
     Attributes:
         shard: Whose rows it holds.
@@ -85,12 +85,12 @@ class Part:
 
 
 def part_path(folder: str, shard: Shard, index: int) -> str:
-    """Where a part stands."""
+    """Path of a part."""
     return os.path.join(folder, shard.fingerprint[:2], f"{shard.fingerprint}-{index:06d}.parquet")
 
 
 def read_summary(path: str) -> PartSummary | None:
-    """The summary of a part; None where no part stands, or one that cannot be read."""
+    """The summary of a part; None if there is no part, or it cannot be read."""
     try:
         metadata = pq.read_metadata(path).metadata
         return msgspec.json.decode(metadata[SUMMARY_KEY], type=PartSummary)
@@ -119,7 +119,7 @@ def place_parts(shard: Shard, folder: str, summaries: Sequence[PartSummary]) -> 
 
 
 def read_scores(path: str, columns: Mapping[str, str]) -> ScoreColumns | None:
-    """A part's score columns as a scorer returns them; None where no part stands."""
+    """A part's score columns as a scorer returns them; None if there is no part."""
     if read_summary(path) is None:
         return None
     table = _read(path, list(columns))

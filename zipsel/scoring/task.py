@@ -13,6 +13,9 @@ from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
 
+import numpy as np
+
+from zipsel.errors import ZipselError
 from zipsel.pool.shards import Shard, check_unchanged
 from zipsel.readers import Reader, reader_of
 from zipsel.readers.lines import STRETCH_BYTES
@@ -176,6 +179,11 @@ class _PartWriter:
                 scores = cascade.finish(rows.texts, known)
             else:
                 scores = self._scorer.score(rows.texts)
+            if self._task.job.threshold is None and np.isnan(scores["alignment"]).any():
+                raise ZipselError(
+                    f"{self._task.shard.path}: scorer {self._scorer.name} returned an alignment "
+                    "that is NaN, so its text could not be ranked; mend the scorer"
+                )
             self._builder.add(rows, scores)
             self._n_rows += rows.n_rows
 

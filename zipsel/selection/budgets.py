@@ -1,9 +1,9 @@
 """How much is chosen: a budget that is never exceeded.
 
-Records are taken in rank order until the next one would go over the budget; it and all after it
-are left. A record that is larger than the whole budget is passed over, lest one giant at the top
-leave the subset empty. A larger budget therefore always contains a smaller one's subset, but for
-such giants.
+Records are taken in rank order until the next one does not fit; that record and all later ones are
+left. A record that is larger than the whole budget is passed over, so that one giant at the top
+does not leave the subset empty. So the subset of a larger budget contains that of a smaller one,
+except for such giants.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ BYTES_PER_TOKEN = 4
 
 @dataclass(frozen=True)
 class Budget:
-    """What was asked for.
+    """A limit on the subset.
 
     Attributes:
         kind: The unit.
-        value: Records; share of the pool's records, 0 to 1; alignment; bytes of text; tokens.
-            Nothing for ``auto``, which becomes bytes once it is measured.
+        value: Records; fraction of the pool's records, 0 to 1; alignment; bytes of text; tokens.
+            Unused by ``auto``, which becomes bytes once it is measured.
     """
 
     kind: BudgetKind
     value: float
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be meant.
+        """Refuse a value that the unit does not have.
 
         Raises:
             UsageError: If the value is out of range.
@@ -55,7 +55,7 @@ class Budget:
 
 
 def whole_limit(budget: Budget, n_pool: int) -> float:
-    """A budget in the unit that it is used up in: records, bytes, tokens; or an alignment.
+    """The limit in the unit that records use up: records, bytes, tokens; or an alignment.
 
     Args:
         budget: The budget.
@@ -70,15 +70,15 @@ def whole_limit(budget: Budget, n_pool: int) -> float:
 
 
 def counts_records(budget: Budget) -> bool:
-    """Whether the budget is used up record by record, so that its parts are whole numbers."""
+    """Whether each record uses one of the budget, so that its parts are whole numbers."""
     return budget.kind in ("top_k", "fraction")
 
 
 def apportion(budget: Budget, n_pool: int, shares: Mapping[str, float]) -> dict[str, float]:
-    """Part of a budget of each name.
+    """Divide a budget among names.
 
-    Records are shared out by largest remainders (Hamilton), first come first where those are
-    equal, so that ten records for three names of a third each are 4 + 3 + 3 and none is lost.
+    Records are divided by largest remainders (Hamilton); of equal remainders the first name wins.
+    So ten records for three names of a third each are 4 + 3 + 3 and none is lost.
 
     Args:
         budget: The budget.
@@ -103,7 +103,7 @@ class Meter:
         budget: The budget.
         n_pool: Records in the pool, for a fraction.
         limit: The part of it that this meter is for, in the budget's unit; None for all.
-        rounded: Take the record that reaches over the end if at least half of it lies before.
+        rounded: Also take the record that exceeds the limit by no more than half of its own cost.
     """
 
     def __init__(

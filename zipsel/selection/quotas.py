@@ -1,6 +1,6 @@
-"""Quotas: shares of the budget by group, or at most so many records of each.
+"""Quotas: shares of the budget by group, and a maximum of records of each group.
 
-A share that its group cannot fill is a shortfall: it is reported, and never given to others.
+A share that its group cannot fill is a shortfall: it is reported and never given to other groups.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Shortfall:
 
 
 class Quotas:
-    """Who may still be taken: a part of the budget each, and so many of a group.
+    """Meters of a budget and of its parts, and counts of the records of each group.
 
     Args:
         budget: The whole budget.
@@ -94,7 +94,7 @@ class Quotas:
         return self.whole.full
 
     def _meter(self, part: str) -> Meter | None:
-        """What a record counts against besides the whole; None if its part gets nothing."""
+        """The meter of a part; of the whole if there are no parts; None if the part has none."""
         if not self.meters:
             return self.whole
         return self.meters.get(part, self.meters.get(OTHERS))

@@ -1,13 +1,15 @@
 """``stratified``: coverage-centric coreset selection (Zheng et al. 2023).
 
-The ``hard_cutoff`` share of lowest alignments is dropped, the rest cut into 50 equal ranges, the
-budget shared evenly from the smallest range up, and drawn at random inside each.
+The ``hard_cutoff`` share of lowest alignments is dropped and the rest cut into 50 equal ranges, the
+strata. Each stratum gets an equal part of the budget, or all of its records if they are fewer; the
+parts are settled from the smallest stratum up. Records are drawn at random inside each stratum.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,13 +108,17 @@ def share_evenly(totals: NDArray[np.float64], limit: float) -> NDArray[np.float6
 def _plan(pool: RankedPool) -> Plan:
     select = pool.select
     strata = cut_strata(pool.ranking, select.budget, pool.limit, select.hard_cutoff)
-    parts = {str(i): limit for i, limit in enumerate(strata.limits.tolist()) if limit > 0}
+    lows = [f"{low:.4g}" for low in bin_floor(strata.first_bins).tolist()]
+    names = [f"alignments {low} to {high}" for low, high in pairwise(lows)]
+    names.append(f"alignments from {lows[-1]}")
+    limits = zip(names, strata.limits.tolist(), strict=True)
 
-    def names(block: Candidates) -> list[str]:
-        return [str(i) for i in strata.which(block.alignment).tolist()]
+    def name_of(block: Candidates) -> list[str]:
+        return [names[i] for i in strata.which(block.alignment).tolist()]
 
     priority = StrataPriority(select.seed, int(strata.first_bins[0]))
-    return Plan(priority, BudgetParts(parts, names, rounded=True))
+    parts = BudgetParts({name: limit for name, limit in limits if limit > 0}, name_of, rounded=True)
+    return Plan(priority, parts)
 
 
 STRATIFIED = Strategy(
