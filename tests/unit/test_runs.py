@@ -56,7 +56,7 @@ def test_texts_of_a_pool_that_was_rewritten_are_not_shown(run, pool):
         ExplainSettings(run="a", records=(f"{pool}/{name.split('/')[-1]}:1",)),
     ):
         with pytest.raises(ShardError, match=rf"{name}.*has changed since the run of a"):
-            explain(settings, io.BytesIO(), io.StringIO())
+            explain(settings, io.StringIO())
 
 
 def test_a_record_of_another_file_is_explained(run, tmp_path):
