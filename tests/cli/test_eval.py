@@ -66,9 +66,8 @@ def test_a_held_out_example_in_a_subset_is_warned_of(zipsel, held_out, subsets):
     done = zipsel("eval", "--target", held_out, *subsets)
 
     warning = next(line for line in done.stderr.splitlines() if b"warning" in line)
-    assert b"1 held-out example stands" in warning
+    assert b"held-out example 5 stands in" in warning
     assert b"code.jsonl" in warning
-    assert b"number 5" in warning
 
 
 def test_a_directory_that_select_wrote_is_a_subset(zipsel, select, pool, held_out):
@@ -128,6 +127,16 @@ def test_what_cannot_be_compared_is_refused(
     assert done.stdout == b""
 
 
+def test_a_subset_on_standard_input(zipsel, held_out, subsets):
+    of_file = json.loads(zipsel("eval", "--target", held_out, subsets[0], "--json").stdout)
+    done = zipsel("eval", "--target", held_out, "-", "--json", stdin=subsets[0].read_bytes())
+    streamed = json.loads(done.stdout)
+    assert streamed["subsets"][0].pop("path") == "-"
+    del of_file["subsets"][0]["path"]
+    assert streamed == of_file
+    assert b"both name standard input" in zipsel("eval", "--target", "-", "-", code=2).stderr
+
+
 def test_refused_rows_of_a_subset_are_counted(zipsel, held_out, subsets):
     subsets[0].write_bytes(b'{"text": 1}\nnot json\n' + subsets[0].read_bytes())
 
@@ -142,6 +151,9 @@ def test_select_reports_what_its_subset_is_worth(tmp_path, select, held_out):
 
     (curve,) = report["curves"]
     assert set(curve["series"]) == {"subset", "random"}
+    whole = curve["series"]["subset"][-1][0]
+    for points in curve["series"].values():
+        assert [x for x, _ in points] == [int(share * whole) for share in (0.125, 0.25, 0.5, 1)]
     assert curve["series"]["subset"][-1][1] < curve["series"]["random"][-1][1]
     assert "10 examples" in curve["title"]
     assert report["stages"]["evaluate"] > 0

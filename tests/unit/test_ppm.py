@@ -149,47 +149,46 @@ def test_bootstrap_of_one_example_is_that_example():
     assert ppm.bootstrap_interval(np.array([30.0]), np.array([10])) == (3.0, 3.0)
 
 
-def test_subsets_are_cut_at_the_smallest_between_characters():
-    cut = ppm.cut_to_equal_bytes([b"abcdefgh", b"abc", "aé€€".encode()])
-    assert cut == [b"abc", b"abc", "aé".encode()]
-
-    assert ppm.cut_to_equal_bytes([b"abcdef", "€€".encode()], 2) == [b"ab", b""]
-    assert ppm.cut_to_equal_bytes([b"abc", b"abcd"], 100) == [b"abc", b"abc"]
-    assert ppm.cut_to_equal_bytes([]) == []
-
-
-def test_random_subsets_have_the_bytes_asked_and_keep_pool_order():
-    texts = [b"%04d" % i * 5 for i in range(500)]
-
-    first, second = ppm.draw_random_subsets(iter(texts), 2100, n_subsets=2, seed=3)
-
-    assert len(first) == len(second) == 2100
-    assert first != second
-    records = first.split(b"\n")[:100]
-    assert records == sorted(set(records))
-    assert set(records) <= set(texts)
-    assert ppm.draw_random_subsets(texts, 2100, seed=3) != [
-        *ppm.draw_random_subsets(texts, 2100, seed=4)
-    ]
+def test_subsets_are_cut_between_characters():
+    assert ppm.join_records([b"abcd", b"ef"]) == b"abcd\nef\n"
+    assert ppm.join_records([b"abcd", b"ef"], 6) == b"abcd\ne"
+    assert ppm.join_records(["aé€€".encode()], 7) == "aé€".encode()
+    assert ppm.join_records(["€€".encode()], 2) == b""
+    assert ppm.join_records([b"abc"], 100) == b"abc\n"
 
 
-def test_random_subsets_are_the_same_for_the_same_seed():
+def test_orders_depend_on_the_set_and_the_seed_alone():
     texts = make_sentences(LAW, 300, seed=4)
+    orders, n_bytes = ppm.draw_orders(iter(texts), 10**6, seed=3)
 
-    assert ppm.draw_random_subsets(texts, 999, seed=3) == ppm.draw_random_subsets(
-        iter(texts), 999, seed=3
-    )
+    assert n_bytes == len(ppm.join_records(texts))
+    assert [sorted(order) for order in orders] == [sorted(texts)] * ppm.N_ORDERS
+    assert len({tuple(order) for order in orders}) == ppm.N_ORDERS
+    assert ppm.draw_orders(texts[::-1], 10**6, seed=3) == (orders, n_bytes)
+    assert ppm.draw_orders(texts, 10**6, seed=4)[0] != orders
 
 
-def test_random_subsets_take_every_record_alike():
+def test_a_limit_keeps_the_beginning_of_each_order():
+    texts = [b"%05d" % i for i in range(1000)]
+    whole, n_bytes = ppm.draw_orders(texts, 10**6)
+    some, of_all = ppm.draw_orders(texts, 600)
+
+    assert n_bytes == of_all == 6000
+    assert some == [order[:100] for order in whole]
+    assert ppm.draw_orders(texts, 601)[0] == [order[:101] for order in whole]
+
+
+def test_every_text_is_drawn_alike():
     texts = [b"%02d" % i for i in range(20)]
-    subsets = ppm.draw_random_subsets(texts, 15, n_subsets=2000, seed=0)
-
-    taken = np.array([[text in subset for text in texts] for subset in subsets])
+    drawn = [order for seed in range(700) for order in ppm.draw_orders(texts, 15, seed)[0]]
+    taken = np.array([[text in order for text in texts] for order in drawn])
 
     assert (taken.sum(axis=1) == 5).all()
     assert abs(taken.mean(axis=0) - 0.25).max() < 0.05
 
 
-def test_a_random_subset_larger_than_the_pool_is_the_pool():
-    assert ppm.draw_random_subsets([b"a", b"b"], 100) == [b"a\nb\n"]
+def test_copies_are_spread():
+    copies = [b"a"] * 50 + [b"b"] * 50
+    for order in ppm.draw_orders(copies, 40)[0]:
+        assert len(order) == 20
+        assert 3 < order.count(b"a") < 17

@@ -160,11 +160,12 @@ def _settle_budget(
         return select, []
     from zipsel.evaluation.auto_budget import find_budget
 
-    def run_fold(settings: ScoreSettings, fold: SelectSettings) -> None:
-        run_select(Run(settings, Log(quiet=True)), replace(fold, eval_target=()), engine)
+    def run_fold(settings: ScoreSettings, fold: SelectSettings, log: Log) -> None:
+        run_select(Run(settings, log), fold, engine)
 
-    found = find_budget(run.settings, select, guess_bytes(inputs.shards), run_fold)
-    run.log.say("auto", f"--auto settles on {found.budget}", max_bytes=found.budget.value)
+    pool_bytes = guess_bytes(inputs.shards)
+    found = find_budget(run.settings, select, pool_bytes, run_fold, run.log)
+    run.log.say("auto", f"--auto: {found.conclusion}", max_bytes=found.budget.value)
     return replace(select, budget=found.budget), [found.curve]
 
 

@@ -50,6 +50,30 @@ class Log:
             progress.close()
 
 
+class PartLog(Log):
+    """Shows the progress of a run that is part of another, and none of its messages.
+
+    Args:
+        log: Of the other run.
+        name: What each stage is called after.
+    """
+
+    def __init__(self, log: Log, name: str) -> None:
+        super().__init__(log.quiet, log.log_format)
+        self._name = name
+
+    def say(self, event: str, message: str, **fields: Any) -> None:
+        """As ``Log.say``, of progress alone."""
+        if event == "progress":
+            super().say(event, message, **fields)
+
+    @contextmanager
+    def progress(self, what: str, total_bytes: int) -> Iterator[Progress]:
+        """As ``Log.progress``."""
+        with super().progress(f"{self._name}: {what}", total_bytes) as progress:
+            yield progress
+
+
 def print_line(line: str) -> None:
     """Write one line to standard error."""
     sys.stderr.write(printable_lines(line) + "\n")

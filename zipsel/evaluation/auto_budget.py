@@ -13,24 +13,25 @@ byte; a curve that still falls there says that more would help.
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from zipsel.console.messages import Log, PartLog
 from zipsel.errors import UsageError
 from zipsel.evaluation.ppm import bits_per_byte, join_records, ppm_bits
 from zipsel.evaluation.verdicts import Curve
 from zipsel.readers.json_rows import RowParser
 from zipsel.readers.rows import Reading
+from zipsel.readers.target import read_target
 from zipsel.scoring.inputs import read_targets
 from zipsel.scoring.settings import ScoreSettings
 from zipsel.selection.budgets import Budget
 from zipsel.selection.settings import SelectSettings
+from zipsel.storage.workdir import WorkDir
 from zipsel.texts import TextBatch
 
 N_FOLDS = 3
@@ -42,8 +43,8 @@ _STEPS_PER_DOUBLING = 2
 _MAX_JUDGED = 40
 _TOLERANCE = 0.01
 
-#: Runs a selection.
-Select = Callable[[ScoreSettings, SelectSettings], None]
+#: Runs a selection, and shows its progress on the log.
+Select = Callable[[ScoreSettings, SelectSettings, Log], None]
 
 
 @dataclass(frozen=True)
@@ -53,14 +54,16 @@ class AutoBudget:
     Attributes:
         budget: The budget, in bytes of text.
         curve: Bits per byte against subset bytes, one series a fold and their mean.
+        conclusion: What the curve says, for people.
     """
 
     budget: Budget
     curve: Curve
+    conclusion: str
 
 
 def find_budget(
-    settings: ScoreSettings, select: SelectSettings, pool_bytes: float, run: Select
+    settings: ScoreSettings, select: SelectSettings, pool_bytes: float, run: Select, log: Log
 ) -> AutoBudget:
     """Measure folds and settle on a size.
 
@@ -69,9 +72,11 @@ def find_budget(
         select: Likewise; its budget is not looked at.
         pool_bytes: Text in the pool, about.
         run: Selects.
+        log: Shows the progress.
 
     Raises:
-        UsageError: If the target has a profile for an answer, too few examples or several names.
+        UsageError: If the run has a profile in place of a target, or the target has too few
+            examples or several names.
     """
     if settings.profile is not None:
         raise UsageError("--auto splits the target, so it needs --target and not --profile")
@@ -80,22 +85,47 @@ def find_budget(
         raise UsageError(f"--auto needs one target with at least {2 * N_FOLDS} examples")
     target = next(iter(targets.values()))
     largest = int(max(_SMALLEST_BYTES, min(LARGEST_BYTES, _POOL_SHARE * pool_bytes)))
-    with _folder(settings) as folder:
-        settings = replace(settings, work_dir=os.path.join(folder, "work"), store=None)
-        curves = [
-            _measure_fold(settings, select, target, fold, largest, folder, run)
-            for fold in range(N_FOLDS)
-        ]
+    with WorkDir(settings.work_dir).scratch("auto") as folder:
+        select = replace(
+            select,
+            budget=Budget("max_bytes", largest),
+            order="rank",
+            add_field=None,
+            format=None,
+            exclude=_copy_excluded(settings, select.exclude, folder),
+            eval_target=(),
+        )
+        settings = replace(
+            settings,
+            target_reading=Reading(),
+            work_dir=os.path.join(folder, "work"),
+            store=None,
+        )
+        curves = []
+        for number in range(N_FOLDS):
+            fold = _split(target, number, os.path.join(folder, f"fold-{number}"))
+            part = PartLog(log, f"--auto, fold {number + 1} of {N_FOLDS}")
+            run(*_settings_of(fold, settings, select), part)
+            curves.append(_judge(fold, settings, part))
+    return _conclude(curves)
+
+
+def _conclude(curves: Sequence[dict[int, float]]) -> AutoBudget:
+    """The budget that the mean of the folds' curves asks for."""
     sizes = sorted(set.intersection(*(set(curve) for curve in curves)))
     mean = np.array([[curve[size] for size in sizes] for curve in curves]).mean(axis=0)
     best = settle(np.array(sizes), mean)
-    series = {
-        "mean": list(zip(map(float, sizes), mean.tolist(), strict=True)),
-        **{
-            f"fold {i + 1}": [(float(size), curve[size]) for size in sizes]
-            for i, curve in enumerate(curves)
-        },
-    }
+    of_best, least = mean[sizes.index(best)], int(np.argmin(mean))
+    conclusion = (
+        f"{best:,} bytes of text are the smallest subset within 1 % of the best: "
+        f"{of_best:.3f} bits per byte of held-out examples, {mean[least]:.3f} with "
+        f"{sizes[least]:,} bytes."
+    )
+    if best == sizes[-1]:
+        conclusion += " The curve still falls at its end: a larger subset may be better."
+    series = {"mean": list(zip(map(float, sizes), mean.tolist(), strict=True))}
+    for i, of_fold in enumerate(curves):
+        series[f"fold {i + 1}"] = [(float(size), of_fold[size]) for size in sizes]
     curve = Curve(
         title="Automatic budget",
         x_label="subset, bytes of text",
@@ -103,11 +133,9 @@ def find_budget(
         series=series,
         mark=float(best),
         log_x=True,
-        note="Lower is better. The mark is the smallest subset within 1 % of the best."
-        + (" The curve still falls at its end: a larger subset may be better."
-           if best == sizes[-1] else ""),
-    )  # fmt: skip
-    return AutoBudget(Budget("max_bytes", best), curve)
+        note=f"Lower is better. {conclusion}",
+    )
+    return AutoBudget(Budget("max_bytes", best), curve, conclusion)
 
 
 def settle(sizes: NDArray[np.int64], bits: NDArray[np.float64]) -> int:
@@ -116,41 +144,68 @@ def settle(sizes: NDArray[np.int64], bits: NDArray[np.float64]) -> int:
     return int(sizes[int(np.argmax(good))])
 
 
-def _measure_fold(
-    settings: ScoreSettings,
-    select: SelectSettings,
-    target: TextBatch,
-    fold: int,
-    largest: int,
-    folder: str,
-    run: Select,
-) -> dict[int, float]:
-    """Subset bytes → bits per byte of a fold's examples."""
+@dataclass(frozen=True)
+class _Fold:
+    """A split of the target.
+
+    Attributes:
+        train: File of the examples that the selection sees.
+        held_out: File of the others.
+        examples: Those of the others that are judged.
+        output: File of the subset.
+    """
+
+    train: str
+    held_out: str
+    examples: list[bytes]
+    output: str
+
+
+def _split(target: TextBatch, number: int, path: str) -> _Fold:
     rows = np.arange(len(target))
-    held_out = target.take(rows[rows % N_FOLDS == fold])
-    path = os.path.join(folder, f"fold-{fold}")
-    fold_settings = replace(
-        settings,
-        target=(_write(f"{path}-train.jsonl", target.take(rows[rows % N_FOLDS != fold])),),
-        target_reading=Reading(),
-    )
-    fold_select = replace(
-        select,
-        budget=Budget("max_bytes", largest),
+    held_out = target.take(rows[rows % N_FOLDS == number])
+    return _Fold(
+        train=_write(f"{path}-train.jsonl", target.take(rows[rows % N_FOLDS != number])),
+        held_out=_write(f"{path}-held-out.jsonl", held_out),
+        examples=list(held_out.iter_encoded())[:_MAX_JUDGED],
         output=f"{path}.jsonl",
-        add_field=None,
-        format=None,
-        exclude=(*select.exclude, _write(f"{path}-held-out.jsonl", held_out)),
     )
-    run(fold_settings, fold_select)
-    texts = _read(f"{path}.jsonl", settings.reading)
-    examples = list(held_out.iter_encoded())[:_MAX_JUDGED]
-    lengths = np.array([len(example) for example in examples])
-    subset = join_records(texts)
-    return {
-        size: bits_per_byte(ppm_bits(subset[:size], examples, n_workers=settings.workers), lengths)
-        for size in _sizes(len(subset))
-    }
+
+
+def _settings_of(
+    fold: _Fold, settings: ScoreSettings, select: SelectSettings
+) -> tuple[ScoreSettings, SelectSettings]:
+    """Settings that select by a fold's own examples, and keep the held-out ones out."""
+    return (
+        replace(settings, target=(fold.train,)),
+        replace(select, output=fold.output, exclude=(*select.exclude, fold.held_out)),
+    )
+
+
+def _judge(fold: _Fold, settings: ScoreSettings, log: Log) -> dict[int, float]:
+    """Subset bytes → bits per byte of a fold's examples."""
+    subset = join_records(_read(fold.output, settings.reading))
+    lengths = np.array([len(example) for example in fold.examples])
+    sizes, curve = _sizes(len(subset)), {}
+    with log.progress("judging", sum(sizes)) as progress:
+        for size in sizes:
+            bits = ppm_bits(subset[:size], fold.examples, n_workers=settings.workers)
+            curve[size] = bits_per_byte(bits, lengths)
+            progress.advance(len(fold.examples), size, size)
+    return curve
+
+
+def _copy_excluded(
+    settings: ScoreSettings, patterns: Sequence[str], folder: str
+) -> tuple[str, ...]:
+    """Texts of benchmarks, in files of the form that the folds' own files have."""
+    return tuple(
+        _write(
+            os.path.join(folder, f"exclude-{i}.jsonl"),
+            read_target([pattern], settings.target_reading),
+        )
+        for i, pattern in enumerate(patterns)
+    )
 
 
 def _sizes(largest: int) -> list[int]:
@@ -170,13 +225,3 @@ def _read(path: str, reading: Reading) -> list[bytes]:
     parser = RowParser(reading.text)
     with open(path, "rb") as file:
         return [parser.parse(line)[0].encode() for line in file]
-
-
-@contextmanager
-def _folder(settings: ScoreSettings) -> Iterator[str]:
-    folder = os.path.join(settings.work_dir, "auto", str(os.getpid()))
-    os.makedirs(folder, exist_ok=True)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

@@ -1,20 +1,20 @@
 """``select --eval-target``: the report's section on what the subset is worth to held-out examples.
 
-As the subset grows along its ranking, bits per byte under the PPM judge, beside random text of the
-pool that grows with it. ``zipsel eval`` compares finished subsets; this shows one run how its
-budget was spent.
+The section shows bits per byte under the PPM judge as the subset grows along its ranking, beside
+random text of the pool that grows with it. ``zipsel eval`` compares finished subsets; this shows
+one run how its budget was spent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from zipsel.console.messages import Log
-from zipsel.evaluation.ppm import cut_to_equal_bytes, draw_random_subsets, join_records
-from zipsel.evaluation.subsets import EvalSettings, iter_texts, open_judge, warn_of_leaks
+from zipsel.console.messages import Log, Progress
+from zipsel.evaluation.ppm import N_ORDERS, cut_text, draw_orders, join_records
+from zipsel.evaluation.subsets import EvalSettings, draw_pool, open_judge, warn_of_leaks
 from zipsel.evaluation.verdicts import Curve, Judge
 from zipsel.pool.shards import Shard
 from zipsel.readers.rows import TextSpec
@@ -69,39 +69,48 @@ class HeldOut:
             log: Takes what leaked.
         """
         texts = _best_texts(chosen, self.settings.reading.text, self.settings.max_bytes)
-        subset = cut_to_equal_bytes([join_records(texts)], self.settings.max_bytes)[0]
-        if not subset:
+        if not texts:
             return []
+        subset = join_records(texts, self.settings.max_bytes)
         warn_of_leaks(self.settings.subsets[0], subset, self.judge.examples, log)
-        drawn = draw_random_subsets(
-            iter_texts(shards, self.settings, log, skip_bad=True),
-            len(subset),
-            seed=self.settings.seed,
-            in_pool_order=False,
-        )[0]
-        return [self._curve(subset, drawn)]
+        drawn, n_drawn = draw_pool(shards, self.settings, len(subset), on_error=lambda _: None)
+        size = min(len(subset), n_drawn)
+        with log.progress("evaluating", 2 * N_ORDERS * int(size * sum(_SHARES))) as progress:
+            return [self._curve(texts, drawn, size, progress)]
 
-    def _curve(self, subset: bytes, drawn: bytes) -> Curve:
+    def _curve(
+        self, texts: Sequence[bytes], drawn: list[list[bytes]], size: int, progress: Progress
+    ) -> Curve:
         series: dict[str, list[tuple[float, float]]] = {"subset": [], "random": []}
-        at_end = []
-        for name, text in zip(series, cut_to_equal_bytes([subset, drawn]), strict=True):
-            for share in _SHARES:
-                beginning = cut_to_equal_bytes([text], int(share * len(text)))[0]
-                figures = self.judge.figures(self.judge.bits(beginning))
-                series[name].append((float(len(beginning)), figures["bits_per_byte"]))
-            at_end.append(
-                f"{name} {figures['bits_per_byte']:.3f} "
-                f"({figures['low']:.3f} to {figures['high']:.3f})"
-            )
+        figures: dict[str, dict[str, float]] = {}
+        for limit in (int(share * size) for share in _SHARES):
+            best, _ = draw_orders(_cut_texts(texts, limit), limit, self.settings.seed)
+            for name, orders in (("subset", best), ("random", drawn)):
+                figures[name] = self.judge.figures(self.judge.bits(orders, limit))
+                series[name].append((float(limit), figures[name]["bits_per_byte"]))
+                progress.advance(len(self.judge.examples), N_ORDERS * limit, N_ORDERS * limit)
+        at_end = ", ".join(
+            f"{name} {found['bits_per_byte']:.3f} ({found['low']:.3f} to {found['high']:.3f})"
+            for name, found in figures.items()
+        )
         return Curve(
             title=f"Held-out evaluation, {len(self.judge.examples):,} examples",
             x_label="text read, bytes",
             y_label="bits per byte of held-out examples",
             series=series,
             log_x=True,
-            note=f"PPM judge, lower is better. At the end, with 95 % intervals: "
-            f"{', '.join(at_end)}.",
+            note=f"PPM judge, lower is better. At the end, with 95 % intervals: {at_end}.",
         )
+
+
+def _cut_texts(texts: Sequence[bytes], limit_bytes: int) -> Iterator[bytes]:
+    """The first texts that fill ``limit_bytes``, line feeds counted; the last one is cut."""
+    for text in texts:
+        if limit_bytes <= 1:
+            return
+        kept = cut_text(text, limit_bytes - 1)
+        limit_bytes -= len(kept) + 1
+        yield kept
 
 
 def _best_texts(chosen: Chosen, spec: TextSpec, limit_bytes: int) -> list[bytes]:

@@ -9,11 +9,11 @@ Lower is better. It ranks subsets nearly as a language model trained on them doe
 without training. The idea is that of compression as prediction (Cleary & Witten 1984, PPM;
 Shkarin 2002, PPMd); `pyppmd` (the extra `eval`) does the coding.
 
-What to compare: subsets of equal bytes only (`cut_to_equal_bytes`), beside random subsets of the
-same size (`draw_random_subsets`), on examples that the selection never saw
-(`find_contained_examples`). Every example keeps its own bits, so that an interval can be
-bootstrapped over examples; give the difference of two subsets' bits for the much narrower
-interval of a paired comparison.
+What is judged is a set: it is read in seeded random orders (`draw_orders`), whatever the order of
+its rows. What to compare: sets cut at equal bytes, beside random texts of the same size, on
+examples that the selection never saw (`find_contained_examples`). Every example keeps its own
+bits, so that an interval can be bootstrapped over examples; give the difference of two subsets'
+bits for the much narrower interval of a paired comparison.
 
 Two things differ from calling `pyppmd.compress` for every S ⊕ y:
 
@@ -27,7 +27,9 @@ Two things differ from calling `pyppmd.compress` for every S ⊕ y:
 import heapq
 import os
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from hashlib import blake2b
 from typing import Protocol
 
 import numpy as np
@@ -43,6 +45,10 @@ MIN_MEMORY_BYTES = 16 << 20
 # The coder's offsets have 32 bits.
 MAX_MEMORY_BYTES = (4 << 30) - (1 << 20)
 RECORD_END = b"\n"
+# Orders that a set is read in. PPM weighs what it read last more, so one order of 1 MB moves bits
+# per byte by 0.004 to 0.02; the mean of three agrees with the order of a language model better
+# than one order does (rank correlation 0.988 against 0.980, three targets, seven selectors).
+N_ORDERS = 3
 
 
 class _Encoder(Protocol):
@@ -53,9 +59,14 @@ class _Encoder(Protocol):
     def flush(self) -> bytes: ...
 
 
-def join_records(texts: Iterable[bytes]) -> bytes:
-    """One subset from its UTF-8 texts, a line feed after each."""
-    return b"".join(text + RECORD_END for text in texts)
+def join_records(texts: Iterable[bytes], limit_bytes: int | None = None) -> bytes:
+    """One subset from its UTF-8 texts, a line feed after each.
+
+    It is cut at `limit_bytes`, between two characters, so up to three bytes may be missing. The
+    last record may be cut: cutting between records would make subsets of long records smaller.
+    """
+    joined = b"".join(text + RECORD_END for text in texts)
+    return joined if limit_bytes is None else cut_text(joined, limit_bytes)
 
 
 def ppm_bits(
@@ -128,45 +139,42 @@ def bootstrap_interval(
     return float(low), float(high)
 
 
-def cut_to_equal_bytes(subsets: Sequence[bytes], limit_bytes: int | None = None) -> list[bytes]:
-    """Subsets cut at the size of the smallest one, or at `limit_bytes` if that is less.
+def draw_orders(
+    texts: Iterable[bytes], limit_bytes: int, seed: int = 0
+) -> tuple[list[list[bytes]], int]:
+    """Put a set of texts into `N_ORDERS` seeded random orders.
 
-    A cut falls between two characters, so it may leave up to three bytes less. The last record
-    may be cut: cutting between records instead would make subsets of long records smaller.
+    A text's place is a seeded hash of the text and of the number of its copies before, so the
+    result does not depend on the order in which texts come, and every beginning of an order is a
+    random subset of the set. Memory is bounded by `limit_bytes` and some 100 bytes a distinct text.
+
+    Args:
+        texts: UTF-8 texts.
+        limit_bytes: Each order ends with the text that reaches so many bytes, a line feed after
+            each text counted.
+        seed: Same seed, same set, same orders.
+
+    Returns:
+        The orders, and the bytes of the whole set.
     """
-    sizes = [len(subset) for subset in subsets]
-    size = min(sizes if limit_bytes is None else [*sizes, limit_bytes], default=0)
-    return [_cut(subset, size) for subset in subsets]
-
-
-def draw_random_subsets(
-    texts: Iterable[bytes],
-    limit_bytes: int,
-    *,
-    n_subsets: int = 1,
-    seed: int = 0,
-    in_pool_order: bool = True,
-) -> list[bytes]:
-    """Random subsets of the pool, of `limit_bytes` each, in one pass over it.
-
-    Every record draws one uniform key per subset; the smallest keys stay, as many as fill
-    `limit_bytes`, so memory is bounded by the subsets. Records stand in pool order, or else in
-    random order, in which every beginning of a subset is a random subset too; a subset is cut at
-    exactly `limit_bytes` (between characters), or shorter if the pool is.
-    """
-    generator = np.random.default_rng(seed)
-    kept: list[list[tuple[float, int, bytes]]] = [[] for _ in range(n_subsets)]
-    sizes = [0] * n_subsets
-    for position, text in enumerate(texts):
-        for i, key in enumerate(generator.random(n_subsets)):
-            # The heap's top is the largest key: the first to go once the rest fills the limit.
-            heapq.heappush(kept[i], (-float(key), position, text))
+    kept: list[list[tuple[int, bytes]]] = [[] for _ in range(N_ORDERS)]
+    sizes = [0] * N_ORDERS
+    keys = [b"%d:%d" % (seed, i) for i in range(N_ORDERS)]
+    n_copies: Counter[bytes] = Counter()
+    n_bytes = 0
+    for text in texts:
+        n_bytes += len(text) + len(RECORD_END)
+        digest = blake2b(text, digest_size=16).digest()
+        n_copies[digest] += 1
+        identity = digest + n_copies[digest].to_bytes(8)
+        for i, key in enumerate(keys):
+            place = int.from_bytes(blake2b(identity, digest_size=8, key=key).digest())
+            # The heap's top has the last place: it goes first once the rest fills the limit.
+            heapq.heappush(kept[i], (-place, text))
             sizes[i] += len(text) + len(RECORD_END)
-            while sizes[i] - len(kept[i][0][2]) - len(RECORD_END) >= limit_bytes:
-                sizes[i] -= len(heapq.heappop(kept[i])[2]) + len(RECORD_END)
-    ordered = (sorted(heap, key=lambda e: e[1] if in_pool_order else -e[0]) for heap in kept)
-    joined = (join_records(text for _, _, text in heap) for heap in ordered)
-    return [_cut(subset, limit_bytes) for subset in joined]
+            while sizes[i] - len(kept[i][0][1]) - len(RECORD_END) >= limit_bytes:
+                sizes[i] -= len(heapq.heappop(kept[i])[1]) + len(RECORD_END)
+    return [[text for _, text in sorted(heap, reverse=True)] for heap in kept], n_bytes
 
 
 def find_contained_examples(subset: bytes, examples: Sequence[bytes]) -> list[int]:
@@ -243,7 +251,7 @@ def _receive_tail(process_id: int, receiving: int) -> int:
     return int(reported)
 
 
-def _cut(text: bytes, n_bytes: int) -> bytes:
+def cut_text(text: bytes, n_bytes: int) -> bytes:
     """At most the first `n_bytes` bytes of UTF-8 text, ending with a whole character."""
     if len(text) <= n_bytes:
         return text

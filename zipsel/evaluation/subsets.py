@@ -1,18 +1,18 @@
 """``zipsel eval``: what subsets are worth to held-out examples of the target.
 
-Every subset is cut at the size of the smallest, the PPM judge reads it, and held-out examples are
-coded after it: fewer bits per byte, better subset. Random subsets of the pool, of the same bytes,
-say how much of that is no merit. An example that stands in a subset word for word is told of,
-since its bits say that it leaked and nothing else.
+A random part of every subset, of the size of the smallest, is read by the PPM judge, and held-out
+examples are coded after it: fewer bits per byte, better subset. A subset is a set: the judge
+averages over seeded random orders, so the order of rows does not matter. Random texts of the pool,
+of the same bytes, show what any text would be worth. An example that is in a subset word for word
+is named, since its bits say that it leaked and nothing else.
 
-The idea is that of METHOD, section 5. It differs from comparing whole subsets, which would reward
-the larger one, and from a single number, which would hide how much rests on which examples were
-held out: the interval is bootstrapped over them.
+Comparing whole subsets would reward the larger one. The interval, bootstrapped over the held-out
+examples, shows how much depends on which examples were held out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,25 +22,29 @@ from zipsel.console.messages import Log
 from zipsel.console.safe_text import human_bytes
 from zipsel.errors import BadShards, ShardError, UsageError
 from zipsel.evaluation.ppm import (
+    N_ORDERS,
     bits_per_byte,
-    cut_to_equal_bytes,
-    draw_random_subsets,
+    draw_orders,
     find_contained_examples,
     join_records,
     ppm_bits,
 )
 from zipsel.evaluation.verdicts import Evaluation, Judge, Judged, JudgedRandom
 from zipsel.pool.finding import find_shards
+from zipsel.pool.formats import STDIN
 from zipsel.pool.shards import Shard
 from zipsel.readers import iter_shard
-from zipsel.readers.rows import Reading
+from zipsel.readers.rows import Reading, RowBatch
+from zipsel.readers.stdin import STDIN_NAME, iter_stdin_rows, refuse_stdin_twice
 from zipsel.readers.target import read_target
+from zipsel.scorers.fit import DEFAULT_SAMPLE_BYTES
+from zipsel.scoring.pool_sample import sample_pool
 
 #: The judge reads about 1 MB a second and needs up to 16 bytes of memory for each.
 DEFAULT_MAX_BYTES = 16 << 20
 
-#: Random subsets; their mean is known to about half a percent.
-_N_RANDOM = 3
+#: Bytes of the pool's sample for each byte of a random subset drawn from it.
+_SAMPLED_PER_DRAWN = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +87,19 @@ class EvalSettings:
             raise UsageError(f"--max-bytes must be at least 1, not {self.max_bytes}")
 
 
+@dataclass(frozen=True)
+class _TextSet:
+    """Texts to judge.
+
+    Attributes:
+        orders: As ``draw_orders`` returns them.
+        n_bytes: Bytes of all texts, or ``--max-bytes`` if that is less.
+    """
+
+    orders: list[list[bytes]]
+    n_bytes: int
+
+
 def evaluate(settings: EvalSettings, log: Log) -> Evaluation:
     """Judge the subsets, and random ones of the pool, at equal bytes.
 
@@ -94,25 +111,29 @@ def evaluate(settings: EvalSettings, log: Log) -> Evaluation:
         BadShards: If a file cannot be read, or a held-out example has no text.
         UsageError: If a subset or the pool has no text, or `pyppmd` is not installed.
     """
+    refuse_stdin_twice({"--target": settings.target, "SUBSET": settings.subsets})
     judge = open_judge(settings)
-    whole = [_read_subset(path, settings, log) for path in settings.subsets]
-    for path, subset in zip(settings.subsets, whole, strict=True):
-        warn_of_leaks(path, subset, judge.examples, log)
-    drawn = _draw(settings, min(map(len, whole)), log)
-    cut = cut_to_equal_bytes([*whole, *drawn])
-    _say_cuts(settings.subsets, whole, cut, log)
-    with log.progress("judging", sum(map(len, cut))) as progress:
-        bits = []
-        for subset in cut:
-            bits.append(judge.bits(subset))
-            progress.advance(len(judge.examples), len(subset), len(subset))
-    n_subsets = len(whole)
+    sets = [_read_subset(path, settings, judge, log) for path in settings.subsets]
+    size = min(one.n_bytes for one in sets)
+    if settings.pool:
+        drawn = _draw_random(settings, size)
+        size = min(size, drawn.n_bytes)
+        sets.append(drawn)
+    for path, one in zip(settings.subsets, sets, strict=False):
+        if one.n_bytes > size:
+            message = f"{path}: {size:,} of {one.n_bytes:,} bytes, drawn at random, are compared"
+            log.say("cut", f"{message}: the size of the smallest", path=path, n_bytes=size)
+    bits = []
+    with log.progress("judging", size * N_ORDERS * len(sets)) as progress:
+        for one in sets:
+            bits.append(judge.bits(one.orders, size))
+            progress.advance(len(judge.examples), size * N_ORDERS, size * N_ORDERS)
     return Evaluation(
         subsets=[
-            Judged(path=path, bytes=len(subset), **judge.figures(of_subset))
-            for path, subset, of_subset in zip(settings.subsets, cut, bits, strict=False)
+            Judged(path=path, bytes=size, **judge.figures(of_subset))
+            for path, of_subset in zip(settings.subsets, bits, strict=False)
         ],
-        random=_judged_random(judge, cut[n_subsets:], bits[n_subsets:]),
+        random=_judged_random(judge, size, bits[-1]) if settings.pool else None,
         n_examples=len(judge.examples),
         seed=settings.seed,
     )
@@ -130,51 +151,69 @@ def open_judge(settings: EvalSettings) -> Judge:
     return Judge(list(examples.iter_encoded()), settings.seed, settings.workers)
 
 
-def _judged_random(
-    judge: Judge, subsets: Sequence[bytes], bits: Sequence[NDArray[np.float64]]
-) -> JudgedRandom | None:
-    if not subsets:
-        return None
+def _judged_random(judge: Judge, size: int, bits: NDArray[np.float64]) -> JudgedRandom:
+    """Each order of the pool's texts, cut, is a random subset of its own."""
     return JudgedRandom(
-        n_subsets=len(subsets),
-        bytes=len(subsets[0]),
+        n_subsets=len(bits),
+        bytes=size,
         each=[round(bits_per_byte(of_one, judge.n_bytes), 4) for of_one in bits],
-        **judge.figures(np.mean(bits, axis=0)),
+        **judge.figures(bits),
     )
 
 
-def _read_subset(path: str, settings: EvalSettings, log: Log) -> bytes:
-    """A subset's text, at most ``max_bytes`` and the rest of a record.
+def _read_subset(path: str, settings: EvalSettings, judge: Judge, log: Log) -> _TextSet:
+    """A subset's texts, at most ``max_bytes`` of them.
 
     Raises:
-        UsageError: If there is none.
+        BadShards: If a file cannot be read.
+        UsageError: If there is no text.
     """
-    texts: list[bytes] = []
-    n_bytes = 0
-    for text in iter_texts(_find_readable((path,)), settings, log):
-        texts.append(text)
-        n_bytes += len(text) + 1
-        if n_bytes > settings.max_bytes:
-            log.say(
-                "cut",
-                f"{path}: only the first {human_bytes(settings.max_bytes)} are compared "
-                "(--max-bytes)",
-                path=path,
-            )
-            break
-    if not texts:
+    texts = _iter_texts(path, settings, log)
+    orders, n_bytes = draw_orders(texts, settings.max_bytes, settings.seed)
+    if not orders[0]:
         raise UsageError(f"{path} has no text, so there is nothing to compare")
-    return cut_to_equal_bytes([join_records(texts)], settings.max_bytes)[0]
+    if n_bytes > settings.max_bytes:
+        limit = human_bytes(settings.max_bytes)
+        log.say(
+            "cut", f"{path}: only {limit}, drawn at random, are compared (--max-bytes)", path=path
+        )
+    warn_of_leaks(path, join_records(orders[0]), judge.examples, log)
+    return _TextSet(orders, min(n_bytes, settings.max_bytes))
 
 
-def _draw(settings: EvalSettings, limit_bytes: int, log: Log) -> list[bytes]:
-    if not settings.pool:
-        return []
-    texts = iter_texts(_find_readable(settings.pool), settings, log)
-    drawn = draw_random_subsets(texts, limit_bytes, n_subsets=_N_RANDOM, seed=settings.seed)
-    if not drawn[0]:
+def _draw_random(settings: EvalSettings, limit_bytes: int) -> _TextSet:
+    shards = _find_readable(settings.pool)
+    orders, n_bytes = draw_pool(shards, settings, limit_bytes)
+    if not orders[0]:
         raise UsageError(f"the pool {' '.join(settings.pool)} has no text")
-    return drawn
+    return _TextSet(orders, min(n_bytes, limit_bytes))
+
+
+def draw_pool(
+    shards: Sequence[Shard],
+    settings: EvalSettings,
+    limit_bytes: int,
+    on_error: Callable[[ShardError], None] | None = None,
+) -> tuple[list[list[bytes]], int]:
+    """Random texts of the pool, out of a sample that is spread over its shards.
+
+    Args:
+        shards: The pool.
+        settings: Say how rows are read, and the seed.
+        limit_bytes: Bytes of each random subset.
+        on_error: Takes a shard that cannot be read; by default the error is raised.
+
+    Returns:
+        As ``draw_orders``.
+    """
+    sample = sample_pool(
+        shards,
+        settings.reading,
+        sample_bytes=max(DEFAULT_SAMPLE_BYTES, _SAMPLED_PER_DRAWN * limit_bytes),
+        seed=settings.seed,
+        on_error=on_error,
+    )
+    return draw_orders(sample.iter_encoded(), limit_bytes, settings.seed)
 
 
 def _find_readable(patterns: Sequence[str]) -> list[Shard]:
@@ -184,58 +223,38 @@ def _find_readable(patterns: Sequence[str]) -> list[Shard]:
     return shards
 
 
-def iter_texts(
-    shards: Sequence[Shard], settings: EvalSettings, log: Log, *, skip_bad: bool = False
-) -> Iterator[bytes]:
-    """Texts of files in order; refused rows are left out and told of.
-
-    Args:
-        shards: The files.
-        settings: How they are read.
-        log: Takes what was left out.
-        skip_bad: Go on after a file that cannot be read to its end.
-
-    Raises:
-        ShardError: If a file cannot be read, unless those are skipped.
-    """
-    for shard in shards:
+def _iter_texts(path: str, settings: EvalSettings, log: Log) -> Iterator[bytes]:
+    """Texts of a file, a directory or standard input; refused rows are left out and told of."""
+    for name, batches in _iter_sources(path, settings.reading):
         n_refused = 0
-        try:
-            for rows in iter_shard(shard, settings.reading):
-                n_refused += len(rows.rejects)
-                yield from rows.texts.iter_encoded()
-        except ShardError:
-            if not skip_bad:
-                raise
+        for rows in batches:
+            n_refused += len(rows.rejects)
+            yield from rows.texts.iter_encoded()
         if n_refused:
-            log.say("refused", f"{shard.path}: {n_refused:,} rows without usable text left out")
+            log.say("refused", f"{name}: {n_refused:,} rows without usable text left out")
+
+
+def _iter_sources(path: str, reading: Reading) -> Iterator[tuple[str, Iterator[RowBatch]]]:
+    """Name and rows of each file."""
+    if path == STDIN:
+        yield STDIN_NAME, iter_stdin_rows(reading)
+        return
+    for shard in _find_readable((path,)):
+        yield shard.path, iter_shard(shard, reading)
 
 
 def warn_of_leaks(path: str, subset: bytes, examples: Sequence[bytes], log: Log) -> None:
     """Say which examples stand in a subset."""
     contained = find_contained_examples(subset, examples)
-    if contained:
-        n_leaked = len(contained)
-        stand = (
-            "1 held-out example stands" if n_leaked == 1 else f"{n_leaked} held-out examples stand"
+    if not contained:
+        return
+    first = contained[0] + 1
+    if len(contained) == 1:
+        found = f"held-out example {first} stands in {path}: its bits say that it leaked"
+    else:
+        found = (
+            f"{len(contained)} held-out examples stand in {path}, example {first} among them: "
+            "their bits say that they leaked"
         )
-        log.say(
-            "leak",
-            f"warning: {n_leaked} held-out {stand} in {path}, first number "
-            f"{contained[0] + 1}; its bits say that it leaked, not that the subset is good",
-            path=path,
-            examples=contained,
-        )
-
-
-def _say_cuts(paths: Sequence[str], whole: Sequence[bytes], cut: Sequence[bytes], log: Log) -> None:
-    """Say which subsets were larger than what all of them are compared at."""
-    for path, before, after in zip(paths, whole, cut, strict=False):
-        if len(after) < len(before):
-            log.say(
-                "cut",
-                f"{path}: cut from {len(before):,} to {len(after):,} bytes, "
-                "the size of the smallest",
-                path=path,
-                n_bytes=len(after),
-            )
+    message = f"warning: {found}, not that the subset is good"
+    log.say("leak", message, path=path, examples=contained)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from zipsel.evaluation.ppm import bits_per_byte, bootstrap_interval, ppm_bits
+from zipsel.evaluation.ppm import bits_per_byte, bootstrap_interval, join_records, ppm_bits
 
 
 class Curve(msgspec.Struct, kw_only=True):
@@ -110,12 +111,23 @@ class Judge:
         """Bytes of each example, `(n_examples,)`."""
         return np.array(list(map(len, self.examples)), np.int64)
 
-    def bits(self, subset: bytes) -> NDArray[np.float64]:
-        """Bits that each example costs after the subset, `(n_examples,)`."""
-        return ppm_bits(subset, self.examples, n_workers=self.workers)
+    def bits(self, orders: Sequence[Sequence[bytes]], limit_bytes: int) -> NDArray[np.float64]:
+        """Bits that each example costs after a set, `(n_orders, n_examples)`.
+
+        Args:
+            orders: The set's texts in several orders (`draw_orders`).
+            limit_bytes: How much of each order is read.
+        """
+        subsets = (join_records(texts, limit_bytes) for texts in orders)
+        return np.array([ppm_bits(one, self.examples, n_workers=self.workers) for one in subsets])
 
     def figures(self, bits: NDArray[np.float64]) -> dict[str, float]:
-        """Bits per byte with the ends of its interval, as the verdicts name them."""
+        """Bits per byte with the ends of its interval, as the verdicts name them.
+
+        Args:
+            bits: As `bits` returns them; the orders are averaged.
+        """
+        bits = bits.mean(axis=0)
         low, high = bootstrap_interval(bits, self.n_bytes, seed=self.seed)
         mean = bits_per_byte(bits, self.n_bytes)
         return {

@@ -15,6 +15,10 @@ from typing import BinaryIO, cast
 from zipsel.errors import UsageError
 from zipsel.pool.formats import STDIN
 from zipsel.readers.decompress import iter_pieces
+from zipsel.readers.json_rows import RowParser
+from zipsel.readers.jsonl import iter_rows
+from zipsel.readers.lines import iter_whole_lines
+from zipsel.readers.rows import Reading, RowBatch
 
 #: How messages call it.
 STDIN_NAME = "standard input"
@@ -82,6 +86,19 @@ class Stdin:
             ShardError: If reading fails, or compressed data are corrupt or end early.
         """
         return iter_pieces(cast(BinaryIO, self), STDIN_NAME, self.compression, zstd_long=zstd_long)
+
+
+def iter_stdin_rows(reading: Reading) -> Iterator[RowBatch]:
+    """Yield the rows of standard input in order, in bounded batches.
+
+    Raises:
+        UsageError: As ``Stdin``.
+        ShardError: As ``Stdin.iter_pieces``.
+    """
+    parser = RowParser(reading.text)
+    pieces = Stdin().iter_pieces(zstd_long=reading.zstd_long)
+    for chunk in iter_whole_lines(pieces, reading.max_row_bytes):
+        yield from iter_rows(chunk, parser, reading)
 
 
 @cache
