@@ -2,7 +2,7 @@
 
 Four targets (one of them two benchmarks at once), three budgets, `zipsel select` in a process of
 its own for each subset, one work directory for all so that nothing is scored twice. A subset is
-what the command writes, in pool order; a strategy that leaves part of the budget unused is judged
+judged as a set, as `zipsel eval` does; a strategy that leaves part of the budget unused is judged
 on what it used, and the JSON says how much that was.
 
     python scripts/strategies.py                          everything, to scripts/results/
@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 from quality_lib.data import REPOSITORY, Pool, data_folder, load_pool, load_target, target_path
 
-from zipsel.evaluation.ppm import bits_per_byte, draw_random_subsets, join_records, ppm_bits
+from zipsel.evaluation.ppm import bits_per_byte, draw_orders, join_records, ppm_bits
 
 BUDGETS_BYTES = (400_000, 1_000_000, 4_000_000)
 #: Name of a task → the benchmarks that its target is made of.
@@ -33,7 +33,6 @@ TASKS: dict[str, tuple[str, ...]] = {
     "gsm8k": ("gsm8k",),
     "humaneval+proofnet": ("humaneval", "proofnet"),
 }
-N_RANDOM = 3
 #: Share of the budget under which a subset is smaller than what it is compared with.
 FULL = 0.97
 
@@ -139,18 +138,22 @@ class Bench:
         drawn = np.random.default_rng(0).choice(len(examples), n_drawn, replace=False)
         return [examples[i] for i in sorted(drawn.tolist())]
 
-    def judge(self, subset: bytes, target: str) -> float:
-        """Bits per byte of a benchmark's held-out examples, kept for equal subsets."""
+    def judge(self, orders: Sequence[Sequence[bytes]], target: str) -> float:
+        """Bits per byte of a benchmark's held-out examples after a set in some orders.
+
+        Judgements are kept for equal sets.
+        """
         examples = self.held_out(target)
-        digest = hashlib.sha256(b"\0".join([subset, *examples])).hexdigest()[:24]
-        path = self.folder / "judged" / f"{digest}.json"
+        digest = hashlib.sha256(b"\0".join([*orders[0], *examples])).hexdigest()[:24]
+        path = self.folder / "judged-sets" / f"{digest}.json"
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(ppm_bits(subset, examples).tolist()))
+            bits = np.mean([ppm_bits(join_records(one), examples) for one in orders], axis=0)
+            path.write_text(json.dumps(bits.tolist()))
         lengths = np.array([len(example) for example in examples])
         return bits_per_byte(np.array(json.loads(path.read_text())), lengths)
 
-    def select(self, task: str, one: Choice, budget_bytes: int) -> bytes:
+    def select(self, task: str, one: Choice, budget_bytes: int) -> list[bytes]:
         """The texts that `zipsel select` writes.
 
         Raises:
@@ -160,7 +163,7 @@ class Bench:
         for name in TASKS[task]:
             path = str(target_path(name, "train"))
             command += ["--target", f"{name}={path}" if one.named else path]
-        command += ["--order", "input", "--max-bytes", str(budget_bytes)]
+        command += ["--max-bytes", str(budget_bytes)]
         command += ["--work-dir", str(self.folder / "work"), "--workers", "1", *one.options]
         with tempfile.TemporaryDirectory() as folder:
             output = Path(folder, "subset.jsonl")
@@ -169,21 +172,18 @@ class Bench:
             if run.returncode != 0:
                 raise SystemExit(f"{' '.join(command)}\n{run.stderr}")
             lines = output.read_bytes().splitlines()
-        return join_records(json.loads(line)["text"].encode() for line in lines)
+        return [json.loads(line)["text"].encode() for line in lines]
 
     def measure(self, task: str, name: str, budget_bytes: int) -> Cell:
         """Choose and judge."""
-        subset = self.select(task, CHOICES[name], budget_bytes)
-        judged = {target: self.judge(subset, target) for target in TASKS[task]}
-        return Cell(task, name, budget_bytes, len(subset), judged)
+        orders, n_bytes = draw_orders(self.select(task, CHOICES[name], budget_bytes), budget_bytes)
+        judged = {target: self.judge(orders, target) for target in TASKS[task]}
+        return Cell(task, name, budget_bytes, n_bytes, judged)
 
     def measure_random(self, pool: Pool, task: str, budget_bytes: int) -> Cell:
-        """The mean of some random subsets."""
-        subsets = draw_random_subsets(pool.texts, budget_bytes, n_subsets=N_RANDOM)
-        judged = {
-            target: float(np.mean([self.judge(subset, target) for subset in subsets]))
-            for target in TASKS[task]
-        }
+        """The mean of some random subsets, each in one order."""
+        orders, _ = draw_orders(pool.texts, budget_bytes)
+        judged = {target: self.judge(orders, target) for target in TASKS[task]}
         return Cell(task, RANDOM, budget_bytes, budget_bytes, judged)
 
 

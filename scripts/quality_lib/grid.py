@@ -23,7 +23,8 @@ from quality_lib.zipsel_runs import ZIPSEL_OPTIONS, score_with_zipsel
 from zipsel.evaluation.ppm import (
     bits_per_byte,
     bootstrap_interval,
-    cut_to_equal_bytes,
+    cut_text,
+    draw_orders,
     join_records,
     ppm_bits,
 )
@@ -138,15 +139,14 @@ def forget(bench: Bench, names: Sequence[str]) -> None:
 def take_budget(bench: Bench, scores: Scores, budget_bytes: int) -> list[bytes]:
     """The best records that fill the budget, in pool order, the lowest-ranked one cut.
 
-    The pool is shuffled, so its order favours no selector, while best-first order would let a
-    judge that remembers the latest text best see the worst last. Ties go to the earlier record.
+    Ties go to the earlier record.
     """
     chosen: dict[int, bytes] = {}
     n_left = budget_bytes
     for i in np.argsort(-scores, kind="stable").tolist():
         if n_left <= 1 or scores[i] == -np.inf:
             break
-        text = cut_to_equal_bytes([bench.pool.texts[i]], n_left - 1)[0]
+        text = cut_text(bench.pool.texts[i], n_left - 1)
         chosen[i] = text
         n_left -= len(text) + 1
     return [chosen[i] for i in sorted(chosen)]
@@ -155,12 +155,12 @@ def take_budget(bench: Bench, scores: Scores, budget_bytes: int) -> list[bytes]:
 def measure_ppm(
     bench: Bench, task: Task, name: str, subset: Sequence[bytes], budget_bytes: int
 ) -> Cell:
-    """The PPM judge's cell of one subset."""
+    """The PPM judge's cell of one subset, which is judged as a set, as `zipsel eval` does."""
     examples = held_out(task.target, PPM_MAX_EXAMPLES)
-    joined = join_records(subset)
-    path = bench.cache / "ppm" / task.target / f"{_digest([joined, *examples])}.json"
+    orders, n_bytes = draw_orders(subset, budget_bytes)
+    path = bench.cache / "ppm-sets" / task.target / f"{_digest([*orders[0], *examples])}.json"
     if not path.exists():
-        bits = ppm_bits(joined, examples)
+        bits = np.mean([ppm_bits(join_records(order), examples) for order in orders], axis=0)
         _write_json(path, {"bits": bits.tolist()})
     stored = json.loads(path.read_text())
     return Cell(
@@ -168,7 +168,7 @@ def measure_ppm(
         target=task.target,
         selector=name,
         budget_bytes=budget_bytes,
-        subset_bytes=len(joined),
+        subset_bytes=n_bytes,
         n_records=len(subset),
         judge="ppm",
         bits=np.array(stored["bits"]),
