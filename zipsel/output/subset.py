@@ -44,13 +44,13 @@ class OutputFile(msgspec.Struct, frozen=True):
         name: Relative to the output directory.
         n_records: Rows.
         n_bytes: Size on disk.
-        sha256: Of its bytes, hex.
+        sha256: Of its bytes, hex; None if it was not taken.
     """
 
     name: str
     n_records: int
     n_bytes: int
-    sha256: str
+    sha256: str | None = None
 
 
 def sha256_of(path: str) -> str:
