@@ -124,3 +124,12 @@ def test_what_moved_most_comes_first_and_the_curve_is_of_its_depth():
     curve = dict(both.curve.series["Jaccard"])
     assert (curve[1], curve[2], curve[20]) == (1.0, pytest.approx(1 / 3), 1.0)
     assert curve[10] == pytest.approx(9 / 11)
+
+
+def test_the_callers_run_is_not_changed(tmp_path, pool, target):
+    settings = ScoreSettings(pool=(str(pool),), target=(str(target),), work_dir=str(tmp_path / "w"))
+    run = Run(settings, Log(quiet=True), force=True)
+    select = SelectSettings(budget=Budget("top_k", 8), output=str(tmp_path / "out"))
+    with LocalEngine(1) as engine:
+        run_select(run, select, engine)
+    assert run.force
