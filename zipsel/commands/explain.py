@@ -9,12 +9,12 @@ from typing import TextIO
 
 import msgspec
 
-from zipsel.errors import ProfileError, UsageError
+from zipsel.errors import BadShards, ProfileError, UsageError
 from zipsel.explain.explanation import explain_texts
 from zipsel.explain.model import Explanation
 from zipsel.pool.finding import find_shards
 from zipsel.pool.formats import STDIN
-from zipsel.readers.fetch import iter_found, parse_record, read_record
+from zipsel.readers.fetch import parse_record, read_record
 from zipsel.readers.row_text import check_text
 from zipsel.readers.rows import Reading
 from zipsel.readers.stdin import read_text_of_stdin, refuse_stdin_twice
@@ -148,9 +148,8 @@ def _find_texts(settings: ExplainSettings, run: FinishedRun | None) -> tuple[lis
         names.append(name)
         texts.append(read_record(path, row, reading))
     if run is not None and settings.top is not None:
-        top = _read_top(run, settings.top, reading)
-        names.extend(name for name, _ in top)
-        texts.extend(text for _, text in top)
+        for found, read in zip((names, texts), _read_top(run, settings.top), strict=True):
+            found.extend(read)
     return names, texts
 
 
@@ -165,22 +164,18 @@ def _locate(run: FinishedRun, path: str) -> str:
     return path
 
 
-def _read_top(run: FinishedRun, top: int, reading: Reading) -> list[tuple[str, str]]:
-    """Names and texts of the best of a run, in rank order."""
+def _read_top(run: FinishedRun, top: int) -> tuple[list[str], list[str]]:
+    """Names and texts of the best of a run, in rank order.
+
+    Raises:
+        BadShards: If a shard of theirs is gone or has changed since the run.
+    """
     table = run.chosen.slice(0, top)
-    rows = table.select(["shard", "row", "offset"]).to_pylist()
-    texts = [""] * len(rows)
-    for shard in dict.fromkeys(row["shard"] for row in rows):
-        here = [i for i, row in enumerate(rows) if row["shard"] == shard]
-        found = iter_found(
-            run.open_shard(shard),
-            [rows[i]["row"] for i in here],
-            [rows[i]["offset"] for i in here],
-            reading,
-        )
-        for position, text in found:
-            texts[here[position]] = text
-    return [(f"{row['shard']}:{row['row']}", text) for row, text in zip(rows, texts, strict=True)]
+    texts, errors = run.texts_at(range(1, len(table) + 1))
+    if errors:
+        raise BadShards(errors, "Explain records of other shards: --record SHARD:ROW")
+    rows = zip(table["shard"].to_pylist(), table["row"].to_pylist(), strict=True)
+    return [f"{shard}:{row}" for shard, row in rows], texts
 
 
 def _strips(

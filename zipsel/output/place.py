@@ -34,7 +34,7 @@ from zipsel.pool.formats import format_of_suffix, is_data_file
 from zipsel.scoring.inputs import Inputs
 from zipsel.storage import paths
 from zipsel.storage.remote import is_remote
-from zipsel.storage.staging import Staging, sweep_temporaries, write_atomically
+from zipsel.storage.staging import Staging, staged_files, sweep_temporaries
 
 #: Files beside the subset that differ from run to run, because they hold times.
 _TIMED = frozenset({"report.json", "report.html", "README.md"})
@@ -198,8 +198,10 @@ class Output:
         staging.check()
         before = names_written(self.side_directory, paths.list_files(self.side_directory))
         both = [SideFile(name) for name in sorted(before | manifest.names)]
-        with write_atomically(self.side_file(UNFINISHED)) as file:
-            file.write(Manifest("select", side_files=both).encode())
+        with staged_files(staging.around) as ahead:
+            with ahead.open(self.side_file(UNFINISHED)) as file:
+                file.write(Manifest("select", side_files=both).encode())
+            ahead.commit()
         paths.remove(self.side_file(MANIFEST))
         staging.commit()
         for name in before - manifest.names - {MANIFEST}:

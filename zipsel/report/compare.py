@@ -6,7 +6,6 @@ Records are the same if file and row are.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -14,9 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from zipsel.errors import ShardError
 from zipsel.evaluation.verdicts import Curve
-from zipsel.readers.fetch import iter_found
 from zipsel.report.overlap import (
     RBO_P,
     common_at_depth,
@@ -29,6 +26,8 @@ from zipsel.report.runs import FinishedRun
 _N_CURVE_POINTS = 200
 
 _N_MOVED = 10
+
+_SHOWN_CHARACTERS = 100
 
 #: Depths at which the overlap is always known.
 DEPTHS = (1, 3, 10, 30, 100, 300, 1000, 3000, 10_000, 100_000)
@@ -123,10 +122,10 @@ def compare_runs(a: FinishedRun, b: FinishedRun) -> Comparison:
         (a, in_a, [one.rank_a or 1 for one in in_a]),
         (b, in_b, [one.rank_b or 1 for one in in_b]),
     ):
-        texts, errors = beginnings(run, ranks)
+        texts, errors = run.texts_at(ranks)
         problems.update(dict.fromkeys(map(str, errors)))
         for one, text in zip(shown, texts, strict=True):
-            one.text = text
+            one.text = text[:_SHOWN_CHARACTERS]
     return Comparison(
         a=a.directory,
         b=b.directory,
@@ -243,38 +242,3 @@ def _groups(a: FinishedRun, b: FinishedRun) -> list[GroupChosen]:
         for name in {**of_a, **of_b}
     ]
     return sorted(chosen, key=lambda one: (-one.n_a - one.n_b, one.name))
-
-
-_SHOWN_CHARACTERS = 100
-
-
-def beginnings(run: FinishedRun, ranks: Sequence[int]) -> tuple[list[str], list[ShardError]]:
-    """The first characters of chosen records.
-
-    Args:
-        run: Whose records they are.
-        ranks: Their ranks, from 1.
-
-    Returns:
-        The texts, empty where a shard is gone or has changed since the run, and these shards.
-    """
-    origin = run.report.provenance
-    texts = [""] * len(ranks)
-    errors: list[ShardError] = []
-    if origin is None:
-        return texts, errors
-    table = run.chosen.select(["shard", "row", "offset"])
-    rows = [table.slice(rank - 1, 1).to_pylist()[0] for rank in ranks]
-    for shard in dict.fromkeys(row["shard"] for row in rows):
-        here = [i for i, row in enumerate(rows) if row["shard"] == shard]
-        try:
-            for position, text in iter_found(
-                run.open_shard(shard),
-                [rows[i]["row"] for i in here],
-                [rows[i]["offset"] for i in here],
-                origin.reading,
-            ):
-                texts[here[position]] = text[:_SHOWN_CHARACTERS]
-        except ShardError as error:  # a comparison does not need the texts
-            errors.append(error)
-    return texts, errors

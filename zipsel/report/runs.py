@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -15,6 +15,7 @@ from zipsel.errors import ShardError, UsageError
 from zipsel.output.chosen import FILE_NAME, read_chosen
 from zipsel.output.place import Output
 from zipsel.pool.shards import Shard, open_shard
+from zipsel.readers.fetch import iter_found
 from zipsel.report.model import SCHEMA_VERSION, Provenance, Report
 from zipsel.scoring.inputs import Inputs
 from zipsel.scoring.settings import ScoreSettings
@@ -60,6 +61,39 @@ class FinishedRun:
                 "run the select again",
             )
         return shard
+
+    def texts_at(self, ranks: Sequence[int]) -> tuple[list[str], list[ShardError]]:
+        """Texts of chosen records, read again.
+
+        Args:
+            ranks: Their ranks, from 1.
+
+        Returns:
+            The texts, empty where a shard is gone or has changed since the run, and an error for
+            each such shard.
+
+        Raises:
+            OutputError: If the table of chosen records cannot be read.
+        """
+        texts = [""] * len(ranks)
+        errors: list[ShardError] = []
+        origin = self.report.provenance
+        if origin is None:
+            return texts, errors
+        wanted = pa.array([rank - 1 for rank in ranks], pa.int64())
+        rows = self.chosen.select(["shard", "row", "offset"]).take(wanted)
+        places: dict[str, list[tuple[int, int, int | None]]] = {}
+        for i, row in enumerate(rows.to_pylist()):
+            places.setdefault(row["shard"], []).append((i, row["row"], row["offset"]))
+        for path, found in places.items():
+            numbers, shard_rows, offsets = zip(*found, strict=True)
+            try:
+                shard = self.open_shard(path)
+                for at, text in iter_found(shard, shard_rows, offsets, origin.reading):
+                    texts[numbers[at]] = text
+            except ShardError as error:
+                errors.append(error)
+        return texts, errors
 
     def input_paths(self) -> list[str]:
         """What explaining or comparing the run may read: its own files, profile and pool."""

@@ -16,7 +16,7 @@ from glob import glob
 from hashlib import blake2b
 from typing import IO, Any
 
-from zipsel.errors import BadShards, ShardError, UsageError
+from zipsel.errors import BadShards, ProfileError, ShardError, UsageError
 from zipsel.pool.finding import find_shards, names_many, would_find
 from zipsel.pool.formats import STDIN
 from zipsel.pool.shards import Shard
@@ -247,6 +247,8 @@ def _digest_file(role: str, path: str) -> str:
         return blake2b(paths.read_bytes(path), digest_size=16).hexdigest()
     except OSError as error:
         problem = (error.strerror or str(error)).lower()
+        if role == "profile":
+            raise ProfileError(f"{path}: {problem}") from None
         raise UsageError(f"{_OPTIONS[role]} {path}: {problem}") from None
 
 

@@ -87,6 +87,7 @@ def list_files(directory: str, *, below: bool = False) -> list[str]:
         below: Include the files in its directories.
 
     Raises:
+        OutputError: If a provider refuses to list them.
         StorageError: If a provider cannot be reached.
     """
     if not is_remote(directory):
@@ -104,7 +105,10 @@ def list_files(directory: str, *, below: bool = False) -> list[str]:
         except FileNotFoundError:
             return []
 
-    found = insist(directory, find)
+    try:
+        found = insist(directory, find)
+    except OSError as error:
+        raise OutputError(f"cannot list {directory}: {error.strerror or error}") from None
     names = [name.partition(prefix.rstrip("/"))[2].lstrip("/") for name in found]
     return [name for name in names if below or "/" not in name]
 

@@ -34,7 +34,7 @@ class Staging:
     """
 
     def __init__(self, around: str | None = None) -> None:
-        self._around = around or tempfile.gettempdir()
+        self.around = around or tempfile.gettempdir()
         self._renames: list[tuple[str, str]] = []
         self._outbox: str | None = None
         self.current = "standard output"
@@ -85,9 +85,9 @@ class Staging:
 
     def _open_outbox(self) -> str:
         if self._outbox is None:
-            _sweep_outboxes(self._around)
+            _sweep_outboxes(self.around)
             prefix = f"{_OUTBOX}{os.getpid()}-"
-            self._outbox = tempfile.mkdtemp(prefix=prefix, dir=os.path.abspath(self._around))
+            self._outbox = tempfile.mkdtemp(prefix=prefix, dir=os.path.abspath(self.around))
         return self._outbox
 
     def commit(self) -> None:
