@@ -17,7 +17,7 @@ _OPERATIONS = frozenset(
 #: Variables by which workers know where to count and when to die.
 _COUNTER, _POINT = "TEST_COUNTER", "TEST_POINT"
 
-_prepare_worker = local._prepare_worker
+_prepare_worker = local.prepare_worker
 
 
 def die_at(point, counter):
@@ -45,7 +45,7 @@ def die_at(point, counter):
 def let_workers_die_at(point, counter):
     """Have one of the workers that this process will start die at their n-th operation."""
     os.environ.update({_COUNTER: str(counter), _POINT: str(point)})
-    local._prepare_worker = prepare_counting_worker
+    local.prepare_worker = prepare_counting_worker
 
 
 def prepare_counting_worker():

@@ -7,7 +7,7 @@ import sys
 
 from zipsel.engines import local
 
-_prepare_worker = local._prepare_worker
+_prepare_worker = local.prepare_worker
 
 
 def prepare_noisy_worker():

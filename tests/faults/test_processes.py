@@ -301,7 +301,7 @@ import os, zipsel.commands.start as commands
 from faults.engine_tasks import prepare_noisy_worker
 from zipsel.cli import main
 from zipsel.engines import local
-local._prepare_worker = prepare_noisy_worker
+local.prepare_worker = prepare_noisy_worker
 select = commands.select
 def noisy(*arguments, **options):
     print("noise"); os.write(1, b"noise\\n"); os.system("echo noise")

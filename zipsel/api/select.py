@@ -16,7 +16,7 @@ from zipsel.commands.start import WORKER_MODULES
 from zipsel.console.messages import Log
 from zipsel.engines import open_engine
 from zipsel.engines.cpus import usable_cpus
-from zipsel.engines.local import is_worker_starting
+from zipsel.engines.worker import is_worker_starting
 from zipsel.errors import UsageError
 from zipsel.readers.rows import Reading, TextSpec
 from zipsel.report.model import Report

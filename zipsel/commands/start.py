@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import IO, TYPE_CHECKING
 
 from zipsel.console.messages import Log
-from zipsel.engines import open_engine
+from zipsel.engines import open_engine, runs_in_order
 from zipsel.errors import UsageError
 from zipsel.pool.formats import STDIN
 from zipsel.readers.stdin import refuse_stdin_twice
@@ -147,7 +147,7 @@ def _score_stdin(settings: ScoreSettings, output: ScoreOutput, log: Log, stdout:
         raise UsageError(
             "scores of standard input cannot be found again, so they need a place: --output"
         )
-    if output.path == STDIN and settings.engine == "local":
+    if output.path == STDIN and runs_in_order(settings.engine):
         counts = stream(settings, log, stdout, add_field=output.add_field)
         log.say(
             "done",

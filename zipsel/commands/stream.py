@@ -22,7 +22,7 @@ import numpy as np
 from msgspec import structs
 
 from zipsel.console.messages import Log
-from zipsel.engines.local import LocalEngine
+from zipsel.engines import open_ordered_engine, runs_in_order
 from zipsel.output.subset import with_field
 from zipsel.pool.formats import STDIN
 from zipsel.readers.decompress import until_damage
@@ -199,7 +199,7 @@ def whole_input_option(
         "--contenders": select.contenders is not None,
         "--tokenizer": select.tokenizer is not None,
         f"--format {select.format}": select.format not in (None, "jsonl"),
-        f"--engine {settings.engine}": settings.engine != "local",
+        f"--engine {settings.engine}": not runs_in_order(settings.engine),
     }
     return next((option for option, is_needed in needs.items() if is_needed), None)
 
@@ -253,7 +253,9 @@ def stream(
     with ExitStack() as stack:
         job, inspection = _prepare(settings, select, profile, stack)
         engine = stack.enter_context(
-            LocalEngine(settings.workers, settings.ray_address, (__name__,))
+            open_ordered_engine(
+                settings.engine, settings.workers, settings.ray_address, (__name__,)
+            )
         )
         least = None if select is None else select.budget.value
         tasks = (StreamTask(job, chunk, least, inspection, add_field) for chunk in chunks)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib import import_module
-from typing import Protocol, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar, cast
 
 from zipsel.errors import UsageError
 
@@ -91,25 +91,27 @@ def open_engine(
         UsageError: If there is no such engine, its library is not installed, or it has no use for
             the address.
     """
-    if name not in ENGINES:
-        raise UsageError(f"--engine {name}: choose one of {', '.join(ENGINES)}")
-    module, _, attribute = ENGINES[name].partition(":")
-    engine: Engine = getattr(import_module(module), attribute)(n_workers, address, preload)
-    return engine
+    return cast(Engine, _class_of(name)(n_workers, address, preload))
+
+
+def runs_in_order(name: str) -> bool:
+    """Whether an engine can run tasks that come one by one (``OrderedEngine``).
+
+    Raises:
+        UsageError: If there is no such engine.
+    """
+    return hasattr(_class_of(name), "run_ordered")
 
 
 def open_ordered_engine(
     name: str, n_workers: int, address: str | None = None, preload: Sequence[str] = ()
 ) -> OrderedEngine:
-    """As ``open_engine``, for tasks that come one by one.
+    """As ``open_engine``, for the name of an engine that ``runs_in_order``."""
+    return cast(OrderedEngine, open_engine(name, n_workers, address, preload))
 
-    Raises:
-        UsageError: Also if the engine cannot run them.
-    """
-    engine = open_engine(name, n_workers, address, preload)
-    if not hasattr(engine, "run_ordered"):
-        raise UsageError(
-            f"--engine {name} cannot take standard input row by row; leave it out, "
-            "or save standard input to a file"
-        )
-    return engine  # type: ignore[return-value]
+
+def _class_of(name: str) -> Any:
+    if name not in ENGINES:
+        raise UsageError(f"--engine {name}: choose one of {', '.join(ENGINES)}")
+    module, _, attribute = ENGINES[name].partition(":")
+    return getattr(import_module(module), attribute)

@@ -10,9 +10,7 @@ from __future__ import annotations
 import multiprocessing
 import multiprocessing.util
 import os
-import signal
 import tempfile
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -20,13 +18,12 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import islice
 from multiprocessing import forkserver
-from multiprocessing.connection import wait as wait_for_sentinel
 from queue import Empty
 from typing import Any
 
 from zipsel.engines import Result, Task
 from zipsel.engines.events import Events
-from zipsel.engines.startup import leave_pandas_out
+from zipsel.engines.worker import prepare_worker
 from zipsel.errors import UsageError, worker_died
 
 #: Tasks given out beyond one for each worker, so that none waits for its next.
@@ -38,11 +35,6 @@ _WATCH_SECONDS = 5.0
 #: Characters of the temporary directory up to which the fork server's socket fits into the 107
 #: that an address may have: "/pymp-12345678/listener-12345678" is added.
 _LONGEST_TMPDIR = 72
-
-
-def is_worker_starting() -> bool:
-    """Whether this is a worker that is still importing the script that asked for it."""
-    return bool(getattr(multiprocessing.current_process(), "_inheriting", False))
 
 
 class LocalEngine:
@@ -86,7 +78,7 @@ class LocalEngine:
 
     def _new_executor(self) -> ProcessPoolExecutor:
         with _usable_environment():
-            return ProcessPoolExecutor(self.n_workers, self._new_context(), _prepare_worker)
+            return ProcessPoolExecutor(self.n_workers, self._new_context(), prepare_worker)
 
     def _new_context(self) -> multiprocessing.context.BaseContext:
         if "forkserver" not in multiprocessing.get_all_start_methods():
@@ -283,18 +275,3 @@ def _raised(outcome: Result | BaseException) -> Result:
     if isinstance(outcome, BaseException):
         raise outcome
     return outcome
-
-
-def _prepare_worker() -> None:
-    """Leave Ctrl-C to the parent, keep standard output clean, and do not outlive the parent."""
-    leave_pandas_out()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.dup2(2, 1)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
-
-
-def _end_with(sentinel: int) -> None:
-    wait_for_sentinel([sentinel])
-    os._exit(1)
