@@ -54,24 +54,32 @@ class ShardError(ZipselError):
         return f"{printable(self.shard)}: {printable(self.problem)}"
 
 
+class NoTextError(ShardError):
+    """An input file has no text where one was looked for; an option may name the place."""
+
+
 class BadShards(ZipselError):
     """One or more input files cannot be read; all of them are named, each once.
 
     Args:
         errors: What is wrong, in the order of reporting.
         remedy: What to do.
+        role: What the files are.
     """
 
     def __init__(
         self,
         errors: Sequence[ShardError],
         remedy: str = "Repair or remove them, or go on without them: --on-bad-file skip",
+        role: str = "input",
     ) -> None:
         self.errors = list({(error.shard, error.problem): error for error in errors}.values())
         listing = "\n".join(f"  {error}" for error in self.errors)
         n_files = len({error.shard for error in self.errors})
         files = "file" if n_files == 1 else "files"
-        super().__init__(f"{n_files} input {files} cannot be read:\n{listing}\n{remedy}")
+        if role == "input" and any(isinstance(error, NoTextError) for error in self.errors):
+            remedy = f"Name the text: --text-field NAME, --template or --chat. {remedy}"
+        super().__init__(f"{n_files} {role} {files} cannot be read:\n{listing}\n{remedy}")
 
 
 class ProfileError(ZipselError):

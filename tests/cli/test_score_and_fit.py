@@ -84,7 +84,7 @@ def test_target_and_profile_exclude_each_other(zipsel, pool, target):
 def test_a_bad_target_row_is_an_error(tmp_path, zipsel, pool):
     (tmp_path / "t.jsonl").write_text('{"text": "x"}\n{"txt": "y"}\n')
     done = zipsel("score", pool, "--target", "t.jsonl", "--output", "-", code=1)
-    assert b"t.jsonl: row 1: missing-field" in done.stderr
+    assert b"t.jsonl: 1 row is refused as missing-field (row 1: " in done.stderr
 
 
 @pytest.mark.parametrize("command", ["select", "fit", "score", "demo"])

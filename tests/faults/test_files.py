@@ -327,10 +327,90 @@ def test_text_columns_of_every_type_are_read(run, tmp_path, name, nested):
 
 
 @pytest.mark.parametrize(("column", "workers"), [([["a", "b"]], 1), ([17], 2), ([{"a": "b"}], 2)])
-def test_a_text_column_of_no_text_is_of_the_wrong_type(run, tmp_path, column, workers):
+def test_a_text_column_of_no_text_is_of_the_wrong_type(run, tmp_path, good, column, workers):
     path = parquet_of(tmp_path / "a.parquet", pa.table({"text": column}))
-    done = run(path, options=["--max-rejects", 1], workers=workers)
-    assert done.counts["rejects"] == {"wrong-type": 1}
+    done = run(path, good, options=["--on-bad-file", "skip"], workers=workers)
+    assert done.counts["n_chosen"] == 20
+    (problem,) = done.report["bad_shards"].values()
+    assert problem.startswith("its only row is refused (1 wrong-type); ")
+
+
+USELESS = {
+    "pointer.jsonl": (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 1\n",
+                      "all of its 3 rows are refused (3 invalid-json); repair the file"),
+    "other.jsonl": (b'{"id": 1, "body": "a"}\n{"id": 2}\n',
+                    "all of its 2 rows are refused (2 missing-field); they have no field 'text'; "
+                    "the first has id, body; name the text: --text-field NAME or --template"),
+    "chats.jsonl": (b'{"messages": [{"role": "user", "content": "a"}]}\n',
+                    "its only row is refused (1 missing-field); they have no field 'text'; the "
+                    "first has messages; name the text: --text-field NAME or --template, or its "
+                    "turns: --chat"),
+    "objects.jsonl.zst": (zstandard.compress(b'{"text": {"body": "a"}}\n' * 3),
+                          "all of its 3 rows are refused (3 wrong-type); their field 'text' is no "
+                          "string; name the text"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", USELESS)
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_file_of_which_nothing_can_be_used_is_a_bad_file(run, tmp_path, name, workers):
+    many = write_records(tmp_path / "many", make_records(1000), "jsonl")
+    useless = write(tmp_path / name, USELESS[name][0])
+    done = run(many, useless, workers=workers)
+    assert done.code == 1
+    assert done.message.startswith(f"1 input file cannot be read:\n  {useless}: {USELESS[name][1]}")
+    done = run(many, useless, options=["--on-bad-file", "skip"], workers=workers)
+    assert done.counts["n_rows"] == done.counts["n_chosen"] == 1000
+    assert done.report["bad_shards"][str(useless)].startswith(USELESS[name][1])
+    done = run(useless, options=["--on-bad-file", "skip"], output="alone", workers=workers)
+    assert done.code == 1
+    assert USELESS[name][1] in done.message
+
+
+def test_examples_of_refused_rows_come_from_different_files(run, tmp_path):
+    paths = []
+    for i in range(4):
+        records = [{"body": "x"}] * 5 + make_records(300, seed=i)
+        paths.append(write_records(tmp_path / f"part-{i}", records, "jsonl"))
+    done = run(*paths, options=["--max-rejects", "5%"])
+    shown = [example["shard"] for example in done.report["reject_examples"]]
+    assert shown == [str(path) for path in paths[:3]]
+    done = run(*paths, output="none")
+    assert done.code == 3
+    _, advice, *lines = done.message.splitlines()
+    assert advice == (
+        "  20 missing-field: they have no field 'text'; the first has body; "
+        "name the text: --text-field NAME or --template"
+    )
+    assert [sum(str(path) in line for line in lines) for path in paths] == [5, 3, 1, 1]
+
+
+def test_target_rows_of_one_reason_are_one_line(run, good, target):
+    rows = [{"question": f"q {i}"} for i in range(661)] + [{"text": ""}, {"text": None}]
+    target.write_text("\n".join(map(json.dumps, rows)))
+    done = run(good)
+    assert done.code == 1
+    first, *lines = done.message.splitlines()
+    assert first == "1 target file cannot be read:"
+    assert lines == [
+        f"  {target}: 661 rows are refused as missing-field (rows 0, 1, 2, 3, 4, …: "
+        '{"question": "q 0"}); they have no field \'text\'; the first has question; '
+        "name the text: --target-text-field NAME or --target-template",
+        f'  {target}: 1 row is refused as empty (row 661: {{"text": ""}}); remove them',
+        f'  {target}: 1 row is refused as null (row 662: {{"text": null}}); remove them',
+        "Every example of a target counts, so none is left out.",
+    ]
+
+
+def test_a_target_table_without_the_column_names_the_option(run, good, target):
+    table = parquet_of(target.with_suffix(".parquet"), pa.table({"body": ["x"]}))
+    target.unlink()
+    done = run(good, options=["--target", table])
+    assert "has no column 'text'; it has body" in done.message
+    assert done.message.endswith(
+        "To find them, name the text: --target-text-field NAME or --target-template, "
+        "or its turns: --target-chat."
+    )
 
 
 def test_a_list_of_turns_is_a_chat(run, tmp_path):

@@ -161,12 +161,13 @@ def test_too_many_rejects_end_the_run_and_withhold_the_output(
     pool = write_records(tmp_path / "pool", records, kind)
     done = run(pool, options=options, workers=workers)
     assert done.code == 3
-    first, *shown = done.message.splitlines()
+    first, advice, *shown = done.message.splitlines()
     said = "0" if options == ["--strict"] else options[1] if options else "1%"
     assert first == (
         f"5 of 40 rows were refused, more than --max-rejects {said} allows ({allowed}); "
-        "nothing was written. The first:"
+        "nothing was written:"
     )
+    assert advice == "  5 empty: remove them"
     numbers = [re.search(r" row (\d+)", line)[1] for line in shown]
     assert numbers == ["0", "8", "16", "24", "32"]
     assert all("empty" in line for line in shown)
@@ -177,7 +178,7 @@ def test_ten_refused_rows_are_shown_with_their_control_characters_escaped(run, t
     pool = write_lines(tmp_path / "pool", b"\n".join(rows), "jsonl")
     done = run(pool)
     assert done.code == 3
-    assert len(done.message.splitlines()) == 11
+    assert len(done.message.splitlines()) == 12
     assert f"{pool} row 1 (byte 14): invalid-json: <␛>[31mred<␇> <U+202E>" in done.message
 
 

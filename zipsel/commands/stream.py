@@ -35,7 +35,7 @@ from zipsel.scorers.profile import Profile, ProfileFile
 from zipsel.scoring.fitting import make_profile
 from zipsel.scoring.inputs import read_targets
 from zipsel.scoring.pool_sample import sample_chunks
-from zipsel.scoring.rejects import N_SHOWN, Reject, too_many_rejects
+from zipsel.scoring.rejects import N_SHOWN, Refusals, Reject, too_many_rejects
 from zipsel.scoring.settings import ScoreSettings
 from zipsel.scoring.task import Job
 from zipsel.selection.duplicates import DigestSet
@@ -85,6 +85,7 @@ class StreamResult:
         n_rows: Rows, accepted and refused.
         rejects: Reason → number of rows.
         refused: The first of them, rows counted from the chunk's first.
+        found: Fields of the first row that is refused for lack of the text's.
     """
 
     lines: list[bytes] = field(default_factory=list)
@@ -93,6 +94,7 @@ class StreamResult:
     n_rows: int = 0
     rejects: dict[str, int] = field(default_factory=dict)
     refused: list[Reject] = field(default_factory=list)
+    found: str = ""
 
 
 def score_lines(task: StreamTask) -> StreamResult:
@@ -123,6 +125,7 @@ def score_lines(task: StreamTask) -> StreamResult:
                 shown, offset = snippet.decode(errors="replace"), int(batch.offsets[i])
                 row = result.n_rows + i
                 result.refused.append(Reject(STDIN, row, offset, reason.value, shown))
+        result.found = result.found or batch.found
         result.n_rows += batch.n_rows
     return result
 
@@ -140,6 +143,7 @@ class StreamCounts:
         n_duplicates: Rows left out since their text was passed on before.
         rejects: Reason → refused rows.
         refused: The first of them.
+        found: Fields of the first row that is refused for lack of the text's.
     """
 
     n_rows: int = 0
@@ -148,6 +152,7 @@ class StreamCounts:
     n_duplicates: int = 0
     rejects: dict[str, int] = field(default_factory=dict)
     refused: list[Reject] = field(default_factory=list)
+    found: str = ""
 
     @property
     def n_rejected(self) -> int:
@@ -168,6 +173,7 @@ class StreamCounts:
         self.n_chosen += n_chosen
         self.n_leaks += result.n_leaks
         self.n_duplicates += len(result.lines) - n_chosen
+        self.found = self.found or result.found
         for reason, n_rows in result.rejects.items():
             self.rejects[reason] = self.rejects.get(reason, 0) + n_rows
 
@@ -178,7 +184,8 @@ class StreamCounts:
             TooManyRejects: With the first of them.
         """
         if self.n_rejected > settings.rejects_allowed(self.n_rows):
-            raise too_many_rejects(self.n_rejected, self.n_rows, settings, self.refused, _PASSED_ON)
+            refusals = Refusals(self.n_rows, self.rejects, self.refused, self.found)
+            raise too_many_rejects(refusals, settings, _PASSED_ON)
 
 
 def whole_input_option(

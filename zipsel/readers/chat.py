@@ -27,9 +27,9 @@ def chat_text(row: dict[str, Any]) -> str:
     """
     turns = _first(row, ("messages", "conversations"))
     if turns is None:
-        raise RowError(
-            Reason.NULL if {"messages", "conversations"} & row.keys() else Reason.MISSING_FIELD
-        )
+        if {"messages", "conversations"} & row.keys():
+            raise RowError(Reason.NULL)
+        raise RowError(Reason.MISSING_FIELD, row)
     if not isinstance(turns, list):
         raise RowError(Reason.WRONG_TYPE)
     paragraphs = []
@@ -68,7 +68,7 @@ def _turn_words(turn: dict[str, Any]) -> str:
         RowError: If the turn has no field that could hold words.
     """
     if not turn.keys() & _TURN_WORDS:
-        raise RowError(Reason.MISSING_FIELD)
+        raise RowError(Reason.MISSING_FIELD, turn)
     words = [
         _result_text(_first(turn, _REASONING)),
         _content_text(_first(turn, _CONTENT)),

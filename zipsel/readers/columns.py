@@ -14,22 +14,30 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from zipsel.errors import ShardError
+from zipsel.errors import NoTextError, ShardError
 from zipsel.readers.row_text import get_path, group_name, take_text
-from zipsel.readers.rows import SNIPPET_BYTES, Reading, Reason, RowBatch, RowError, TextSpec
+from zipsel.readers.rows import (
+    SNIPPET_BYTES,
+    Reading,
+    Reason,
+    RowBatch,
+    RowError,
+    TextSpec,
+    list_names,
+)
 from zipsel.texts import SLACK_BYTES, TextBatch
 
 
 def read_batch(batch: pa.RecordBatch, reading: Reading) -> RowBatch:
     """Take the texts of a batch that holds the columns that they are made of."""
-    binary = _binary_column(batch, reading.text)
+    binary, found = _binary_column(batch, reading.text), ""
     if binary is not None:
         accepted, texts, rejects = _take_binary(binary, reading)
     else:
-        accepted, texts, rejects = _take_rows(batch, reading)
+        accepted, texts, rejects, found = _take_rows(batch, reading)
     groups = _groups(batch, reading.group_field, accepted) if reading.group_field else []
     offsets = np.full(batch.num_rows, -1, np.int64)
-    return RowBatch(offsets, texts, accepted, rejects, groups)
+    return RowBatch(offsets, texts, accepted, rejects, groups, found=found)
 
 
 def column_of(names: Sequence[str], path: str) -> str:
@@ -48,12 +56,13 @@ def check_columns(names: Sequence[str], path: str, reading: Reading) -> None:
         reading: How rows become texts.
 
     Raises:
-        ShardError: Naming the columns that there are.
+        ShardError: Naming the columns that there are; ``NoTextError`` if the text is not there.
     """
     wanted = [column_of(names, field) for field in reading.text.paths]
     missing = [name for name in wanted if name not in names]
     if missing and not (reading.text.kind == "chat" and len(missing) < len(wanted)):
-        raise ShardError(path, f"has no column {missing[0]!r}; it has {', '.join(names) or 'none'}")
+        problem = f"has no column {missing[0]!r}; it has {list_names(names) or 'none'}"
+        raise NoTextError(path, problem)
     double = next((name for name, count in Counter(names).items() if count > 1), None)
     if double is not None:
         problem = f"has {names.count(double)} columns named {double!r}; name each its own"
@@ -184,9 +193,10 @@ def _to_text_batch(strings: pa.LargeStringArray) -> TextBatch:
 
 def _take_rows(
     batch: pa.RecordBatch, reading: Reading
-) -> tuple[np.ndarray, TextBatch, dict[int, tuple[Reason, bytes]]]:
+) -> tuple[np.ndarray, TextBatch, dict[int, tuple[Reason, bytes]], str]:
     texts: list[bytes] = []
     accepted: list[int] = []
+    found = ""
     rejects: dict[int, tuple[Reason, bytes]] = {}
     for i in range(batch.num_rows):
         row: dict[str, Any] = {}
@@ -198,10 +208,11 @@ def _take_rows(
         except RowError as error:
             snippet = repr(row)[:SNIPPET_BYTES].encode(errors="replace")[:SNIPPET_BYTES]
             rejects[i] = (error.reason, snippet)
+            found = found or error.found
             continue
         texts.append(text)
         accepted.append(i)
-    return np.array(accepted, np.int64), TextBatch.from_encoded(texts), rejects
+    return np.array(accepted, np.int64), TextBatch.from_encoded(texts), rejects, found
 
 
 def _to_row(batch: pa.RecordBatch, i: int) -> dict[str, Any]:

@@ -18,7 +18,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyarrow import csv
 
-from zipsel.errors import ShardError
+from zipsel.errors import NoTextError, ShardError
 from zipsel.pool.shards import Shard
 from zipsel.readers.columns import read_batch
 from zipsel.readers.csv_rows import CsvStream
@@ -139,7 +139,7 @@ def check_header(stream: CsvStream, path: str, reading: Reading) -> None:
             path, f"has {header.count(double[0])} columns named {double[0]!r}; name each its own"
         )
     if reading.text.kind == "chat":
-        raise ShardError(path, f"holds no chats, only texts; its columns are {shown}")
+        raise NoTextError(path, f"holds no chats, only texts; its columns are {shown}")
     for name in reading.text.paths:
         if name in header:
             continue
@@ -150,10 +150,10 @@ def check_header(stream: CsvStream, path: str, reading: Reading) -> None:
                 f"read it with --delimiter {delimiter!r}",
             )
         if "." in name:
-            raise ShardError(
+            raise NoTextError(
                 path, f"has no columns inside columns, as {name!r} asks for; it has {shown}"
             )
-        raise ShardError(path, f"has no column {name!r}; it has {shown}")
+        raise NoTextError(path, f"has no column {name!r}; it has {shown}")
 
 
 def _until_damage(pieces: Iterator[Any], damage: list[str] | None) -> Iterator[Any]:

@@ -112,6 +112,7 @@ def _parse_lines(
     places: list[tuple[int, int, int]] = []  # of each row: offset, first byte, last byte
     found: list[tuple[int, str, str | None]] = []  # of each accepted row: number, text, group
     rejects: dict[int, tuple[Reason, bytes]] = {}
+    fields = ""
     position = start
     for line in chunk.data[start:end].split(b"\n"):
         line_end = position + len(line)
@@ -123,6 +124,7 @@ def _parse_lines(
                 found.append((len(places), *parse(line)))
             except RowError as error:
                 rejects[len(places)] = (error.reason, line[:SNIPPET_BYTES])
+                fields = fields or error.found
             places.append((offset + position, position, line_end))
         offset += n_dropped.get(line_end, 0)
         position = line_end + 1
@@ -134,6 +136,7 @@ def _parse_lines(
         rejects=rejects,
         groups=[group for _, _, group in found] if reading.group_field is not None else [],
         lines=Lines(chunk.data, starts, ends),
+        found=fields,
     )
 
 

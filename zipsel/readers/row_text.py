@@ -28,7 +28,7 @@ def get_path(row: Any, path: str) -> Any:
         if not isinstance(value, dict):
             raise RowError(Reason.WRONG_TYPE)
         if step not in value:
-            raise RowError(Reason.MISSING_FIELD)
+            raise RowError(Reason.MISSING_FIELD, value)
         value = value[step]
     return value
 

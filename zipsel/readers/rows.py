@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
@@ -16,6 +17,9 @@ from zipsel.texts import TextBatch
 
 #: First bytes of a refused row that its reject shows.
 SNIPPET_BYTES = 120
+
+#: Fields, and characters of each, that a message lists.
+_SHOWN_NAMES, _SHOWN_NAME = 20, 40
 
 DEFAULT_MAX_ROW_BYTES = 64 << 20
 
@@ -52,6 +56,7 @@ class RowBatch:
         groups: Group of each accepted row; empty where none was asked for.
         lines: The rows as they stand in the shard; None where they are no lines.
         damage: What is wrong with the rows, where a damaged shard is being salvaged.
+        found: Fields of the first row that is refused for lack of one.
     """
 
     offsets: NDArray[np.int64]
@@ -61,6 +66,7 @@ class RowBatch:
     groups: list[str | None]
     lines: Lines | None = None
     damage: str = ""
+    found: str = ""
 
     @property
     def n_rows(self) -> int:
@@ -113,11 +119,19 @@ class RowError(Exception):
 
     Args:
         reason: What is wrong with it.
+        found: The fields that it has, where it lacks the one that was asked for.
     """
 
-    def __init__(self, reason: Reason) -> None:
+    def __init__(self, reason: Reason, found: Iterable[str] = ()) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.found = list_names(found)
+
+
+def list_names(names: Iterable[str]) -> str:
+    """Names of fields for a message: the first few, none of them long."""
+    listed = [name if len(name) <= _SHOWN_NAME else f"{name[:_SHOWN_NAME]}…" for name in names]
+    return ", ".join(listed[:_SHOWN_NAMES] + ["…"] * (len(listed) > _SHOWN_NAMES))
 
 
 _TEMPLATE_PART = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
-from zipsel.errors import BadShards, ShardError, UsageError
+from zipsel.errors import BadShards, NoTextError, ShardError, UsageError
 from zipsel.pool.finding import find_shards
 from zipsel.pool.formats import STDIN
 from zipsel.pool.shards import Shard
@@ -13,7 +12,8 @@ from zipsel.readers import iter_shard
 from zipsel.readers.json_rows import RowParser
 from zipsel.readers.jsonl import iter_rows
 from zipsel.readers.lines import cut_lines
-from zipsel.readers.rows import Reading
+from zipsel.readers.remedies import advise, name_text
+from zipsel.readers.rows import Reading, Reason, RowBatch
 from zipsel.readers.stdin import STDIN_NAME, read_stdin
 from zipsel.texts import TextBatch
 
@@ -27,59 +27,73 @@ def read_target(patterns: Sequence[str], reading: Reading) -> TextBatch:
         BadShards: If a file cannot be read, or a row has no usable text.
         UsageError: If there is no example at all.
     """
-    texts: list[bytes] = []
     shards: list[Shard] = []
     errors: list[ShardError] = []
+    examples = _Examples(reading)
     if list(patterns) == [STDIN]:
-        _take_lines(STDIN_NAME, iter([read_stdin()]), reading, texts, errors)
+        examples.take(STDIN_NAME, _iter_lines(read_stdin(), reading))
     else:
         shards, errors = find_shards(patterns, for_target=True)
     for shard in shards:
         try:
-            _take_shard(shard, reading, texts, errors)
+            examples.take(shard.path, iter_shard(shard, reading))
         except ShardError as error:
             errors.append(error)
+    errors += examples.list_refused()
     if errors:
-        raise BadShards(errors, "Repair or remove them: every example of a target counts")
-    if not texts and list(patterns) == [STDIN]:
+        remedy = "Every example of a target counts, so none is left out."
+        if any(isinstance(error, NoTextError) for error in errors):
+            remedy += f" To find them, {name_text(reading.text, '', 'target-')}."
+        raise BadShards(errors, remedy, "target")
+    if not examples.texts and list(patterns) == [STDIN]:
         raise UsageError("standard input, which is to be the target, is empty")
-    if not texts:
+    if not examples.texts:
         raise UsageError(f"the target {' '.join(patterns)} has no example")
-    return TextBatch.from_encoded(texts)
+    return TextBatch.from_encoded(examples.texts)
 
 
-def _take_shard(
-    shard: Shard,
-    reading: Reading,
-    texts: list[bytes],
-    errors: list[ShardError],
-) -> None:
-    row = 0
-    for rows in iter_shard(shard, reading):
-        _take_rows(shard.path, rows, row, texts, errors)
-        row += rows.n_rows
+def _iter_lines(data: bytes, reading: Reading) -> Iterator[RowBatch]:
+    parser = RowParser(reading.text)
+    for chunk in cut_lines([data], reading.max_row_bytes):
+        yield from iter_rows(chunk, parser, reading)
 
 
-def _take_lines(
-    path: str,
-    pieces: Any,
-    reading: Reading,
-    texts: list[bytes],
-    errors: list[ShardError],
-) -> None:
-    parser, row = RowParser(reading.text), 0
-    for chunk in cut_lines(pieces, reading.max_row_bytes):
-        for rows in iter_rows(chunk, parser, reading):
-            _take_rows(path, rows, row, texts, errors)
-            row += rows.n_rows
+#: Numbers of refused rows that an error lists.
+_N_SHOWN = 5
 
 
-def _take_rows(
-    path: str, rows: Any, first_row: int, texts: list[bytes], errors: list[ShardError]
-) -> None:
-    for i, (reason, snippet) in rows.rejects.items():
-        shown = snippet.decode(errors="replace")[:60]
-        errors.append(
-            ShardError(path, f"row {first_row + i}: {reason} in a target example: {shown}")
-        )
-    texts.extend(rows.texts.iter_encoded())
+class _Examples:
+    """Gathers examples, and the rows that are none by file and reason."""
+
+    def __init__(self, reading: Reading) -> None:
+        self.texts: list[bytes] = []
+        self._text = reading.text
+        self._rows: dict[tuple[str, Reason], list[int]] = {}
+        self._snippets: dict[tuple[str, Reason], bytes] = {}
+        self._found: dict[str, str] = {}
+
+    def take(self, path: str, batches: Iterable[RowBatch]) -> None:
+        """Take the rows of a file."""
+        first_row = 0
+        for rows in batches:
+            for i, (reason, snippet) in rows.rejects.items():
+                self._rows.setdefault((path, reason), []).append(first_row + i)
+                self._snippets.setdefault((path, reason), snippet)
+            if rows.found:
+                self._found.setdefault(path, rows.found)
+            self.texts.extend(rows.texts.iter_encoded())
+            first_row += rows.n_rows
+
+    def list_refused(self) -> list[ShardError]:
+        """One error for each file and reason."""
+        return [
+            ShardError(path, self._describe(path, reason, rows))
+            for (path, reason), rows in self._rows.items()
+        ]
+
+    def _describe(self, path: str, reason: Reason, rows: list[int]) -> str:
+        noun, place = ("1 row is", "row") if len(rows) == 1 else (f"{len(rows):,} rows are", "rows")
+        numbers = ", ".join(map(str, rows[:_N_SHOWN])) + ", …" * (len(rows) > _N_SHOWN)
+        begins = self._snippets[path, reason].decode(errors="replace")[:60]
+        advice = advise(reason, self._text, self._found.get(path, ""), "target-")
+        return f"{noun} refused as {reason} ({place} {numbers}: {begins}); {advice}"

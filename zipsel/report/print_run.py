@@ -7,7 +7,7 @@ from typing import IO, TYPE_CHECKING
 
 from zipsel.console.safe_text import human_bytes, printable
 from zipsel.evaluation.verdicts import Evaluation, Judged, JudgedRandom
-from zipsel.report.model import Report
+from zipsel.report.model import Report, ShardCounts
 from zipsel.report.shown import ShownRecord
 
 if TYPE_CHECKING:
@@ -47,6 +47,13 @@ def _iter_counts(report: Report) -> Iterator[tuple[str, str]]:
     if counts.n_rejected:
         reasons = ", ".join(f"{n:,} {reason}" for reason, n in sorted(counts.rejects.items()))
         yield "refused", f"{counts.n_rejected:,} rows: {reasons}"
+        losers = sorted((one for one in report.shards if one.n_rejected), key=_by_loss)
+        for shard in losers[:_N_LOSERS]:
+            yield "", f"{shard.n_rejected:,} of {shard.n_rows:,} in {printable(shard.path, 60)}"
+        if len(losers) > _N_LOSERS:
+            yield "", f"the rest in {len(losers) - _N_LOSERS:,} other shards; see report.json"
+    for path, problem in list(report.bad_shards.items())[:_N_LOSERS]:
+        yield "bad file", f"{printable(path, 60)}: {printable(problem)}"
     if report.cascade is not None and report.cascade["share"] < 1:
         yield (
             "contenders",
@@ -62,6 +69,14 @@ def _iter_counts(report: Report) -> Iterator[tuple[str, str]]:
         yield "leaks", f"{counts.n_leaks:,} candidates hold a target or excluded example"
     if counts.n_duplicates:
         yield "duplicates", f"{counts.n_duplicates:,} candidates left out"
+
+
+#: Shards with refused rows that the summary names.
+_N_LOSERS = 5
+
+
+def _by_loss(shard: ShardCounts) -> tuple[int, str]:
+    return -shard.n_rejected, shard.path
 
 
 def _iter_composition(report: Report) -> Iterator[tuple[str, str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
@@ -16,7 +15,7 @@ from zipsel.report.shown import SHOWN_CHARACTERS, RejectExample, Removal, Remove
 from zipsel.report.strips import make_strips
 from zipsel.scorers import facets_of
 from zipsel.scorers.profile import Profile
-from zipsel.scoring.rejects import iter_rejects
+from zipsel.scoring.rejects import pick_rejects
 from zipsel.scoring.sidecar import Part
 from zipsel.selection.selector import Selection
 from zipsel.selection.settings import SelectSettings
@@ -103,27 +102,18 @@ def _show(
 
 
 def show_rejects(parts: Sequence[Part], counts: Mapping[str, int]) -> list[RejectExample]:
-    """The first few refused rows of each reason, those of the commonest reason first.
+    """A few refused rows of each reason, of different shards, the commonest reason first.
 
     Args:
         parts: The sidecar.
         counts: Reason → refused rows.
     """
-    wanting = Counter({reason: min(n, _N_REJECTS_SHOWN) for reason, n in counts.items()})
-    found: list[RejectExample] = []
-    if not wanting:
-        return found
-    for reject in iter_rejects(parts):
-        if wanting[reject.reason] > 0:
-            wanting[reject.reason] -= 1
-            found.append(
-                RejectExample(
-                    shard=reject.shard, row=reject.row, reason=reject.reason, snippet=reject.snippet
-                )
-            )
-            if not any(wanting.values()):
-                break
-    return sorted(found, key=lambda one: (-counts[one.reason], one.reason))
+    by_count = sorted(counts, key=lambda reason: (-counts[reason], reason))
+    return [
+        RejectExample(shard=one.shard, row=one.row, reason=one.reason, snippet=one.snippet)
+        for reason in by_count
+        for one in pick_rejects(parts, reason, _N_REJECTS_SHOWN)
+    ]
 
 
 class LeakedRow(msgspec.Struct, frozen=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,6 +16,8 @@ from zipsel.engines import Engine
 from zipsel.errors import BadShards, ShardError
 from zipsel.pool.shards import Shard
 from zipsel.readers import reader_of
+from zipsel.readers.remedies import advise
+from zipsel.readers.rows import Reason, TextSpec
 from zipsel.scorers import package_version
 from zipsel.scorers.profile import ProfileFile, load_cached
 from zipsel.scoring.exchange import Store, score_and_keep
@@ -86,7 +89,7 @@ def score_shards(
 
     Raises:
         BadShards: Naming every shard that cannot be read, after all others are scored, unless
-            such shards are to be skipped.
+            such shards are to be skipped and others are left.
     """
     settings, stored_bytes = run.settings, sum(shard.n_bytes for shard in shards)
     with run.stage("score"), run.log.progress("scoring", stored_bytes) as progress:
@@ -99,7 +102,8 @@ def score_shards(
             score=_scoring_of(settings, job, shards),
             wanted=wanted,
         )
-    if scores.bad_shards and settings.on_bad_file == "stop":
+    nothing_left = not scores.parts and len(scores.bad_shards) == len(shards)
+    if scores.bad_shards and (settings.on_bad_file == "stop" or nothing_left):
         raise BadShards(sorted(scores.bad_shards, key=lambda error: error.shard))
     return scores
 
@@ -178,7 +182,8 @@ def score_pool(
             n_rows = sum(summary.n_rows for summary in result)
             n_bytes = sum(summary.n_bytes for summary in result)
             advance(n_rows, n_bytes, tally.stored_bytes(task))
-    bad = errors | {error.shard: error for error in plan.errors}
+    bad = _find_unusable(shards, tally, job.reading.text)
+    bad |= errors | {error.shard: error for error in plan.errors}
     tally.take_back([shard for shard in shards if shard.path in bad])
     parts: list[Part] = []
     for shard in shards:
@@ -188,6 +193,33 @@ def score_pool(
         if part.summary.damage:
             bad[part.shard.path] = ShardError(part.shard.path, part.summary.damage)
     return PoolScores(parts, list(bad.values()), plan.n_reused, tally.histogram, tally.lengths)
+
+
+def _find_unusable(shards: Sequence[Shard], tally: _Tally, text: TextSpec) -> dict[str, ShardError]:
+    """Shards of which nothing can be used, by path."""
+    found = (_unusable(shard, tally.summaries_of(shard), text) for shard in shards)
+    return {error.shard: error for error in found if error is not None}
+
+
+def _unusable(shard: Shard, summaries: Sequence[PartSummary], text: TextSpec) -> ShardError | None:
+    """The error of a shard all of whose rows are refused; None for any other, or one in part.
+
+    Such a shard is not what it is taken for, whatever its share of the pool's rows.
+    """
+    n_rows = sum(summary.n_rows for summary in summaries)
+    rejects: Counter[str] = Counter()
+    for summary in summaries:
+        rejects.update(summary.rejects)
+    n_chunks = max((summary.index + 1 for summary in summaries if summary.final), default=-1)
+    is_whole = n_chunks == len(summaries) and not rejects[Reason.DAMAGED]
+    if not is_whole or n_rows == 0 or rejects.total() < n_rows:
+        return None
+    reason, _ = rejects.most_common(1)[0]
+    found = next((summary.found for summary in summaries if summary.found), "")
+    reasons = ", ".join(f"{n:,} {name}" for name, n in sorted(rejects.items()))
+    rows = "its only row is" if n_rows == 1 else f"all of its {n_rows:,} rows are"
+    problem = f"{rows} refused ({reasons}); {advise(reason, text, found)}"
+    return ShardError(shard.path, problem)
 
 
 class _Tally:

@@ -1,15 +1,18 @@
-"""Refused rows: counted, bounded, and listed with where they stand and why."""
+"""Refused rows: counted, limited, and listed with their places, reasons and remedies."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
 
 import msgspec
 import numpy as np
 
 from zipsel.console.safe_text import printable
 from zipsel.errors import TooManyRejects
+from zipsel.readers.remedies import advise
 from zipsel.readers.rows import Reason
 from zipsel.scoring.plan import PoolScores
 from zipsel.scoring.settings import ScoreSettings
@@ -40,12 +43,17 @@ class Reject(msgspec.Struct, frozen=True):
 def iter_rejects(parts: Sequence[Part]) -> Iterator[Reject]:
     """Yield the refused rows of a pool, in order."""
     for part in parts:
-        if part.summary.n_rejected == 0:
-            continue
-        table = read_columns(part, ["offset", "reject", "snippet"])
-        refused = np.flatnonzero(table["reject"].is_valid().to_numpy())
-        chosen = table.take(refused).to_pylist()
-        for i, row in zip(refused.tolist(), chosen, strict=True):
+        yield from _iter_rejects_of(part)
+
+
+def _iter_rejects_of(part: Part, reasons: frozenset[str] | None = None) -> Iterator[Reject]:
+    if part.summary.n_rejected == 0:
+        return
+    table = read_columns(part, ["offset", "reject", "snippet"])
+    refused = np.flatnonzero(table["reject"].is_valid().to_numpy())
+    chosen = table.take(refused).to_pylist()
+    for i, row in zip(refused.tolist(), chosen, strict=True):
+        if reasons is None or row["reject"] in reasons:
             yield Reject(
                 shard=part.shard.path,
                 row=part.first_row + i,
@@ -53,6 +61,25 @@ def iter_rejects(parts: Sequence[Part]) -> Iterator[Reject]:
                 reason=row["reject"],
                 snippet=row["snippet"].decode(errors="replace"),
             )
+
+
+def pick_rejects(parts: Sequence[Part], reason: str, n_rejects: int) -> list[Reject]:
+    """Examples of a reason, in order: the first of each shard, then further ones."""
+    with_reason = [part for part in parts if part.summary.rejects.get(reason)]
+    first_parts = {part.shard.index: part for part in reversed(with_reason)}
+    of_reason = frozenset({reason})
+    picked: dict[tuple[str, int], Reject] = {}
+    firsts = [first_parts[index] for index in sorted(first_parts)][:n_rejects]
+    for rejects in (
+        *(islice(_iter_rejects_of(part, of_reason), 1) for part in firsts),
+        chain.from_iterable(_iter_rejects_of(part, of_reason) for part in with_reason),
+    ):
+        for reject in rejects:
+            if len(picked) == n_rejects:
+                break
+            picked.setdefault((reject.shard, reject.row), reject)
+    order = {part.shard.path: part.shard.index for part in with_reason}
+    return sorted(picked.values(), key=lambda one: (order[one.shard], one.row))
 
 
 def encode_rejects(parts: Sequence[Part]) -> Iterator[bytes]:
@@ -69,39 +96,59 @@ def describe(reject: Reject) -> str:
     return f"{place}: {reject.reason}: {printable(reject.snippet, 50)}"
 
 
+@dataclass
+class Refusals:
+    """The refused rows of a run, for its error.
+
+    Attributes:
+        n_rows: Rows, accepted and refused.
+        rejects: Reason → refused rows.
+        first: Some of the refused rows, to show.
+        found: Fields of the first row that is refused for lack of the text's.
+    """
+
+    n_rows: int
+    rejects: Mapping[str, int]
+    first: Sequence[Reject]
+    found: str = ""
+
+
 def check_rejects(scores: PoolScores, settings: ScoreSettings) -> None:
     """Raise if more rows were refused than may be.
 
     Rows lost in a damaged shard do not count here: salvaging it was asked for.
 
     Raises:
-        TooManyRejects: Showing the first ten.
+        TooManyRejects: Showing ten of them, of as many shards as there are.
     """
-    n_damaged = sum(part.summary.rejects.get(Reason.DAMAGED.value, 0) for part in scores.parts)
-    n_refused = scores.n_rejected - n_damaged
-    allowed = settings.rejects_allowed(scores.n_rows)
-    if n_refused <= allowed:
+    rejects: Counter[str] = Counter()
+    for part in scores.parts:
+        rejects.update(part.summary.rejects)
+    del rejects[Reason.DAMAGED.value]
+    if rejects.total() <= settings.rejects_allowed(scores.n_rows):
         return
-    refused = (one for one in iter_rejects(scores.parts) if one.reason != Reason.DAMAGED.value)
-    raise too_many_rejects(
-        n_refused, scores.n_rows, settings, list(islice(refused, N_SHOWN)), "nothing was written"
-    )
+    share = max(1, N_SHOWN // max(1, len(rejects)))
+    first = [reject for reason in rejects for reject in pick_rejects(scores.parts, reason, share)]
+    found = next((part.summary.found for part in scores.parts if part.summary.found), "")
+    refusals = Refusals(scores.n_rows, rejects, first[:N_SHOWN], found)
+    raise too_many_rejects(refusals, settings, "nothing was written")
 
 
-def too_many_rejects(
-    n_refused: int, n_rows: int, settings: ScoreSettings, first: Sequence[Reject], outcome: str
-) -> TooManyRejects:
+def too_many_rejects(refusals: Refusals, settings: ScoreSettings, outcome: str) -> TooManyRejects:
     """The error that ends a run with too many refused rows.
 
     Args:
-        n_refused: Refused rows.
-        n_rows: Of how many.
-        settings: Say how many may be.
-        first: Rows to show.
+        refusals: The refused rows.
+        settings: Say how many may be, and where texts were looked for.
         outcome: What became of the output.
     """
-    return TooManyRejects(
-        f"{n_refused:,} of {n_rows:,} rows were refused, more than --max-rejects "
-        f"{settings.max_rejects} allows ({settings.rejects_allowed(n_rows):,}); {outcome}. "
-        "The first:\n" + "\n".join(f"  {describe(reject)}" for reject in first)
-    )
+    n_refused = sum(refusals.rejects.values())
+    lines = [
+        f"{n_refused:,} of {refusals.n_rows:,} rows were refused, more than --max-rejects "
+        f"{settings.max_rejects} allows ({settings.rejects_allowed(refusals.n_rows):,}); {outcome}:"
+    ]
+    for reason, n in sorted(refusals.rejects.items(), key=lambda item: (-item[1], item[0])):
+        advice = advise(reason, settings.reading.text, refusals.found)
+        lines.append(f"  {n:,} {reason}: {printable(advice)}")
+        lines += [f"    {describe(one)}" for one in refusals.first if one.reason == reason]
+    return TooManyRejects("\n".join(lines))

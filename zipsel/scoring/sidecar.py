@@ -26,7 +26,7 @@ from zipsel.pool.shards import Shard
 from zipsel.scorers import ScoreColumns
 
 #: Part of every score key; raise it when scores or the format of a part change.
-SIDECAR_VERSION = 6
+SIDECAR_VERSION = 7
 
 SUMMARY_KEY = b"zipsel"
 
@@ -44,6 +44,7 @@ class PartSummary(msgspec.Struct, frozen=True):
         final: Whether this is the shard's last part.
         damage: What ended the shard early, under ``--on-bad-file salvage``.
         has_lines: Whether the part holds the line of every contender.
+        found: Fields of the first row that is refused for lack of the text's.
         histogram: Of the alignments of finished rows, as ``bins.pack`` makes it; whoever has
             merged it may drop it.
         lengths: Bin of ``bins.length_bins`` → accepted texts; to be dropped likewise.
@@ -58,6 +59,7 @@ class PartSummary(msgspec.Struct, frozen=True):
     final: bool
     damage: str | None = None
     has_lines: bool = False
+    found: str = ""
     histogram: bytes = b""
     lengths: dict[int, int] = {}
 

@@ -35,6 +35,7 @@ class PartBuilder:
     _n_rows: int = 0
     _n_bytes: int = 0
     _rejects: dict[str, int] = field(default_factory=dict)
+    _found: str = ""
     _groups: dict[str, tuple[int, int]] = field(default_factory=dict)
     _contenders: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
     _lengths: np.ndarray = field(default_factory=lambda: np.zeros(N_LENGTH_BINS, np.int64))
@@ -61,6 +62,7 @@ class PartBuilder:
         else:
             self._append("group", pa.nulls(rows.n_rows, pa.string()))
         self._add_rejects(rows)
+        self._found = self._found or rows.found
         if self.keeps_lines:
             self._add_lines(rows, np.flatnonzero(~no_contender))
         self._n_rows += rows.n_rows
@@ -128,6 +130,7 @@ class PartBuilder:
             final=final,
             damage=damage,
             has_lines=self.keeps_lines,
+            found=self._found,
             lengths={i: int(self._lengths[i]) for i in np.flatnonzero(self._lengths).tolist()},
             histogram=pack(*map(np.concatenate, zip(*self._contenders, strict=True))),
         )
