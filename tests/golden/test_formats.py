@@ -165,7 +165,7 @@ def test_small_chunks_have_the_scores_of_large_ones(files, tmp_path, monkeypatch
     settings = ScoreSettings(pool=("-",), profile=str(files["profile"]))
     n_whole, whole = alignments("whole")
     monkeypatch.setattr(Job, "chunk_bytes", 700)
-    monkeypatch.setattr("zipsel.readers.arrow_index.BATCH_BYTES", 300)
+    monkeypatch.setattr("zipsel.readers.arrow.BATCH_BYTES", 300)
     n_parts, parts = alignments("parts")
 
     assert parts == whole

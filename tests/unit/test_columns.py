@@ -1,10 +1,13 @@
 """Which columns a text is taken from."""
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from zipsel.readers.columns import column_of, pick_columns, read_batch
 from zipsel.readers.rows import Reading, TextSpec
+from zipsel.readers.table_rows import plain_schema, take_rows
 
 
 @pytest.mark.parametrize(("kind", "text"), [("field", "meta.text"), ("template", "{meta.text}")])
@@ -19,3 +22,37 @@ def test_a_column_of_the_very_name_comes_before_a_path(kind, text):
     assert (list(rows.texts.iter_texts()), rows.groups) == (["the column"], ["the column"])
     rows = read_batch(batch.select(["meta"]), reading)
     assert (list(rows.texts.iter_texts()), rows.groups) == (["nested"], ["nested"])
+
+
+VIEWS = pa.array(["a text", "another", "a third"], pa.string_view())
+WORDS = pa.array([1, 0, 1], pa.uint32())
+TYPES = {
+    "categorical": (pa.DictionaryArray.from_arrays(WORDS, VIEWS), ["another", "a text", "another"]),
+    "array": (pa.array([["a", "b"]] * 3, pa.list_(pa.string_view(), 2)), [["a", "b"]] * 3),
+    "runs": (pa.RunEndEncodedArray.from_arrays(pa.array([2, 3]), ["x", "y"]), ["x", "x", "y"]),
+    "map": (pa.array([[("k", "v")]] * 3, pa.map_(pa.string_view(), pa.string_view())),
+            [[("k", "v")]] * 3),
+    "bytes": (pa.array([b"a", b"b", b"c"], pa.binary_view()), [b"a", b"b", b"c"]),
+    "nested": (pa.array([{"a": ["x"]}] * 3, pa.struct([("a", pa.list_(pa.string_view()))])),
+               [{"a": ["x"]}] * 3),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_rows_of_types_that_arrow_cannot_take_are_taken(name):
+    column, values = TYPES[name]
+    batch = pa.RecordBatch.from_arrays([VIEWS, column], ["text", "c"])
+    [taken] = take_rows("a.arrow", [(3, lambda: [batch])], np.array([0, 2]))
+    assert taken["c"].to_pylist() == [values[0], values[2]]
+    assert taken.schema == plain_schema(batch.schema)
+    assert taken.take(pa.array([1]))["c"].to_pylist() == [values[2]]
+    pq.write_table(pa.Table.from_batches([taken]), pa.BufferOutputStream())
+
+
+@pytest.mark.parametrize("name", ["categorical", "runs", "bytes"])
+def test_texts_of_any_encoding_of_strings_are_read(name):
+    column, values = TYPES[name]
+    rows = read_batch(pa.RecordBatch.from_arrays([column], ["text"]), Reading())
+    assert list(rows.texts.iter_encoded()) == [
+        value if isinstance(value, bytes) else value.encode() for value in values
+    ]

@@ -6,14 +6,20 @@ first bytes must agree. Text may be compressed as a whole, tables never are.
 
 from __future__ import annotations
 
+import codecs
 import os
+import zlib
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
 from zipsel.errors import ShardError, UsageError
 
 STDIN = "-"
+
+#: Decompressed bytes that tell what a text is.
+_SNIFFED_BYTES = 1024
 
 
 @dataclass(frozen=True)
@@ -47,13 +53,18 @@ class Format:
     written_as: Literal["jsonl", "parquet"] = "jsonl"
     is_output: bool = False
 
+    @property
+    def is_text(self) -> bool:
+        """Whether its files are text, which may be compressed as a whole."""
+        return not self.magics
+
 
 FORMATS = {
     one.name: one
     for one in (
         Format(
             "jsonl",
-            (".jsonl", ".ndjson", ".json"),
+            (".jsonl", ".ndjson", ".json", ".jsonlines", ".jl"),
             "zipsel.readers.jsonl:READER",
             is_splittable=True,
             is_output=True,
@@ -73,11 +84,20 @@ FORMATS = {
         Format(
             "arrow",
             (".arrow", ".feather"),
-            "zipsel.readers.arrow:READER",
+            "zipsel.readers.arrow:FILES",
             "Arrow",
-            (b"ARROW1", b"\xff\xff\xff\xff"),
+            (b"ARROW1",),
             is_table=True,
             is_splittable=True,
+            written_as="parquet",
+        ),
+        Format(
+            "arrow-stream",
+            (".arrow", ".feather"),
+            "zipsel.readers.arrow:STREAMS",
+            "Arrow",
+            (b"\xff\xff\xff\xff",),
+            is_table=True,
             written_as="parquet",
         ),
         Format("csv", (".csv",), "zipsel.readers.csv:READER", is_table=True),
@@ -105,8 +125,8 @@ class Compression:
 
 
 COMPRESSIONS = (
-    Compression("gz", (".gz",), "gzip", b"\x1f\x8b"),
-    Compression("zst", (".zst",), "zstd", b"\x28\xb5\x2f\xfd"),
+    Compression("gz", (".gz", ".gzip"), "gzip", b"\x1f\x8b"),
+    Compression("zst", (".zst", ".zstd"), "zstd", b"\x28\xb5\x2f\xfd"),
 )
 
 #: Suffixes of compressed files that are not read.
@@ -118,19 +138,37 @@ _FOREIGN_MAGICS = {
     b"BZh": "bzip2",
     b"\xfd7zXZ": "xz",
     b"FEA1": "Feather version 1",
+    b"PARE": "encrypted Parquet",
+    b"version https://git-lfs.github.com/spec/": "a git-lfs pointer",
+}
+
+#: What is to be done with files that are not read, where renaming them does not help.
+_REMEDIES = {
+    "encrypted Parquet": "write it again without encryption",
+    "a git-lfs pointer": "fetch the file that it stands for: git lfs pull",
+    "Feather version 1": "write it again as Feather version 2",
 }
 
 
 def split_suffix(path: str) -> tuple[Format | None, str]:
-    """Return ``(format, compression)`` of a file name; the format is None where it is unknown."""
+    """Return ``(format, compression)`` of a file name; the format is None where it is unknown.
+
+    Of formats with the same suffixes it is the first; ``kind_of_head`` tells them apart.
+    """
     stem, suffix = os.path.splitext(path.lower())
     compression = next((one.name for one in COMPRESSIONS if suffix in one.suffixes), "")
     if compression:
         suffix = os.path.splitext(stem)[1]
     known = next((one for one in FORMATS.values() if suffix in one.suffixes), None)
-    if known is not None and compression and known.magics:
+    if known is not None and compression and not known.is_text:
         return None, compression
     return known, compression
+
+
+def kind_of_head(kind: Format, head: bytes) -> Format:
+    """Which of the formats with the suffixes of ``kind`` a file has that begins so."""
+    alike = [one for one in FORMATS.values() if one.suffixes == kind.suffixes]
+    return next((one for one in alike if head.startswith(one.magics)), kind)
 
 
 def check_head(path: str, kind: Format, compression: str, head: bytes) -> None:
@@ -140,17 +178,62 @@ def check_head(path: str, kind: Format, compression: str, head: bytes) -> None:
         ShardError: If they contradict each other.
     """
     if not head:
-        if kind.magics:
+        if not kind.is_text:
             raise ShardError(path, f"is empty, without {kind.title} data; write it again")
         return
     found = _title_of(head)
     expected = next((one.title for one in COMPRESSIONS if one.name == compression), kind.title)
     if found != expected:
-        raise ShardError(path, f"holds {found} where its suffix says {expected}; rename it")
-    if not compression and kind.name == "jsonl" and head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"[":
+        remedy = _REMEDIES.get(found, "rename it")
+        raise ShardError(path, f"holds {found} where its suffix says {expected}; {remedy}")
+    if compression == "zst" and (number := _dictionary_of(head)):
         raise ShardError(
-            path, f"is one JSON array, not one object a line; convert it: jq -c '.[]' {path}"
+            path,
+            f"was compressed with a zstd dictionary (number {number}), which it does not hold; "
+            f"decompress it: zstd -d -D DICTIONARY {path}",
         )
+    if not kind.is_table and kind.is_text:
+        _check_text(path, kind, compression, head)
+
+
+def _check_text(path: str, kind: Format, compression: str, head: bytes) -> None:
+    text = _unpacked(head, compression)
+    source = {"gz": f"zcat {path} | ", "zst": f"zstdcat {path} | "}.get(compression, "")
+    name = "" if source else f" {path}"
+    if text.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        problem = f"is UTF-16, not UTF-8; convert it: {source}iconv -f UTF-16 -t UTF-8{name}"
+        raise ShardError(path, problem)
+    if kind.name == "jsonl" and text.removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"[":
+        raise ShardError(
+            path, f"is one JSON array, not one object a line; convert it: {source}jq -c '.[]'{name}"
+        )
+
+
+def _unpacked(head: bytes, compression: str) -> bytes:
+    """The first decompressed bytes; none where the data are damaged, which reading will tell."""
+    if not compression:
+        return head
+    if compression == "gz":
+        with suppress(zlib.error):
+            return zlib.decompressobj(wbits=31).decompress(head, _SNIFFED_BYTES)
+        return b""
+    import zstandard
+
+    with suppress(zstandard.ZstdError):
+        reader = zstandard.ZstdDecompressor().stream_reader(head, read_across_frames=True)
+        return reader.read(_SNIFFED_BYTES)
+    return b""
+
+
+def _dictionary_of(head: bytes) -> int:
+    """The number of the dictionary that a zstd frame needs; 0 for none."""
+    import zstandard
+
+    if _is_skippable_frame(head):
+        return 0
+    with suppress(zstandard.ZstdError):
+        return int(zstandard.get_frame_parameters(head).dict_id)
+    return 0
 
 
 def _title_of(head: bytes) -> str:
@@ -168,7 +251,28 @@ def _is_skippable_frame(head: bytes) -> bool:
 def known_suffixes(for_target: bool) -> list[str]:
     """The suffixes of what pools, or targets, are made of."""
     kinds = [one for one in FORMATS.values() if for_target or not one.is_target_only]
-    return [suffix for kind in kinds for suffix in kind.suffixes]
+    return list(dict.fromkeys(suffix for kind in kinds for suffix in kind.suffixes))
+
+
+def is_meant(name: str, for_target: bool) -> bool:
+    """Whether a file in a directory is meant to be read: also one in a compression that is not.
+
+    It is refused later, by name; passing it over would lose its rows in silence.
+    """
+    stem, suffix = os.path.splitext(name.lower())
+    packed = {one for compression in COMPRESSIONS for one in compression.suffixes}
+    if suffix in FOREIGN_COMPRESSIONS | packed:
+        suffix = os.path.splitext(stem)[1]
+    return suffix in known_suffixes(for_target)
+
+
+def suffix_problem(path: str, for_target: bool) -> str:
+    """Why a file is not read by its name."""
+    stem, suffix = os.path.splitext(path.lower())
+    if is_meant(path, for_target) and suffix not in FOREIGN_COMPRESSIONS:
+        kind = os.path.splitext(stem)[1]
+        return f"{kind} compressed as a whole is not read; decompress it: gunzip or unzstd {path}"
+    return f"the suffix is none of {suffix_list(for_target)}"
 
 
 def suffix_list(for_target: bool) -> str:
@@ -182,7 +286,7 @@ OUTPUT_FORMATS = tuple(
     name
     for one in FORMATS.values()
     if one.is_output
-    for name in (one.name, *(f"{one.name}.{c.name}" for c in COMPRESSIONS if not one.magics))
+    for name in (one.name, *(f"{one.name}.{c.name}" for c in COMPRESSIONS if one.is_text))
 )
 
 

@@ -19,8 +19,9 @@ from zipsel.pool.formats import (
     FORMATS,
     Format,
     check_head,
+    kind_of_head,
     split_suffix,
-    suffix_list,
+    suffix_problem,
 )
 from zipsel.storage import remote
 
@@ -86,7 +87,7 @@ def open_shard(path: str, index: int, *, for_target: bool = False) -> Shard:
     _refuse_stream(path)
     kind, compression = split_suffix(path)
     if kind is None or (kind.is_target_only and not for_target):
-        raise ShardError(path, f"the suffix is none of {suffix_list(for_target)}")
+        raise ShardError(path, suffix_problem(path, for_target))
     if kind.name == "arrow":
         hf_datasets.refuse_indexed(path)
     if remote.is_remote(path):
@@ -95,6 +96,7 @@ def open_shard(path: str, index: int, *, for_target: bool = False) -> Shard:
         with open(path, "rb") as file:
             status = os.fstat(file.fileno())
             head = file.read(_FINGERPRINT_END_BYTES)
+            kind = kind_of_head(kind, head)
             check_head(path, kind, compression, head)
             if status.st_size > 2 * _FINGERPRINT_END_BYTES:
                 file.seek(-_FINGERPRINT_END_BYTES, os.SEEK_END)
@@ -111,6 +113,7 @@ def _open_remote_shard(path: str, index: int, kind: Format, compression: str) ->
     n_bytes, mark = remote.describe(path)
     with remote.open_remote(path, n_bytes) as file:
         head = file.read(_FINGERPRINT_END_BYTES)
+    kind = kind_of_head(kind, head)
     check_head(path, kind, compression, head)
     identity = f"{path}\0{n_bytes}\0{mark}\0".encode()
     fingerprint = blake2b(identity + head, digest_size=16).hexdigest()

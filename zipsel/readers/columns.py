@@ -25,6 +25,7 @@ from zipsel.readers.rows import (
     TextSpec,
     list_names,
 )
+from zipsel.readers.table_rows import decode_values, is_view, plain_type
 from zipsel.texts import SLACK_BYTES, TextBatch
 
 
@@ -103,22 +104,21 @@ def _binary_column(batch: pa.RecordBatch, spec: TextSpec) -> pa.LargeBinaryArray
         if not pa.types.is_struct(column.type) or column.type.get_field_index(step) < 0:
             return None
         column = pc.struct_field(column, step)
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
+    column = decode_values(column)
     if not any(is_kind(column.type) for is_kind in _IS_TEXT):
         return None
     try:
-        if pa.types.is_string_view(column.type):
-            column = column.cast(pa.large_string())
+        if is_view(column.type):
+            column = column.cast(plain_type(column.type))
         return column.cast(pa.large_binary())
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return None
 
 
 _IS_TEXT = (
+    is_view,
     pa.types.is_string,
     pa.types.is_large_string,
-    pa.types.is_string_view,
     pa.types.is_binary,
     pa.types.is_large_binary,
     pa.types.is_fixed_size_binary,

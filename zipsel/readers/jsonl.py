@@ -181,7 +181,6 @@ class _JsonLines:
                     f"rows from byte {lines.offset} to {lines.offset + len(lines.data)}",
                     lines,
                     lines.final,
-                    lines.ends,
                     "".join(damage),
                 )
 

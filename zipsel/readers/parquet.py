@@ -163,6 +163,9 @@ def iter_batches(
 
 
 def _damaged_data(shard: Shard, error: Exception) -> ShardError:
+    if "decrypt" in str(error):
+        problem = "has encrypted columns, which are not read; write it again without encryption"
+        return ShardError(shard.path, problem)
     return ShardError(shard.path, f"damaged Parquet data: {_first_line(error)}")
 
 

@@ -83,7 +83,6 @@ class Chunk:
         where: Where in the shard its rows are, for messages.
         place: What its reader finds the rows by, or the rows themselves.
         final: Whether no other chunk follows.
-        ends: Whether no other stretch of this chunk follows.
         damage: What ended the shard behind these rows, where it is being salvaged.
     """
 
@@ -91,7 +90,6 @@ class Chunk:
     where: str
     place: Any
     final: bool = False
-    ends: bool = True
     damage: str = ""
 
 

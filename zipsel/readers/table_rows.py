@@ -28,6 +28,8 @@ def take_rows(path: str, groups: Iterable[Group], rows: NDArray[np.int64]) -> It
     """
     first_row = 0
     for n_rows, read in groups:
+        if len(rows) and first_row > rows[-1]:
+            return
         low, high = np.searchsorted(rows, [first_row, first_row + n_rows])
         if low < high:
             yield from _take_from(read(), rows[low:high] - first_row)
@@ -41,20 +43,16 @@ def _take_from(
 ) -> Iterator[pa.RecordBatch]:
     """Rows of consecutive batches, by their numbers in the group."""
     first_row = 0
-    for batch in map(_plain_batch, batches):
+    for batch in batches:
         low, high = np.searchsorted(rows, [first_row, first_row + batch.num_rows])
         if low < high:
-            yield batch.take(pa.array(rows[low:high] - first_row))
+            yield _plain_batch(batch).take(pa.array(rows[low:high] - first_row))
         first_row += batch.num_rows
 
 
 def plain_schema(schema: pa.Schema) -> pa.Schema:
-    """Columns as ``take_rows`` yields them: views and runs as plain values.
-
-    Arrow cannot take rows of views and of run-end encoded columns, which Parquet does not tell
-    apart from plain ones.
-    """
-    fields = [field.with_type(_plain_type(field.type)) for field in schema]
+    """Columns as ``take_rows`` yields them."""
+    fields = [field.with_type(plain_type(field.type)) for field in schema]
     return pa.schema(fields, schema.metadata)
 
 
@@ -63,28 +61,69 @@ def _plain_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
     if schema.equals(batch.schema):
         return batch
     columns = [
-        pc.run_end_decode(column) if pa.types.is_run_end_encoded(column.type) else column
-        for column in batch.columns
+        column if column.type == field.type else _plain_column(column, field.type)
+        for column, field in zip(batch.columns, schema, strict=True)
     ]
-    arrays = [column.cast(field.type) for column, field in zip(columns, schema, strict=True)]
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
-def _plain_type(kind: pa.DataType) -> pa.DataType:
-    if pa.types.is_string_view(kind):
-        return pa.large_string()
-    if pa.types.is_binary_view(kind):
-        return pa.large_binary()
+def _plain_column(column: pa.Array, plain: pa.DataType) -> pa.Array:
+    try:
+        return decode_values(column).cast(plain)
+    except pa.ArrowNotImplementedError:  # by way of Python
+        return pa.array(column.to_pylist(), plain)
+
+
+def decode_values(column: pa.Array) -> pa.Array:
+    """The values of a dictionary or run-end encoded column, dictionaries of views included."""
+    if pa.types.is_run_end_encoded(column.type):
+        column = pc.run_end_decode(column)
+    if pa.types.is_dictionary(column.type):
+        values = column.dictionary
+        if is_view(values.type):
+            values = values.cast(plain_type(values.type))
+            column = pa.DictionaryArray.from_arrays(column.indices, values)
+        column = column.dictionary_decode()
+    return column
+
+
+def is_view(kind: pa.DataType) -> bool:
+    """Whether values are views into buffers, which Polars writes."""
+    return bool(pa.types.is_string_view(kind) or pa.types.is_binary_view(kind))
+
+
+def plain_type(kind: pa.DataType) -> pa.DataType:
+    """A type with the same values of which Arrow can take rows and Parquet can store all.
+
+    Views become plain strings, dictionaries of views and run-end encoding their values.
+    """
+    if is_view(kind):
+        return pa.large_string() if pa.types.is_string_view(kind) else pa.large_binary()
     if pa.types.is_run_end_encoded(kind):
-        return _plain_type(kind.value_type)
-    if pa.types.is_map(kind):
-        return pa.map_(
-            _plain_type(kind.key_type), kind.item_field.with_type(_plain_type(kind.item_type))
-        )
+        return plain_type(kind.value_type)
+    if pa.types.is_dictionary(kind):
+        plain = plain_type(kind.value_type)
+        return kind if plain == kind.value_type else plain
     if pa.types.is_struct(kind):
-        return pa.struct([field.with_type(_plain_type(field.type)) for field in kind])
-    if pa.types.is_list(kind):
-        return pa.list_(kind.value_field.with_type(_plain_type(kind.value_type)))
-    if pa.types.is_large_list(kind):
-        return pa.large_list(kind.value_field.with_type(_plain_type(kind.value_type)))
+        return pa.struct([_plain_field(kind.field(i)) for i in range(kind.num_fields)])
+    if pa.types.is_map(kind):
+        key, item = _plain_field(kind.key_field), _plain_field(kind.item_field)
+        return pa.map_(key, item, keys_sorted=kind.keys_sorted)
+    if pa.types.is_fixed_size_list(kind):
+        return pa.list_(_plain_field(kind.value_field), kind.list_size)
+    for is_kind, make in _LISTS:
+        if is_kind(kind):
+            return make(_plain_field(kind.value_field))
     return kind
+
+
+def _plain_field(field: pa.Field) -> pa.Field:
+    return field.with_type(plain_type(field.type))
+
+
+_LISTS = (
+    (pa.types.is_list, pa.list_),
+    (pa.types.is_large_list, pa.large_list),
+    (pa.types.is_list_view, pa.list_view),
+    (pa.types.is_large_list_view, pa.large_list_view),
+)

@@ -1,9 +1,9 @@
 """The pool sample: what a scorer is held against, seeded and independent of workers.
 
 It is made of runs of consecutive rows, about 64 KB each, drawn from up to 64 shards (more where
-shards are small). In plain JSONL and in tables they may come from anywhere; in CSV and compressed
-streams from the first part alone, since reaching the rest would mean reading it all. A pool whose
-shards of that kind are sorted inside should be shuffled first.
+shards are small). In plain JSONL, Parquet and Arrow files they may come from anywhere; in CSV, in
+Arrow streams and in what is compressed from the first part alone, since reaching the rest would
+mean reading it all. A pool whose shards of that kind are sorted inside should be shuffled first.
 """
 
 from __future__ import annotations
