@@ -39,7 +39,10 @@ def truncate(path, share=0.6):
 
 BAD_FILES = {
     "missing.jsonl": (None, "no such file, and no file matches it as a pattern"),
-    "notes.doc": (b"a,b", "the suffix is none of .jsonl, .ndjson, .json, .parquet, .arrow"),
+    "notes.doc": (
+        b"a,b",
+        "the suffix is none of .jsonl, .ndjson, .json, .jsonlines, .jl, .par",
+    ),
     "zipped.jsonl": (gzip.compress(b"x"), "holds gzip where its suffix says text; rename it"),
     "plain.jsonl.gz": (b'{"text": "a"}', "holds text where its suffix says gzip; rename it"),
     "other.jsonl.zst": (gzip.compress(b"x"), "holds gzip where its suffix says zstd; rename it"),

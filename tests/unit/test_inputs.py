@@ -112,7 +112,7 @@ def test_scores_below_a_hidden_folder_of_the_pool_are_no_pool(command, pool, tar
 @pytest.mark.parametrize("output", ["pool/new.jsonl", "pool/deeper"])
 def test_an_output_that_the_next_run_would_take_in_is_refused(command, files, pattern, output):
     found = find_shards([pattern])[0]
-    if output == "pool/deeper" and pattern in ("p*/*.jsonl", "pool/*"):
+    if output == "pool/deeper" and pattern == "p*/*.jsonl":
         command("select", pattern, "-t", "target.jsonl", "-o", output, "--top-k", 5, "--quiet")
         assert find_shards([pattern])[0] == found
         return

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 from zipsel.errors import ShardError
 from zipsel.pool import hf_datasets
 from zipsel.pool.formats import (
-    FOREIGN_COMPRESSIONS,
     STDIN,
-    known_suffixes,
+    is_meant,
     split_suffix,
     suffix_list,
 )
@@ -27,7 +26,10 @@ _NOT_SHARDS = frozenset(
 
 
 def find_shards(
-    patterns: Sequence[str], *, for_target: bool = False
+    patterns: Sequence[str],
+    *,
+    for_target: bool = False,
+    passed_over: list[str] | None = None,
 ) -> tuple[list[Shard], list[ShardError]]:
     """Find the files that patterns name, in the order given, directories sorted by path.
 
@@ -36,15 +38,16 @@ def find_shards(
     Args:
         patterns: Files, directories, patterns and URLs.
         for_target: Whether formats are accepted that targets alone are made of.
+        passed_over: Takes the files in directories that are of no known format.
 
     Returns:
         The shards, and an error for each name under which no readable file stands.
     """
     shards: list[Shard] = []
-    errors: list[ShardError] = []
     seen: set[str] = set()
+    finder = _Finder(for_target)
     for pattern in patterns:
-        for path in _expand(pattern, for_target, errors):
+        for path in finder.expand(pattern):
             real = os.path.realpath(path)
             if real in seen:
                 continue
@@ -52,57 +55,79 @@ def find_shards(
             try:
                 shards.append(open_shard(path, len(shards), for_target=for_target))
             except ShardError as error:
-                errors.append(error)
-    return shards, errors
+                finder.errors.append(error)
+    if passed_over is not None:
+        passed_over.extend(finder.passed_over)
+    return shards, finder.errors
 
 
-def _expand(pattern: str, for_target: bool, errors: list[ShardError]) -> list[str]:
-    """The files behind one argument; what is wrong with it is appended to ``errors``."""
-    if pattern == STDIN:
-        problem = "standard input cannot be read here; save it to a file and name that"
-        errors.append(ShardError(pattern, problem))
-        return []
-    if remote.is_remote(pattern):
-        try:
-            return remote.expand(pattern, lambda name: _is_shard_name(name, for_target))
-        except ShardError as error:
-            errors.append(error)
+class _Finder:
+    """Finds the files behind names.
+
+    Args:
+        for_target: As for ``find_shards``.
+    """
+
+    def __init__(self, for_target: bool) -> None:
+        self.errors: list[ShardError] = []
+        self.passed_over: list[str] = []
+        self._for_target = for_target
+
+    def expand(self, pattern: str) -> list[str]:
+        """The files behind one argument; what is wrong with it becomes an error."""
+        if pattern == STDIN:
+            problem = "standard input cannot be read here; save it to a file and name that"
+            self.errors.append(ShardError(pattern, problem))
             return []
-    if os.path.isdir(pattern):
-        n_errors = len(errors)
-        paths = sorted(_walk(pattern, for_target, errors))
-        if not paths and len(errors) == n_errors:
-            errors.append(
-                ShardError(pattern, f"no file below it ends in {suffix_list(for_target)}")
-            )
+        if remote.is_remote(pattern):
+            try:
+                return remote.expand(pattern, self._is_wanted)
+            except ShardError as error:
+                self.errors.append(error)
+                return []
+        n_errors = len(self.errors)
+        if os.path.isdir(pattern):
+            paths = self._files_below(pattern)
+            problem = f"no file below it ends in {suffix_list(self._for_target)}"
+        elif os.path.lexists(pattern):
+            return [pattern]
+        else:
+            paths = []
+            for path in sorted(glob.glob(pattern, recursive=True)):
+                paths += self._files_below(path) if os.path.isdir(path) else [path]
+            problem = "no such file, and no file matches it as a pattern"
+        if not paths and len(self.errors) == n_errors:
+            self.errors.append(ShardError(pattern, problem))
         return paths
-    if os.path.lexists(pattern):
-        return [pattern]
-    found = glob.glob(pattern, recursive=True)
-    paths = sorted(path for path in found if not os.path.isdir(path))
-    if not paths:
-        errors.append(ShardError(pattern, "no such file, and no file matches it as a pattern"))
-    return paths
 
+    def _is_wanted(self, path: str) -> bool:
+        name = os.path.basename(path)
+        if _is_by_product(name):
+            return False
+        if not is_meant(name, self._for_target):
+            self.passed_over.append(path)
+            return False
+        return True
 
-def _walk(directory: str, for_target: bool, errors: list[ShardError]) -> Iterator[str]:
-    """Shards below a directory; hidden and underscored names and known by-products are not."""
-    visited: set[str] = set()
+    def _files_below(self, directory: str) -> list[str]:
+        """Shards below a directory; hidden and underscored folders are not looked into."""
+        visited: set[str] = set()
+        paths: list[str] = []
 
-    def note(error: OSError) -> None:
-        errors.append(ShardError(str(error.filename), (error.strerror or str(error)).lower()))
+        def note(error: OSError) -> None:
+            problem = (error.strerror or str(error)).lower()
+            self.errors.append(ShardError(str(error.filename), problem))
 
-    for parent, directories, names in os.walk(directory, onerror=note, followlinks=True):
-        real = os.path.realpath(parent)
-        if real in visited:  # a symbolic link back up
-            directories.clear()
-            continue
-        visited.add(real)
-        errors.extend(hf_datasets.missing_files(parent, names))
-        directories[:] = sorted(name for name in directories if name[0] not in "._")
-        for name in names:
-            if _is_shard_name(name, for_target):
-                yield os.path.join(parent, name)
+        for parent, directories, names in os.walk(directory, onerror=note, followlinks=True):
+            real = os.path.realpath(parent)
+            if real in visited:  # a symbolic link back up
+                directories.clear()
+                continue
+            visited.add(real)
+            self.errors.extend(hf_datasets.missing_files(parent, names))
+            directories[:] = sorted(name for name in directories if name[0] not in "._")
+            paths += [os.path.join(parent, name) for name in names]
+        return sorted(filter(self._is_wanted, paths))
 
 
 def names_many(pattern: str) -> bool:
@@ -132,14 +157,24 @@ def would_find(pattern: str, path: str, *, for_target: bool = False) -> bool:
         folder, place = remote.canonical(pattern), remote.canonical(path)
     else:
         folder, place = os.path.abspath(folder), os.path.abspath(place)
+    is_far = remote.is_remote(folder)
     if _has_wildcards(folder) and not os.path.isdir(folder):
-        return _matches(folder.split("/"), place.split("/"))
-    if not remote.is_remote(folder):
+        pattern_names, names = folder.split("/"), place.split("/")
+        return _matches(pattern_names, names) or any(
+            _matches(pattern_names, names[:i]) and _is_found_below(names[i:], is_far, for_target)
+            for i in range(1, len(names))
+        )
+    if not is_far:
         folder, place = os.path.realpath(folder), os.path.realpath(place)
     if not place.startswith(f"{folder.rstrip('/')}/"):
         return False
-    *folders, name = place[len(folder) :].lstrip("/").split("/")
-    hidden = not remote.is_remote(folder) and any(one[0] in "._" for one in folders)
+    return _is_found_below(place[len(folder) :].lstrip("/").split("/"), is_far, for_target)
+
+
+def _is_found_below(names: Sequence[str], is_far: bool, for_target: bool) -> bool:
+    """Whether a directory's file is a shard, by the parts of its path from there."""
+    *folders, name = names
+    hidden = not is_far and any(one[0] in "._" for one in folders)
     return not hidden and _is_shard_name(name, for_target)
 
 
@@ -155,21 +190,9 @@ def _matches(pattern: list[str], names: list[str]) -> bool:
 
 
 def _is_shard_name(name: str, for_target: bool) -> bool:
-    return (
-        name[:1] not in "._"
-        and name not in _NOT_SHARDS
-        and not hf_datasets.is_cache(name)
-        and _looks_like_shard(name, for_target)
-    )
+    return is_meant(name, for_target) and not _is_by_product(name)
 
 
-def _looks_like_shard(name: str, for_target: bool) -> bool:
-    """Whether a file in a directory is meant: also one in a compression that is not read.
-
-    It is refused later, by name; passing it over would lose its rows in silence.
-    """
-    stem, suffix = os.path.splitext(name.lower())
-    if suffix in FOREIGN_COMPRESSIONS:
-        return os.path.splitext(stem)[1] in known_suffixes(True)
-    kind, _ = split_suffix(name)
-    return kind is not None and (for_target or not kind.is_target_only)
+def _is_by_product(name: str) -> bool:
+    """Whether a file name is hidden, or that of a file beside data that holds no records."""
+    return name[:1] in "._" or name in _NOT_SHARDS or hf_datasets.is_cache(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -10,11 +11,15 @@ from dataclasses import dataclass, field, replace
 from typing import IO
 
 from zipsel.console.messages import Log
+from zipsel.console.safe_text import printable
 from zipsel.errors import BadShards, ShardError
 from zipsel.pool.finding import find_shards
 from zipsel.pool.shards import Shard
 from zipsel.readers import find_damage
 from zipsel.scoring.settings import ScoreSettings
+
+#: Names that a message lists.
+_N_SHOWN = 5
 
 
 @dataclass
@@ -56,7 +61,17 @@ class Run:
         Raises:
             BadShards: If there are bad files and they are not to be skipped.
         """
-        shards, errors = find_shards(self.settings.pool)
+        passed_over: list[str] = []
+        shards, errors = find_shards(self.settings.pool, passed_over=passed_over)
+        if passed_over:
+            names = sorted(map(os.path.basename, passed_over))
+            shown = ", ".join(printable(name) for name in names[:_N_SHOWN])
+            more = f" and {len(names) - _N_SHOWN:,} more" if len(names) > _N_SHOWN else ""
+            self.log.say(
+                "passed-over",
+                f"{len(names):,} files are of no known format: {shown}{more}",
+                files=sorted(passed_over),
+            )
         if errors and self.settings.on_bad_file == "stop":
             errors += find_damage(shards, self.settings.reading)
         return self.leave_out(errors, shards), errors

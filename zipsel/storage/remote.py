@@ -82,13 +82,15 @@ def expand(pattern: str, wanted: Callable[[str], bool]) -> list[str]:
         system.invalidate_cache()
         start = _magic_start(system, path)
         if start is not None:
-            found = list(system.glob(path, **strict))
+            found = system.glob(path, detail=True, **strict)
             if not found:
                 system.ls(path[:start].rpartition("/")[0], detail=False)  # can it be listed at all?
-            return found
+            folders = [name for name, info in found.items() if info["type"] == "directory"]
+            below = [name for one in folders for name in system.find(one) if wanted(name)]
+            return {*found, *below} - {*folders}
         if system.info(path)["type"] == "file":
             return [path]
-        return [name for name in system.find(path) if wanted(name.rpartition("/")[2])]
+        return [name for name in system.find(path) if wanted(name)]
 
     names = sorted(_asked(pattern, list_files))
     if not names:
