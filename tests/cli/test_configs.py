@@ -75,7 +75,7 @@ def test_a_file_can_hold_every_argument(tmp_path, zipsel, pool, target):
     [
         ("topk = 3", b"did you mean top-k?"),
         ("min_alignmnt = 3", b"did you mean min-alignment?"),
-        ("zzzzzzzz = 3", b"'zzzzzzzz' is no option of select"),
+        ("zzzzzzzz = 3", b"zzzzzzzz in c.toml is no option of select"),
         ("top-k = ", b"c.toml"),
         ('top-k = "many"', b"--top-k"),
         ('scorer = "magic"', b"--scorer"),

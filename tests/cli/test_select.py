@@ -487,10 +487,10 @@ def test_gzip_level_0_is_refused_with_the_reason(select):
 @pytest.mark.parametrize(
     ("options", "hint"),
     [
-        (("--scorer", "ngram", "--level", 3), b"does not go with --scorer ngram"),
-        (("--codec", "lz4"), b"does not go with --scorer fused"),
+        (("--scorer", "ngram", "--level", 3), b"--level needs --scorer"),
+        (("--codec", "lz4"), b"goes with --scorer ncd"),
         (("--scorer", "ncd", "--codec", "zstd", "--level", 99), b"zstd takes --level 1 to 22"),
-        (("--workers", 0), b"at least 1"),
+        (("--workers", 0), b"--workers takes"),
         (("--max-rejects", "many"), b"--max-rejects"),
         (("--template", "{a"), b"template"),
         (("--chat", "--text-field", "x"), b"give one of"),

@@ -21,7 +21,7 @@ from zipsel.scorers.fused import FusedScorer
 from zipsel.scorers.ngram import NgramScorer
 from zipsel.scoring.ranks import Share, deal, share_of_launcher
 from zipsel.scoring.run import Run
-from zipsel.scoring.settings import ScoreOutput, ScoreSettings
+from zipsel.scoring.settings import RunSettings, ScoreOutput
 from zipsel.texts import CHUNK_BYTES
 
 EXAMPLES = Path(__file__).parents[2] / "configs" / "cluster"
@@ -221,7 +221,7 @@ def lopsided_pool(tmp_path):
 def score_in_shares(pool, target, work_dir, monkeypatch, n_shares, **options):
     monkeypatch.setattr(NgramScorer, "chunk_bytes", 4096)
     monkeypatch.setattr(FusedScorer, "chunk_bytes", 4096)
-    settings = ScoreSettings(pool=(str(pool),), target=(str(target),), work_dir=str(work_dir))
+    settings = RunSettings(pool=(str(pool),), target=(str(target),), work_dir=str(work_dir))
     counted = []
     for rank in range(n_shares):
         share = Share(rank, n_shares) if n_shares > 1 else None

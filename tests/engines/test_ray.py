@@ -17,7 +17,7 @@ from zipsel.console.messages import Log
 from zipsel.engines import open_engine
 from zipsel.errors import UsageError, WorkerDied
 from zipsel.scoring.run import Run
-from zipsel.scoring.settings import ScoreSettings
+from zipsel.scoring.settings import RunSettings
 from zipsel.selection.budgets import Budget
 from zipsel.selection.settings import SelectSettings
 
@@ -69,7 +69,7 @@ def many_shards(tmp_path):
 
 def settings_of(pool, target, folder):
     return (
-        ScoreSettings(pool=(str(pool),), target=(str(target),), work_dir=str(folder / "work")),
+        RunSettings(pool=(str(pool),), target=(str(target),), work_dir=str(folder / "work")),
         SelectSettings(
             budget=Budget("top_k", 50), output=str(folder / "out.jsonl"), add_field="score"
         ),

@@ -20,7 +20,7 @@ from zipsel.pool.finding import find_shards
 from zipsel.scorers.profile import Profile, ProfileFile
 from zipsel.scoring.plan import score_pool
 from zipsel.scoring.run import Run
-from zipsel.scoring.settings import ScoreSettings
+from zipsel.scoring.settings import RunSettings
 from zipsel.scoring.task import Job
 from zipsel.selection.budgets import Budget
 from zipsel.selection.settings import SelectSettings
@@ -107,13 +107,13 @@ def files(tmp_path_factory):
             (pools[suffix] / f"{n}{suffix}").write_bytes(encode(part))
     target = folder / "target.csv"
     target.write_bytes(to_csv([one for one in make_records(16, 1) if one["kind"] == "code"], ","))
-    settings = ScoreSettings(pool=(str(pools[".jsonl"]),), target=(str(target),))
+    settings = RunSettings(pool=(str(pools[".jsonl"]),), target=(str(target),))
     run_fit(Run(settings, Log(quiet=True)), str(folder / "p.profile"))
     return {**pools, "target": target, "profile": folder / "p.profile"}
 
 
 def choose(files, suffix, tmp_path, **options):
-    settings = ScoreSettings(
+    settings = RunSettings(
         pool=(str(files[suffix]),), profile=str(files["profile"]), work_dir=str(tmp_path / "work")
     )
     stdout = io.BytesIO()
@@ -162,7 +162,7 @@ def test_small_chunks_have_the_scores_of_large_ones(files, tmp_path, monkeypatch
         columns = [pq.read_table(part.path)["alignment"].to_pylist() for part in scores.parts]
         return len(scores.parts), [value for column in columns for value in column]
 
-    settings = ScoreSettings(pool=("-",), profile=str(files["profile"]))
+    settings = RunSettings(pool=("-",), profile=str(files["profile"]))
     n_whole, whole = alignments("whole")
     monkeypatch.setattr(Job, "chunk_bytes", 700)
     monkeypatch.setattr("zipsel.readers.arrow.BATCH_BYTES", 300)
@@ -176,8 +176,8 @@ def test_small_chunks_have_the_scores_of_large_ones(files, tmp_path, monkeypatch
 def test_a_csv_target_counts_as_its_texts(files, tmp_path):
     texts = [one["text"] for one in make_records(16, 1) if one["kind"] == "code"]
     (tmp_path / "t.jsonl").write_text("".join(json.dumps({"text": one}) + "\n" for one in texts))
-    settings = ScoreSettings(pool=(str(files[".jsonl"]),), target=(str(tmp_path / "t.jsonl"),))
+    settings = RunSettings(pool=(str(files[".jsonl"]),), target=(str(tmp_path / "t.jsonl"),))
     profile = run_fit(Run(settings, Log(quiet=True)), str(tmp_path / "p.profile"))
-    run_again = ScoreSettings(pool=settings.pool, target=(str(files["target"]),))
+    run_again = RunSettings(pool=settings.pool, target=(str(files["target"]),))
     again = run_fit(Run(run_again, Log(quiet=True)), str(tmp_path / "q.profile"))
     assert list(profile.target.iter_texts()) == list(again.target.iter_texts()) == texts

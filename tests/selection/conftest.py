@@ -14,7 +14,7 @@ from zipsel.console.messages import Log
 from zipsel.readers.rows import Reading
 from zipsel.scorers.fit import FitSettings
 from zipsel.scoring.run import Run
-from zipsel.scoring.settings import ScoreSettings
+from zipsel.scoring.settings import RunSettings
 from zipsel.selection.budgets import Budget
 from zipsel.selection.settings import SelectSettings
 
@@ -113,7 +113,7 @@ def choose(tmp_path, topic_pool, topic_target):
     def run(budget, *, pool=topic_pool, target=(topic_target,), fit=None, group=None, **options):
         output = tmp_path / "out" / "subset.jsonl"
         output.parent.mkdir(exist_ok=True)
-        settings = ScoreSettings(
+        settings = RunSettings(
             pool=(str(pool),),
             target=tuple(map(str, target)),
             reading=Reading(group_field=group),

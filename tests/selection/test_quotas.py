@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zipsel.errors import UsageError
+from zipsel.console.values import convert
 from zipsel.selection.budgets import Budget, Meter, apportion
-from zipsel.selection.quotas import OTHERS, Quotas, parse_shares
+from zipsel.selection.quotas import OTHERS, Quotas, Shares
 
 
 def offer(quotas, records):
@@ -137,13 +137,14 @@ def test_a_cap_counts_groups_and_not_parts_of_the_budget():
     ],
 )
 def test_shares_are_read(text, expected):
-    assert parse_shares(text, "quota") == expected
+    assert dict(convert(text, Shares)) == expected
+    assert dict(convert(expected, Shares)) == expected
 
 
 @pytest.mark.parametrize("text", ["code", "a=x", "a=0.5,a=0.5", "a=0.7,b=0.7", "", "=1", "a=1.2.3"])
 def test_shares_that_cannot_be_meant_are_refused(text):
-    with pytest.raises(UsageError, match="--quota"):
-        parse_shares(text, "quota")
+    with pytest.raises(ValueError, match=r"share|twice|NAME=SHARE"):
+        convert(text, Shares)
 
 
 def test_the_first_record_that_does_not_fit_ends_a_budget():

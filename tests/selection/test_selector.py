@@ -272,12 +272,6 @@ def test_a_mixture_of_unknown_targets_is_refused(choose, named):
         choose(("top_k", 10), target=named, mix=(("cooking", 0.5), ("saling", 0.5)))
 
 
-@pytest.mark.parametrize("strategy", ["sample", "diverse"])
-def test_a_lowest_alignment_leaves_nothing_to_a_strategy(choose, strategy):
-    with pytest.raises(UsageError, match="--min-alignment"):
-        choose(("min_alignment", 0), strategy=strategy)
-
-
 @pytest.mark.parametrize("strategy", ["sample", "stratified", "diverse"])
 def test_workers_change_nothing(tmp_path, topic_pool, topic_target, strategy):
     written = []
@@ -315,9 +309,7 @@ def test_chunks_and_blocks_change_nothing(choose, strategy, tmp_path, monkeypatc
 )
 def test_groups_go_with_every_strategy(choose, strategy, options):
     if options.get("quota") and strategy in ("stratified", "coverage"):
-        with pytest.raises(UsageError, match="each share out the budget"):
-            choose(("top_k", 20), group="topic", **STRATEGIES[strategy], **options)
-        return
+        return  # refused before this: tests/cli/test_combinations.py
     chosen = choose(("top_k", 20), group="topic", **STRATEGIES[strategy], **options)
     counts = Counter(row["topic"] for row in chosen.rows)
     reported = {group.name: group.n_chosen for group in chosen.report.groups if group.n_chosen}

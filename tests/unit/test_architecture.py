@@ -49,7 +49,7 @@ TOLD_APART = {"scorers": "Scorer", "readers": "Chunk"}
 MAX_LINES, MAX_PARAMETERS = 60, 7
 
 #: Functions over the limits that are still to be cut.
-TOO_LARGE = {"api.select.select", "report.build.build_report"}
+TOO_LARGE = {"report.build.build_report"}
 
 
 def iter_modules():

@@ -11,7 +11,7 @@ from zipsel.errors import UsageError
 from zipsel.evaluation.auto_budget import N_FOLDS, find_budget, settle
 from zipsel.readers.rows import Reading, TextSpec
 from zipsel.readers.target import read_target
-from zipsel.scoring.settings import ScoreSettings
+from zipsel.scoring.settings import RunSettings
 from zipsel.selection.budgets import Budget
 from zipsel.selection.settings import SelectSettings
 
@@ -33,7 +33,7 @@ QUIET = Log(quiet=True)
 def make_run(tmp_path):
     """A selection that ranks texts of the target's kind first."""
 
-    def run(settings: ScoreSettings, select: SelectSettings, log: Log) -> None:
+    def run(settings: RunSettings, select: SelectSettings, log: Log) -> None:
         texts = [KIND.format(i) * 4 for i in range(1500)] + [OTHER.format(i) for i in range(4000)]
         with open(select.output, "w") as file:
             n_bytes = 0
@@ -51,7 +51,7 @@ def settings_for(tmp_path, n_examples):
     target.write_text(
         "".join(json.dumps({"text": KIND.format(i + 9000)}) + "\n" for i in range(n_examples))
     )
-    return ScoreSettings(pool=("x",), target=(str(target),), work_dir=str(tmp_path / "work"))
+    return RunSettings(pool=("x",), target=(str(target),), work_dir=str(tmp_path / "work"))
 
 
 def test_budget_stops_where_other_text_begins(tmp_path):
@@ -83,7 +83,7 @@ def test_folds_hold_their_examples_out_of_target_and_subset(tmp_path):
     target = tmp_path / "target.jsonl"
     texts = [KIND.format(i) for i in range(9)]
     target.write_text("".join(json.dumps({"prompt": text}) + "\n" for text in texts))
-    settings = ScoreSettings(
+    settings = RunSettings(
         pool=("x",),
         target=(str(target),),
         target_reading=Reading(TextSpec("field", "prompt")),

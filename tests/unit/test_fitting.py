@@ -8,13 +8,13 @@ from zipsel.pool.finding import find_shards
 from zipsel.readers.rows import Reading, TextSpec
 from zipsel.scorers.fit import FitSettings
 from zipsel.scoring.fitting import profile_key
-from zipsel.scoring.settings import ScoreSettings
+from zipsel.scoring.settings import RunSettings
 
 
 def test_a_profile_is_named_by_all_that_it_comes_from(tmp_path):
     write_jsonl(tmp_path / "pool" / "a.jsonl", make_records(20))
     target = write_jsonl(tmp_path / "target.jsonl", make_records(4, seed=1))
-    first = ScoreSettings(pool=(str(tmp_path / "pool"),), target=(str(target),))
+    first = RunSettings(pool=(str(tmp_path / "pool"),), target=(str(target),))
 
     def key(settings):
         return profile_key(settings, find_shards(settings.pool)[0])[0]

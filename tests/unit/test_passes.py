@@ -15,7 +15,7 @@ from zipsel.engines.local import LocalEngine
 from zipsel.readers import fetch
 from zipsel.scorers.fused import FusedScorer
 from zipsel.scoring.run import Run
-from zipsel.scoring.settings import ScoreSettings
+from zipsel.scoring.settings import RunSettings
 from zipsel.selection.budgets import Budget
 from zipsel.selection.settings import SelectSettings
 
@@ -27,7 +27,7 @@ def lines(records):
 
 @pytest.fixture
 def profile(tmp_path, pool, target):
-    settings = ScoreSettings(pool=(str(pool),), target=(str(target),))
+    settings = RunSettings(pool=(str(pool),), target=(str(target),))
     run_fit(Run(settings, Log(quiet=True)), str(tmp_path / "p.profile"))
     return str(tmp_path / "p.profile")
 
@@ -37,7 +37,7 @@ def choose(tmp_path, profile):
     """Select 25 records of some files in this process and return the bytes."""
 
     def run(*paths, work="work", **options):
-        settings = ScoreSettings(
+        settings = RunSettings(
             pool=tuple(map(str, paths)), profile=profile, work_dir=str(tmp_path / work)
         )
         stdout = io.BytesIO()

@@ -16,7 +16,7 @@ from zipsel.scoring import plan
 from zipsel.scoring.fitting import open_profile, profile_key
 from zipsel.scoring.plan import score_job, score_pool
 from zipsel.scoring.run import Run
-from zipsel.scoring.settings import ScoreSettings
+from zipsel.scoring.settings import RunSettings
 from zipsel.storage.workdir import WorkDir
 
 
@@ -40,7 +40,7 @@ def stream_pool(tmp_path, target, monkeypatch):
     lines = write_jsonl(tmp_path / "plain.jsonl", make_records(300)).read_bytes()
     (tmp_path / "pool").mkdir()
     (tmp_path / "pool" / "a.jsonl.gz").write_bytes(gzip.compress(lines))
-    settings = ScoreSettings(
+    settings = RunSettings(
         pool=(str(tmp_path / "pool"),), target=(str(target),), work_dir=str(tmp_path / "work")
     )
     work_dir = WorkDir(settings.work_dir)
@@ -86,7 +86,7 @@ def test_what_one_of_several_workers_has_scored_of_a_stream_is_not_scored_again(
 
 
 def test_whatever_changes_a_score_changes_the_folder_of_the_scores(tmp_path, monkeypatch):
-    settings = ScoreSettings(pool=("p",), target=("t",))
+    settings = RunSettings(pool=("p",), target=("t",))
     work_dir, files = WorkDir("w"), []
     for name, text in (("a", "def return"), ("b", "import class"), ("c", "def return")):
         scorer = Scorer.fit([text], scorer="conditional")

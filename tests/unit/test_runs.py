@@ -17,7 +17,7 @@ from zipsel.errors import BadShards, ShardError
 from zipsel.report.compare import compare_runs
 from zipsel.report.runs import FinishedRun, open_run
 from zipsel.scoring.run import Run
-from zipsel.scoring.settings import ScoreSettings
+from zipsel.scoring.settings import RunSettings
 from zipsel.selection.budgets import Budget
 from zipsel.selection.settings import SelectSettings
 
@@ -28,7 +28,7 @@ def run(tmp_path, pool, target, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     def run_one(name, budget=8, **options):
-        settings = ScoreSettings(
+        settings = RunSettings(
             pool=("pool",), target=("target.jsonl",), work_dir=str(tmp_path / "work")
         )
         select = SelectSettings(budget=Budget("top_k", budget), output=name, **options)
@@ -129,7 +129,7 @@ def test_what_moved_most_comes_first_and_the_curve_is_of_its_depth():
 
 
 def test_the_callers_run_is_not_changed(tmp_path, pool, target):
-    settings = ScoreSettings(pool=(str(pool),), target=(str(target),), work_dir=str(tmp_path / "w"))
+    settings = RunSettings(pool=(str(pool),), target=(str(target),), work_dir=str(tmp_path / "w"))
     run = Run(settings, Log(quiet=True), force=True)
     select = SelectSettings(budget=Budget("top_k", 8), output=str(tmp_path / "out"))
     with LocalEngine(1) as engine:

@@ -13,7 +13,7 @@ from zipsel.engines.local import LocalEngine
 from zipsel.readers import jsonl
 from zipsel.scorers.fused import FusedScorer
 from zipsel.scoring.run import Run
-from zipsel.scoring.settings import ScoreOutput, ScoreSettings
+from zipsel.scoring.settings import RunSettings, ScoreOutput
 
 
 @pytest.mark.parametrize("kind", ["parquet", "dolma", "lines"])
@@ -26,7 +26,7 @@ def test_a_compressed_shard_of_many_parts_is_fetched_from_once(tmp_path, monkeyp
     taken = []
     take = jsonl.READER.take
     monkeypatch.setattr(jsonl.READER, "take", lambda *call: taken.append(call) or take(*call))
-    settings = ScoreSettings(
+    settings = RunSettings(
         pool=(str(tmp_path / "pool"),), target=(str(target),), work_dir=str(tmp_path / "work")
     )
     stdout = io.BytesIO()

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from made_up import fit, make_records, to_batch
 
+from zipsel.commands.options import Given, gather
+from zipsel.commands.settings import run_settings
 from zipsel.errors import UsageError
 from zipsel.scorers import SCORERS, columns_finished_later, facets_of, scorer_class
 from zipsel.scorers.conditional import make_dictionary
-from zipsel.scorers.fit import FitSettings
 from zipsel.scorers.fused import FusedScorer
 
 TARGET = ["def add(a, b):\n    return a + b\n", "for x in range(10):\n    print(x)\n"]
@@ -60,20 +61,21 @@ def test_a_dictionary_holds_each_example_once():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"scorer": "fused", "per_token": True}, "per-token does not go with --scorer fused, only"),
-        ({"scorer": "ngram", "level": 3}, "level does not go with --scorer ngram, only with fused"),
-        ({"scorer": "dsir", "codec": "gzip"}, "codec does not go with --scorer dsir"),
-        ({"scorer": "ncd", "facets": 2}, "facets does not go with --scorer ncd, only with fused"),
+        ({"scorer": "fused", "per_token": True}, "--per-token needs --scorer dsir"),
+        ({"scorer": "ngram", "level": 3}, "--level needs --scorer fused or "),
+        ({"scorer": "dsir", "codec": "gzip"}, "--codec needs --scorer "),
+        ({"scorer": "ncd", "facets": 2}, "--facets needs --scorer fused"),
         ({"scorer": "fused", "codec": "gzip"}, "gzip goes with --scorer ncd"),
         ({"scorer": "fused", "level": 23}, "zstd takes --level 1 to 22, not 23"),
         ({"scorer": "ncd", "level": 0}, "gzip level 0 stores without compressing"),
-        ({"scorer": "fused", "facets": 0}, "facets must be at least 1"),
+        ({"scorer": "fused", "facets": 0}, "--facets takes a whole number, 1 or more"),
         ({"scorer": "fuzed"}, "fuzed.* is not one of .*; did you mean fused"),
     ],
 )
 def test_options_that_a_scorer_does_not_take_are_refused(options, message):
+    given = {"pool": "p", "target": "t", "output": "o", **options}
     with pytest.raises(UsageError, match=message):
-        FitSettings(**options)
+        run_settings(gather("fit", [{name: Given(value) for name, value in given.items()}]))
 
 
 @pytest.mark.parametrize("name", [name for name in SCORERS if name != "fused"])

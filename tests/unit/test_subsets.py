@@ -51,12 +51,6 @@ def test_the_judge_missing_is_said_before_anything_is_read(settings, monkeypatch
         evaluate(settings(target=("nowhere.jsonl",)), QUIET)
 
 
-@pytest.mark.parametrize("fields", [{"workers": 0}, {"max_bytes": 0}])
-def test_numbers_must_be_positive(settings, fields):
-    with pytest.raises(UsageError, match="at least 1"):
-        settings(**fields)
-
-
 def test_a_damaged_pool_ends_the_comparison_unless_bad_files_are_passed_over(tmp_path, settings):
     good = write_jsonl(tmp_path / "pool" / "b.jsonl", make_records(3))
     damaged = tmp_path / "pool" / "a.jsonl.zst"

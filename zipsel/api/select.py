@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
-from zipsel.api.scorer import Scorer, to_spec
+from zipsel.api.scorer import Scorer
+from zipsel.commands.options import Given, gather, read_file
+from zipsel.commands.rules import Options
+from zipsel.commands.settings import run_settings, select_settings
 from zipsel.commands.start import WORKER_MODULES
 from zipsel.console.messages import Log
 from zipsel.engines import open_engine
-from zipsel.engines.cpus import usable_cpus
 from zipsel.engines.worker import is_worker_starting
-from zipsel.errors import UsageError
-from zipsel.readers.rows import Reading, TextSpec
+from zipsel.errors import UsageError, ZipselError
+from zipsel.pool.formats import STDIN
+from zipsel.readers.rows import TextSpec
 from zipsel.report.model import Report
-from zipsel.scorers.fit import FitSettings
-from zipsel.scoring.settings import ScoreSettings
-from zipsel.selection.budgets import Budget, BudgetKind
-from zipsel.selection.settings import SelectSettings
 from zipsel.storage.paths import read_bytes
-from zipsel.storage.workdir import work_places
+from zipsel.storage.workdir import WorkDir
 
 
 @dataclass(frozen=True)
@@ -44,121 +43,95 @@ class SelectResult:
     """
 
     output: str
-    files: tuple[str, ...]
+    files: tuple[str, ...] = field(repr=False)
     n_rows: int
     n_rejected: int
     n_chosen: int
     n_chosen_bytes: int
     threshold: float | None
-    report: Report
+    report: Report = field(repr=False)
 
 
 def select(
-    pool: str | Path | Sequence[str | Path],
+    pool: str | Path | Sequence[str | Path] = (),
     *,
-    output: str | Path,
-    target: str | Path | Sequence[str | Path] = (),
     profile: Scorer | str | Path | None = None,
-    text: str | TextSpec = "text",
+    text: str | TextSpec | None = None,
     target_text: str | TextSpec | None = None,
-    scorer: str = "fused",
-    codec: str | None = None,
-    level: int | None = None,
-    seed: int = 0,
-    facets: int | Literal["auto"] = 1,
-    group_field: str | None = None,
-    delimiter: str | None = None,
-    encoding: str = "utf-8",
-    no_quotes: bool = False,
-    work_dir: str | Path | None = None,
-    workers: int | None = None,
-    engine: str = "local",
-    ray_address: str | None = None,
-    on_bad_file: Literal["stop", "skip", "salvage"] = "stop",
-    max_rejects: str = "1%",
-    force: bool = False,
+    exclude: str | Path | Sequence[str | Path] | None = None,
     quiet: bool = True,
     **options: Any,
 ) -> SelectResult:
-    """``zipsel select`` as a function: the same options, the same bytes written.
+    """``zipsel select`` as a function: the same options, the same checks, the same bytes.
 
     A script that calls it with more than one worker needs ``if __name__ == "__main__":`` around
     its own work, as all that starts Python processes does.
 
     Args:
         pool: Files, directories, globs.
-        output: A directory or a file.
-        target: Files, directories, globs of examples.
         profile: In place of ``target``: a scorer, or a profile's file.
-        text: Where the text of a pool row is.
-        target_text: Where the text of a target row is; as ``text`` if not given.
-        scorer: As ``--scorer``.
-        codec: As ``--codec``.
-        level: As ``--level``.
-        seed: As ``--seed``.
-        facets: As ``--facets``: groups that the target is split into, or ``auto``.
-        group_field: As ``--group-field``.
-        delimiter: As ``--delimiter``.
-        encoding: As ``--encoding``.
-        no_quotes: As ``--no-quotes``.
-        work_dir: Where scores are kept, also a URL; ``.zipsel`` beside the output if not given.
-        workers: Processes; as many as there are usable CPUs if not given.
-        engine: As ``--engine``.
-        ray_address: As ``--ray-address``.
-        on_bad_file: As ``--on-bad-file``.
-        max_rejects: As ``--max-rejects``.
-        force: As ``--force``.
+        text: Where the text of a pool row is, if not by ``text_field``, ``template`` or ``chat``:
+            a column, or a ``TextSpec``.
+        target_text: Where the text of a target row is; as of the pool if not given.
+        exclude: Benchmarks whose items must not leak into the subset: ``exclude_overlap`` for
+            short.
         quiet: Print no progress on standard error.
-        **options: Exactly one budget (``top_k``, ``fraction``, ``min_alignment``, ``max_bytes``,
-            ``max_tokens``), and any field of ``SelectSettings``: ``order``, ``add_field``,
-            ``format``, ``dedup`` and so on.
+        **options: Every option of ``zipsel select`` under its own name, with ``_`` for ``-``:
+            ``target``, ``output``, exactly one budget (``top_k``, ``fraction``,
+            ``min_alignment``, ``max_bytes``, ``max_tokens``, ``auto``), ``scorer``, ``workers``
+            and so on; ``config`` names a TOML file with more of them.
 
     Raises:
         ZipselError: As the command does, with the same messages.
-        TypeError: If an option is none.
     """
     from zipsel.commands.select import run_select
     from zipsel.scoring.run import Run
 
     _refuse_in_import()
-    place, store = work_places(None if work_dir is None else str(work_dir), str(output))
+    given = {"pool": pool, "quiet": quiet, **options}
+    if exclude is not None:
+        given["exclude_overlap"] = exclude
+    for prefix, spec in (("", text), ("target_", target_text)):
+        given |= _text_options(spec, prefix, given)
+    is_scorer = isinstance(profile, Scorer)
+    chosen = _choose({**given, "profile": "a scorer" if is_scorer else profile})
+    settings, wanted = run_settings(chosen), select_settings(chosen)
     if isinstance(profile, Scorer):
-        profile = _keep_profile(profile, place)
-    reading = Reading(
-        to_spec(text),
-        group_field,
-        delimiter=delimiter,
-        encoding=encoding,
-        quotes=not no_quotes,
-    )
-    settings = ScoreSettings(
-        pool=_to_paths(pool),
-        target=_to_paths(target),
-        profile=None if profile is None else str(profile),
-        reading=reading,
-        target_reading=replace(
-            reading, text=reading.text if target_text is None else to_spec(target_text)
-        ),
-        fit=FitSettings(
-            scorer=scorer,
-            codec=codec,
-            level=level,
-            seed=seed,
-            facets=None if facets == "auto" else facets,
-        ),
-        work_dir=place,
-        store=store,
-        workers=usable_cpus() if workers is None else workers,
-        on_bad_file=on_bad_file,
-        max_rejects=max_rejects,
-        engine=engine,
-        ray_address=ray_address,
-    )
-    budget = _take_budget(options)
-    select_settings = SelectSettings(budget=budget, output=str(output), **options)
-    with open_engine(engine, settings.workers, ray_address, WORKER_MODULES) as opened:
-        report = run_select(Run(settings, Log(quiet=quiet), force=force), select_settings, opened)
-    return _summarize(str(output), report)
+        settings = replace(settings, profile=_keep_profile(profile, settings.work_dir))
+    with open_engine(
+        settings.engine, settings.workers, settings.ray_address, WORKER_MODULES
+    ) as engine:
+        run = Run(settings, Log(chosen["quiet"], chosen["log_format"]), force=chosen["force"])
+        report = run_select(run, wanted, engine, chosen["report"])
+    result = _summarize(wanted.output, report)
+    if chosen["fail_if_empty"] and not result.n_chosen:
+        raise ZipselError("the subset is empty (--fail-if-empty)")
+    return result
+
+
+def _choose(given: dict[str, Any]) -> Options:
+    levels = [{name: Given(value) for name, value in given.items()}]
+    if given.get("config") is not None:
+        levels.append(dict(read_file(given["config"])))
+    options = gather("select", levels)
+    for name in ("pool", "output"):
+        if options[name] in (STDIN, (STDIN,)):
+            raise UsageError(f"--{name} - is a stream of the command line; name files here")
+    return options
+
+
+def _text_options(
+    spec: str | TextSpec | None, prefix: str, given: dict[str, Any]
+) -> dict[str, Any]:
+    """The option that a text's place stands for."""
+    name = f"{prefix}text"
+    if spec is None:
+        return {}
+    kind, value = (spec.kind, spec.value) if isinstance(spec, TextSpec) else ("field", spec)
+    option = f"{prefix}{'text_field' if kind == 'field' else kind}"
+    if given.get(option) is not None:
+        raise UsageError(f"give {name}= or {option}=, not both")
+    return {option: True if kind == "chat" else value}
 
 
 def _refuse_in_import() -> None:
@@ -170,24 +143,7 @@ def _refuse_in_import() -> None:
         )
 
 
-def _to_paths(paths: str | Path | Sequence[str | Path]) -> tuple[str, ...]:
-    return (str(paths),) if isinstance(paths, str | Path) else tuple(map(str, paths))
-
-
-def _take_budget(options: dict[str, Any]) -> Budget:
-    kinds: tuple[BudgetKind, ...] = get_args(BudgetKind)
-    given: list[BudgetKind] = [kind for kind in kinds if options.get(kind) is not None]
-    if len(given) != 1:
-        raise UsageError(f"give exactly one of {', '.join(kinds)}; found {len(given)}")
-    value = options[given[0]]
-    for kind in kinds:
-        options.pop(kind, None)
-    return Budget(given[0], value)
-
-
 def _keep_profile(scorer: Scorer, work_dir: str) -> str:
-    from zipsel.storage.workdir import WorkDir
-
     path = WorkDir(work_dir).profile(scorer.digest)
     if not os.path.exists(path):
         scorer.save(path)

@@ -11,11 +11,14 @@ import os
 import signal
 import sys
 from contextlib import suppress
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from zipsel.console.safe_text import printable_lines
 from zipsel.engines.startup import leave_pandas_out
 from zipsel.errors import Interrupted, PipeClosed, UsageError, ZipselError
+
+if TYPE_CHECKING:
+    import click
 
 _EXIT_PIPE = 141
 _EXIT_INTERRUPT = 130
@@ -67,11 +70,28 @@ def _run() -> int:
     try:
         result = cli.main(prog_name="zipsel", standalone_mode=False)
         return result if isinstance(result, int) else 0
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show(file=sys.stderr)
         return error.exit_code
+    except click.ClickException as error:
+        raise UsageError(_plain(error)) from None
     except click.Abort:
         raise Interrupted(_EXIT_INTERRUPT) from None
+
+
+def _plain(error: click.ClickException) -> str:
+    """Click's message in the words of all other messages, on one line."""
+    import click
+
+    context = getattr(error, "ctx", None)
+    command = "zipsel" if context is None else context.command_path
+    if isinstance(error, click.NoSuchOption) and context is not None:
+        from zipsel.console.values import nearest
+
+        known = [name for param in context.command.params for name in param.opts]
+        hint = nearest(error.option_name, [name for name in known if name.startswith("--")])
+        return f"{error.option_name} is no option of {context.info_name}{hint}"
+    return f"{error.format_message().rstrip('.')} (see {command} --help)"
 
 
 def _open_missing_descriptors() -> None:

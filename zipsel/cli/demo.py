@@ -6,8 +6,14 @@ from typing import Any
 
 import click
 
-from zipsel.cli.options import command_line, make_log, run_options
-from zipsel.cli.parameters import SectionCommand, option
+from zipsel.cli.options import (
+    command_line,
+    make_log,
+    message_options,
+    work_dir_option,
+    workers_option,
+)
+from zipsel.cli.parameters import SectionCommand, chosen, option
 
 _EPILOG = """\b
 Example:
@@ -20,25 +26,22 @@ Example:
     "Output",
     "--output",
     "-o",
-    default="zipsel-demo",
-    show_default=True,
     metavar="DIR",
     help="Directory for pool, target and subset.",
 )
-@run_options
-def command(**options: Any) -> None:
+@workers_option
+@work_dir_option
+@message_options
+def command(**_: Any) -> None:
     """Run the main job on Python's own standard library.
 
     The pool is its source code, its documentation and its texts in other languages; the target
     is some of its functions with docstrings. Nothing is downloaded.
     """
     from zipsel.commands.demo import run_demo
-    from zipsel.engines.cpus import usable_cpus
+    from zipsel.commands.settings import workers
 
+    options = chosen()
     run_demo(
-        options["output"],
-        options["workers"] if options["workers"] is not None else usable_cpus(),
-        make_log(options),
-        command_line(),
-        options["work_dir"],
+        options["output"], workers(options), make_log(options), command_line(), options["work_dir"]
     )

@@ -11,12 +11,11 @@ import click
 from zipsel.cli.options import (
     make_log,
     message_options,
-    readings,
     seed_option,
     text_options,
     workers_option,
 )
-from zipsel.cli.parameters import SectionCommand, SizeType, option
+from zipsel.cli.parameters import SectionCommand, chosen, option
 
 _EPILOG = """\b
 Example:
@@ -26,7 +25,7 @@ Example:
 
 
 @click.command("eval", cls=SectionCommand, epilog=_EPILOG)
-@click.argument("subsets", nargs=-1, metavar="SUBSET...")
+@click.argument("subsets", nargs=-1, metavar="SUBSET...", type=click.UNPROCESSED)
 @option(
     "Input",
     "--target",
@@ -45,40 +44,28 @@ Example:
 @option(
     "Input",
     "--max-bytes",
-    type=SizeType(),
-    default=16 << 20,
-    help="Text read from each subset at most. [16MiB]",
+    help="Text read from each subset at most. [default: 16MiB]",
 )
-@option("Output", "--json", "as_json", is_flag=True, help="JSON in place of the table.")
+@option("Output", "--json", is_flag=True, help="JSON in place of the table.")
 @text_options
 @seed_option
 @workers_option
 @message_options
-def command(**options: Any) -> None:
+def command(**_: Any) -> None:
     """Measure what subsets are worth to held-out examples of the target.
 
     A PPM model reads each subset and predicts the examples; fewer bits per byte is better. A
     SUBSET is a file or a directory, such as one that select wrote. All are cut at the size of
     the smallest. Needs pyppmd: pip install 'zipsel[eval]'.
     """
-    from zipsel.engines.cpus import usable_cpus
-    from zipsel.evaluation.subsets import EvalSettings, evaluate
+    from zipsel.commands.settings import eval_settings
+    from zipsel.evaluation.subsets import evaluate
 
-    reading, target_reading = readings(options)
-    settings = EvalSettings(
-        target=tuple(options["target"]),
-        subsets=tuple(options["subsets"]),
-        pool=tuple(options["pool"]),
-        reading=reading,
-        target_reading=target_reading,
-        seed=options["seed"],
-        workers=options["workers"] if options["workers"] is not None else usable_cpus(),
-        max_bytes=options["max_bytes"],
-    )
+    options = chosen()
     stdout = sys.stdout
     with redirect_stdout(sys.stderr):
-        evaluation = evaluate(settings, make_log(options))
-    if options["as_json"]:
+        evaluation = evaluate(eval_settings(options), make_log(options))
+    if options["json"]:
         stdout.write(evaluation.to_json().decode())
         return
     from zipsel.report.print_run import print_evaluation

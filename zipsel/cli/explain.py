@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from zipsel.cli.options import readings, text_options
-from zipsel.cli.parameters import SectionCommand, option
+from zipsel.cli.options import text_options
+from zipsel.cli.parameters import SectionCommand, chosen, option
 
 _EPILOG = """\b
 Example:
@@ -31,33 +31,24 @@ Example:
     help="Examples alone: without a pool, conditional is explained.",
 )
 @option("Texts", "--record", multiple=True, metavar="SHARD:ROW", help="A row, from 0.")
-@option("Texts", "--top", type=click.IntRange(1), metavar="N", help="The best of the run.")
-@option("Output", "--json", "as_json", is_flag=True, help="One object a text, a line each.")
+@option("Texts", "--top", metavar="N", help="The best of the run.")
+@option("Output", "--json", is_flag=True, help="One object a text, a line each.")
 @option("Output", "--html", metavar="FILE", help="A page, in place of the terminal.")
 @text_options
-def command(**options: Any) -> None:
+def command(stdin: str | None, **_: Any) -> None:
     """Show why a text scores as it does.
 
     For n-grams: which bytes are more frequent in the target than in the pool. For the
     conditional part: which stretches stand in the target, what each saves, and in which example.
     The numbers add up to the components in the score sidecar. With - the text is standard input.
     """
-    from zipsel.commands.explain import ExplainSettings, explain
+    from zipsel.commands.explain import explain
+    from zipsel.commands.settings import explain_settings
 
-    reading, target_reading = readings(options)
-    settings = ExplainSettings(
-        run=options["run"],
-        profile=options["profile"],
-        target=tuple(options["target"]),
-        records=tuple(options["record"]),
-        stdin=options["stdin"] is not None,
-        top=options["top"],
-        reading=reading,
-        target_reading=target_reading,
-    )
+    options = chosen()
     explain(
-        settings,
+        explain_settings(options, stdin=stdin is not None),
         sys.stdout,
-        as_json=options["as_json"],
+        as_json=options["json"],
         html=options["html"],
     )

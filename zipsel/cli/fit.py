@@ -7,16 +7,15 @@ from typing import Any
 import click
 
 from zipsel.cli.options import (
+    bad_file_options,
     make_log,
+    message_options,
     pool_argument,
-    read_options,
-    run_options,
-    score_settings,
     scorer_options,
     target_options,
     text_options,
 )
-from zipsel.cli.parameters import SectionCommand, option
+from zipsel.cli.parameters import SectionCommand, chosen, option
 
 _EPILOG = """\b
 Example:
@@ -28,16 +27,18 @@ Example:
 @click.command("fit", cls=SectionCommand, epilog=_EPILOG)
 @pool_argument
 @target_options(with_profile=False)
-@option("Output", "--output", "-o", required=True, metavar="PROFILE", help="The file to write.")
+@option("Output", "--output", "-o", metavar="PROFILE", help="The file to write.")
 @text_options
 @scorer_options
-@read_options
-@run_options
-def command(**options: Any) -> None:
+@bad_file_options
+@message_options
+def command(**_: Any) -> None:
     """Learn a target against a sample of POOL and keep it in a file.
 
     Later runs that name the profile give scores that can be compared, though the pool grows.
     """
     from zipsel.commands.fit import fit
+    from zipsel.commands.settings import run_settings
 
-    fit(score_settings(options, options["output"]), make_log(options), options["output"])
+    options = chosen()
+    fit(run_settings(options), make_log(options), options["output"])

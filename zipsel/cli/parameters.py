@@ -1,55 +1,60 @@
-"""What options are made of: sizes, headings of the help, variables of the environment."""
+"""Click building blocks: options without types of their own, help sections, the levels of values.
+
+Click only cuts the command line into words. What an option takes, and its default, is known to
+``zipsel.commands.options``, which every other way to give options asks too.
+"""
 
 from __future__ import annotations
 
-import tomllib
+import os
 from collections.abc import Callable
-from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
+from click.shell_completion import CompletionItem
 
-from zipsel.errors import UsageError
+from zipsel.commands.options import (
+    Given,
+    Level,
+    gather,
+    needs_in_help,
+    options_of,
+    read_environment,
+    read_file,
+)
+from zipsel.commands.rules import Options
+from zipsel.console.values import choices_of, metavar_of
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12,
-          "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}  # fmt: skip
-
-
-if TYPE_CHECKING:
-    _IntType = click.ParamType[int]
-else:  # before Click 8.4 a ParamType takes no type argument at run time
-    _IntType = click.ParamType
-
-
-class SizeType(_IntType):
-    """A number of bytes: ``400000``, ``400kB``, ``64MiB``."""
-
-    name = "size"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Read the number and its unit."""
-        if isinstance(value, int):
-            return value
-        text = str(value).strip().lower().removesuffix("b")
-        number = text.rstrip("kmgti")
-        unit = text[len(number) :]
-        try:
-            size = float(number) * _UNITS[unit]
-        except (ValueError, KeyError):
-            self.fail(f"{value!r} is no size; write 400000, 400kB or 64MiB", param, ctx)
-        return int(size)
-
 
 class SectionOption(click.Option):
-    """An option that knows under which heading the help shows it, and its variable."""
+    """An option that knows under which heading the help shows it."""
 
     def __init__(self, *args: Any, section: str = "Other", **kwargs: Any) -> None:
         self.section = section
         super().__init__(*args, **kwargs)
-        if self.envvar is None and self.expose_value:
-            self.envvar = f"ZIPSEL_{(self.name or '').upper()}"
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Names and help, with the choices, the default and what the option needs."""
+        field = options_of(str(ctx.command.name))[str(self.name)]
+        if not self.is_flag and self.metavar is None:
+            self.metavar = metavar_of(field.type)
+        record = super().get_help_record(ctx)
+        if record is None:
+            return None
+        names, text = record
+        needs = needs_in_help(str(ctx.command.name), str(self.name))
+        text, _, default = text.partition(" [default: ")
+        if not default and not self.is_flag and isinstance(field.default, str | int | float):
+            default = f"{field.default}]"
+        return names, " ".join(filter(None, (text, needs, default and f"[default: {default}")))
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The words that the option takes."""
+        kind = options_of(str(ctx.command.name))[str(self.name)].type
+        return [CompletionItem(word) for word in choices_of(kind) if word.startswith(incomplete)]
 
 
 class SectionCommand(click.Command):
@@ -68,7 +73,9 @@ class SectionCommand(click.Command):
 
 
 def option(section: str, *args: Any, **kwargs: Any) -> Callable[[Function], Function]:
-    """An option under a heading."""
+    """An option under a heading; its words are read elsewhere."""
+    if not kwargs.get("is_flag"):
+        kwargs.setdefault("type", click.UNPROCESSED)
     return click.option(*args, cls=SectionOption, section=section, **kwargs)
 
 
@@ -83,30 +90,22 @@ def stack(*decorators: Callable[[Function], Function]) -> Callable[[Function], F
     return decorate
 
 
-def load_config(ctx: click.Context, _param: click.Parameter, path: str | None) -> None:
-    """Make a file's values the defaults of a command.
+def chosen() -> Options:
+    """The options in force of the command that runs: command line, environment, file.
 
     Raises:
-        UsageError: If the file cannot be read or has a key that is no option.
+        UsageError: Naming the option and the remedy.
     """
-    if path is None:
-        return
-    try:
-        with open(path, "rb") as file:
-            values = tomllib.load(file)
-    except OSError as error:
-        raise UsageError(f"--config {path}: {(error.strerror or str(error)).lower()}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"--config {path}: {error}") from None
-    known = {param.name or "": param for param in ctx.command.params}
-    known.pop("config", None)
-    defaults: dict[str, Any] = {}
-    for key, value in values.items():
-        name = key.replace("-", "_")
-        if name not in known:
-            near = get_close_matches(name, known, n=1)
-            hint = f"; did you mean {near[0].replace('_', '-')}?" if near else ""
-            raise UsageError(f"--config {path}: {key!r} is no option of {ctx.info_name}{hint}")
-        many = known[name].nargs == -1 or getattr(known[name], "multiple", False)
-        defaults[name] = [value] if many and not isinstance(value, list) else value
-    ctx.default_map = {**(ctx.default_map or {}), **defaults}
+    ctx = click.get_current_context()
+    command = str(ctx.command.name)
+    line: Level = {
+        name: Given(value)
+        for name, value in ctx.params.items()
+        if name in options_of(command)
+        and ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    }
+    levels = [line, read_environment(command, os.environ)]
+    config = next((level["config"].value for level in levels if "config" in level), None)
+    if config is not None:
+        levels.append(read_file(config))
+    return gather(command, levels)

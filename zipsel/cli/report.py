@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import click
 
-from zipsel.cli.parameters import SectionCommand, option
+from zipsel.cli.parameters import SectionCommand, chosen, option
 from zipsel.errors import UsageError
 
 _EPILOG = """\b
@@ -17,24 +18,24 @@ Example:
 
 
 @click.command("report", cls=SectionCommand, epilog=_EPILOG)
-@click.argument("runs", nargs=-1, metavar="DIR [DIR]")
+@click.argument("runs", nargs=-1, metavar="DIR [DIR]", type=click.UNPROCESSED)
 @option("Output", "--html", metavar="FILE", help="The comparison as a page.")
-@option("Output", "--json", "as_json", is_flag=True, help="The comparison as JSON on stdout.")
-def command(runs: tuple[str, ...], html: str | None, as_json: bool) -> None:
+@option("Output", "--json", is_flag=True, help="The comparison as JSON on stdout.")
+def command(**_: Any) -> None:
     """Make the report of a run again, or compare two runs.
 
     DIR is what --output of zipsel select named. With one, report.html and README.md are made
     again from report.json. With two, the overlap of both subsets is shown: how many records are
     in both at every rank, how their orders agree, what moved, and the composition side by side.
     """
+    options = chosen()
+    runs = options["runs"]
     if not 1 <= len(runs) <= 2:
         raise UsageError(f"name one run to remake its report or two to compare, not {len(runs)}")
-    if len(runs) == 1 and (html or as_json):
-        raise UsageError("--html and --json are for comparing two runs; name a second DIR")
     from zipsel.commands import compare
 
     if len(runs) == 1:
         paths = compare.remake_report(runs[0])
         sys.stderr.write("".join(f"{path}\n" for path in paths))
     else:
-        compare.compare(runs[0], runs[1], html, as_json, sys.stdout)
+        compare.compare(runs[0], runs[1], options["html"], options["json"], sys.stdout)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from contextlib import redirect_stdout
 from typing import Any
@@ -10,20 +9,17 @@ from typing import Any
 import click
 
 from zipsel.cli.options import (
+    bad_file_options,
     group_option,
     make_log,
     pool_argument,
-    read_options,
+    reject_options,
     run_options,
-    score_settings,
     scorer_options,
     target_options,
     text_options,
 )
-from zipsel.cli.parameters import SectionCommand, option
-from zipsel.errors import UsageError
-from zipsel.scoring.ranks import Share, share_of_launcher
-from zipsel.scoring.settings import ScoreOutput
+from zipsel.cli.parameters import SectionCommand, chosen, option
 
 _EPILOG = """\b
 Example:
@@ -47,17 +43,12 @@ Example:
 @option(
     "Output",
     "--format",
-    type=click.Choice(["parquet", "dolma"]),
-    default="parquet",
-    show_default=True,
-    help="Of a directory: all columns, or Dolma's attribute files.",
+    help="Files with all columns, or Dolma's attribute files.",
 )
 @option(
     "Output",
     "--add-field",
     metavar="NAME",
-    default="alignment",
-    show_default=True,
     help="Name of the score in rows on standard output and in attributes.",
 )
 @option(
@@ -66,42 +57,27 @@ Example:
     metavar="R|auto",
     help="Score one share of the shards; auto asks Slurm, MPI or torchrun.",
 )
-@option("Many machines", "--world-size", type=int, metavar="N", help="Number of shares.")
+@option("Many machines", "--world-size", metavar="N", help="Number of shares.")
 @text_options
 @scorer_options
-@read_options
+@reject_options
+@bad_file_options
 @run_options
-def command(**options: Any) -> None:
+def command(**_: Any) -> None:
     """Give every record of POOL its alignment, with the components that it comes from.
 
     With - as POOL, lines are answered as they come.
     """
-    output = _score_output(options)
-    if output.path is None and options["work_dir"] is None:
-        raise UsageError("say where the scores go: --output, or --work-dir for select to find")
-    settings = score_settings(options, output.path or "-")
+    options = chosen()
     stdout = sys.stdout.buffer
     with redirect_stdout(sys.stderr):
         from zipsel.commands import start
+        from zipsel.commands.settings import run_settings, score_output
 
-        start.score(settings, output, make_log(options), stdout, force=options["force"])
-
-
-def _score_output(options: dict[str, Any]) -> ScoreOutput:
-    """What to write, and the share that rank and size ask for."""
-    rank, size = options["rank"], options["world_size"]
-    share: Share | None = None
-    if rank == "auto":
-        if size is not None:
-            raise UsageError("--rank auto finds --world-size itself; leave it out")
-        share = share_of_launcher(os.environ)
-    elif rank is not None and size is not None and rank.isdecimal():
-        share = Share(int(rank), size)
-    elif rank is not None or size is not None:
-        raise UsageError("give both --rank (a number, or auto alone) and --world-size")
-    return ScoreOutput(
-        path=options["output"],
-        add_field=options["add_field"],
-        format=options["format"],
-        share=share,
-    )
+        start.score(
+            run_settings(options),
+            score_output(options),
+            make_log(options),
+            stdout,
+            force=options["force"],
+        )

@@ -23,7 +23,7 @@ from zipsel.engines.local import LocalEngine
 from zipsel.errors import OutputError
 from zipsel.output.manifest import MANIFEST, Manifest, SideFile, refuse_foreign
 from zipsel.readers.rows import Reading
-from zipsel.scoring.settings import ScoreSettings
+from zipsel.scoring.settings import RunSettings
 from zipsel.selection.budgets import Budget
 from zipsel.selection.settings import SelectSettings
 from zipsel.storage.staging import write_atomically
@@ -50,7 +50,7 @@ def run_demo(
     _claim(directory)
     n_pool, n_target = build(pool, target)
     log.say("built", f"{n_pool:,} pool records in {pool}, {n_target} target examples in {target}")
-    settings = ScoreSettings(
+    settings = RunSettings(
         pool=(pool,),
         target=(target,),
         reading=Reading(group_field="kind"),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import TextIO
 
 import msgspec
 
+from zipsel.console.values import Count, Path, Paths
 from zipsel.errors import BadShards, ProfileError, UsageError
 from zipsel.explain.explanation import explain_texts
 from zipsel.explain.model import Explanation
@@ -30,8 +30,7 @@ from zipsel.storage.staging import write_atomically
 from zipsel.texts import TextBatch
 
 
-@dataclass(frozen=True)
-class ExplainSettings:
+class ExplainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is asked for.
 
     Attributes:
@@ -45,25 +44,21 @@ class ExplainSettings:
         target_reading: How rows of the target do.
     """
 
-    run: str | None = None
-    profile: str | None = None
-    target: tuple[str, ...] = ()
-    records: tuple[str, ...] = ()
+    run: Path | None = None
+    profile: Path | None = None
+    target: Paths = ()
+    records: Paths = msgspec.field(default=(), name="record")
     stdin: bool = False
-    top: int | None = None
-    reading: Reading = field(default_factory=Reading)
-    target_reading: Reading = field(default_factory=Reading)
+    top: Count | None = None
+    reading: Reading = Reading()
+    target_reading: Reading = Reading()
 
     def __post_init__(self) -> None:
-        """Refuse what contradicts itself.
+        """Refuse to explain nothing.
 
         Raises:
-            UsageError: If there is not exactly one source of scores, or nothing to explain.
+            UsageError: If no text is named.
         """
-        if (self.run is not None) + (self.profile is not None) + bool(self.target) != 1:
-            raise UsageError("give exactly one of --run, --profile and --target")
-        if self.top is not None and self.run is None:
-            raise UsageError("--top is of a run: name it with --run DIR")
         if not self.records and not self.stdin and self.top is None:
             raise UsageError(
                 "nothing to explain: give --record SHARD:ROW, --top N of a --run, or - for a text "

@@ -9,12 +9,12 @@ from zipsel.scorers.profile import Profile
 from zipsel.scoring.fitting import fit_profile
 from zipsel.scoring.inputs import Inputs, read_targets
 from zipsel.scoring.run import Run
-from zipsel.scoring.settings import ScoreSettings
+from zipsel.scoring.settings import RunSettings
 from zipsel.storage.paths import check_writable, refuse_unwritable
 from zipsel.storage.remote import is_remote
 
 
-def fit(settings: ScoreSettings, log: Log, output: str) -> None:
+def fit(settings: RunSettings, log: Log, output: str) -> None:
     """``zipsel fit``; a pool on standard input is kept until its sample is drawn.
 
     Raises:

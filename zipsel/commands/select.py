@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 
 import msgspec
+from msgspec.structs import replace
 
 from zipsel.console.messages import Log
 from zipsel.engines import Engine
@@ -28,10 +28,10 @@ from zipsel.scoring.fitting import open_profile, profile_key
 from zipsel.scoring.inputs import Inputs
 from zipsel.scoring.rejects import encode_rejects
 from zipsel.scoring.run import Run
-from zipsel.scoring.settings import ScoreSettings
+from zipsel.scoring.settings import RunSettings
 from zipsel.scoring.sidecar import SIDECAR_VERSION
-from zipsel.selection.passes import Choice, Passes, check_choice, guess_bytes
-from zipsel.selection.settings import SelectSettings
+from zipsel.selection.passes import Choice, Passes, guess_bytes
+from zipsel.selection.settings import SelectSettings, check_profile
 from zipsel.storage import paths
 from zipsel.storage.paths import refuse_unwritable
 from zipsel.storage.staging import Staging, staged_files, write_atomically
@@ -67,7 +67,7 @@ def run_select(
             held_out = HeldOut.open(settings, select)
             select, curves = _settle_budget(run, select, engine, inputs)
             profile_file, profile = open_profile(settings, key, targets, inputs.shards, work_dir)
-            check_choice(settings, select, profile)
+            check_profile(select, settings.fit, profile.scorer)
         passes = Passes(run, select, engine, inputs, profile_file, profile)
         choice = passes.choose()
         if held_out is not None:
@@ -117,7 +117,7 @@ def _settle_format(run: Run, select: SelectSettings, inputs: Inputs) -> tuple[In
 
 
 def _digest_run(
-    settings: ScoreSettings, select: SelectSettings, inputs: Inputs, key: str, format_name: str
+    settings: RunSettings, select: SelectSettings, inputs: Inputs, key: str, format_name: str
 ) -> str:
     """Digest of everything that decides the bytes written, or whether they may be."""
     return digest_of(
@@ -160,7 +160,7 @@ def _settle_budget(
         return select, []
     from zipsel.evaluation.auto_budget import find_budget
 
-    def run_fold(settings: ScoreSettings, fold: SelectSettings, log: Log) -> None:
+    def run_fold(settings: RunSettings, fold: SelectSettings, log: Log) -> None:
         run_select(Run(settings, log), fold, engine)
 
     pool_bytes = guess_bytes(inputs.shards)

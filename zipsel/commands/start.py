@@ -10,7 +10,7 @@ from zipsel.engines import open_engine, runs_in_order
 from zipsel.errors import UsageError
 from zipsel.pool.formats import STDIN
 from zipsel.readers.stdin import refuse_stdin_twice
-from zipsel.scoring.settings import ScoreOutput, ScoreSettings
+from zipsel.scoring.settings import RunSettings, ScoreOutput
 from zipsel.selection.settings import SelectSettings
 
 #: Modules of the functions that workers run.
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def select(
-    settings: ScoreSettings,
+    settings: RunSettings,
     select_settings: SelectSettings,
     log: Log,
     stdout: IO[bytes],
@@ -85,7 +85,7 @@ def _say_passed_on(counts: StreamCounts, log: Log) -> None:
 
 
 def _select_pool(
-    settings: ScoreSettings,
+    settings: RunSettings,
     select_settings: SelectSettings,
     log: Log,
     stdout: IO[bytes],
@@ -119,7 +119,7 @@ def _select_pool(
 
 
 def score(
-    settings: ScoreSettings,
+    settings: RunSettings,
     output: ScoreOutput,
     log: Log,
     stdout: IO[bytes],
@@ -138,7 +138,7 @@ def score(
         _score_pool(settings, output, log, stdout, force)
 
 
-def _score_stdin(settings: ScoreSettings, output: ScoreOutput, log: Log, stdout: IO[bytes]) -> None:
+def _score_stdin(settings: RunSettings, output: ScoreOutput, log: Log, stdout: IO[bytes]) -> None:
     from zipsel.commands.stream import kept_stdin, stream
 
     if output.share is not None:
@@ -161,7 +161,7 @@ def _score_stdin(settings: ScoreSettings, output: ScoreOutput, log: Log, stdout:
 
 
 def _score_pool(
-    settings: ScoreSettings, output: ScoreOutput, log: Log, stdout: IO[bytes], force: bool
+    settings: RunSettings, output: ScoreOutput, log: Log, stdout: IO[bytes], force: bool
 ) -> None:
     with open_engine(
         settings.engine, settings.workers, settings.ray_address, WORKER_MODULES

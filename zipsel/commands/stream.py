@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import IO, cast
 
@@ -36,7 +36,7 @@ from zipsel.scoring.fitting import make_profile
 from zipsel.scoring.inputs import read_targets
 from zipsel.scoring.pool_sample import sample_chunks
 from zipsel.scoring.rejects import N_SHOWN, Refusals, Reject, too_many_rejects
-from zipsel.scoring.settings import ScoreSettings
+from zipsel.scoring.settings import RunSettings
 from zipsel.scoring.task import Job
 from zipsel.selection.duplicates import DigestSet
 from zipsel.selection.inspection import Inspection
@@ -177,7 +177,7 @@ class StreamCounts:
         for reason, n_rows in result.rejects.items():
             self.rejects[reason] = self.rejects.get(reason, 0) + n_rows
 
-    def check(self, settings: ScoreSettings) -> None:
+    def check(self, settings: RunSettings) -> None:
         """Raise if more rows were refused than ``settings`` allow.
 
         Raises:
@@ -189,7 +189,7 @@ class StreamCounts:
 
 
 def whole_input_option(
-    settings: ScoreSettings, select: SelectSettings, report_path: str | None
+    settings: RunSettings, select: SelectSettings, report_path: str | None
 ) -> str | None:
     """The option that needs all of standard input at once; None if lines can be filtered."""
     kind = select.budget.kind.replace("_", "-")
@@ -212,7 +212,7 @@ def whole_input_option(
 
 
 def fit_on_head(
-    settings: ScoreSettings, chunks: Iterator[LineChunk]
+    settings: RunSettings, chunks: Iterator[LineChunk]
 ) -> tuple[Profile, Iterator[LineChunk]]:
     """The given profile, or one fitted on the stream's beginning, which is given back."""
     if settings.profile is not None:
@@ -230,7 +230,7 @@ def fit_on_head(
 
 
 def stream(
-    settings: ScoreSettings,
+    settings: RunSettings,
     log: Log,
     stdout: IO[bytes],
     *,
@@ -281,7 +281,7 @@ def _open_stdin(log: Log) -> Stdin:
 
 
 def _prepare(
-    settings: ScoreSettings, select: SelectSettings | None, profile: Profile, stack: ExitStack
+    settings: RunSettings, select: SelectSettings | None, profile: Profile, stack: ExitStack
 ) -> tuple[Job, Inspection | None]:
     """What workers need, in the work directory if it is not in files yet."""
     path, folder = settings.profile, ""
@@ -299,7 +299,7 @@ def _prepare(
 
 
 def _write_lines(
-    results: Iterable[StreamResult], settings: ScoreSettings, stdout: IO[bytes], has_copies: bool
+    results: Iterable[StreamResult], settings: RunSettings, stdout: IO[bytes], has_copies: bool
 ) -> StreamCounts:
     """Write lines as they come, with or without copies of lines that were written before."""
     counts, written = StreamCounts(), DigestSet()
@@ -311,14 +311,14 @@ def _write_lines(
         counts.add(result, len(lines))
         stdout.write(b"".join(line + b"\n" for line in lines))
         stdout.flush()
-        if not settings.max_rejects.endswith("%"):  # no later row can mend it
+        if isinstance(settings.max_rejects, int):  # no later row can mend it
             counts.check(settings)
     counts.check(settings)
     return counts
 
 
 @contextmanager
-def kept_stdin(settings: ScoreSettings, log: Log) -> Iterator[ScoreSettings]:
+def kept_stdin(settings: RunSettings, log: Log) -> Iterator[RunSettings]:
     """Settings whose pool is a copy of standard input, if that is what their pool is.
 
     The copy and everything that is scored of it stand in one folder, which is removed at the end:
@@ -337,4 +337,4 @@ def kept_stdin(settings: ScoreSettings, log: Log) -> Iterator[ScoreSettings]:
         with open(path, "wb") as file:
             while piece := stdin.read(_READ_BYTES):
                 file.write(piece)
-        yield replace(settings, pool=(path,), store=None, work_dir=folder)
+        yield structs.replace(settings, pool=(path,), store=None, work_dir=folder)

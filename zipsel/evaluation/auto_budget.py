@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import msgspec
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from zipsel.console.messages import Log, PartLog
@@ -28,7 +29,7 @@ from zipsel.readers.json_rows import RowParser
 from zipsel.readers.rows import Reading
 from zipsel.readers.target import read_target
 from zipsel.scoring.inputs import read_targets
-from zipsel.scoring.settings import ScoreSettings
+from zipsel.scoring.settings import RunSettings
 from zipsel.selection.budgets import Budget
 from zipsel.selection.settings import SelectSettings
 from zipsel.storage.workdir import WorkDir
@@ -44,7 +45,7 @@ _MAX_JUDGED = 40
 _TOLERANCE = 0.01
 
 #: Runs a selection, and shows its progress on the log.
-Select = Callable[[ScoreSettings, SelectSettings, Log], None]
+Select = Callable[[RunSettings, SelectSettings, Log], None]
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class AutoBudget:
 
 
 def find_budget(
-    settings: ScoreSettings, select: SelectSettings, pool_bytes: float, run: Select, log: Log
+    settings: RunSettings, select: SelectSettings, pool_bytes: float, run: Select, log: Log
 ) -> AutoBudget:
     """Measure folds and settle on a size.
 
@@ -173,8 +174,8 @@ def _split(target: TextBatch, number: int, path: str) -> _Fold:
 
 
 def _settings_of(
-    fold: _Fold, settings: ScoreSettings, select: SelectSettings
-) -> tuple[ScoreSettings, SelectSettings]:
+    fold: _Fold, settings: RunSettings, select: SelectSettings
+) -> tuple[RunSettings, SelectSettings]:
     """Settings that select by a fold's own examples, and keep the held-out ones out."""
     return (
         replace(settings, target=(fold.train,)),
@@ -182,7 +183,7 @@ def _settings_of(
     )
 
 
-def _judge(fold: _Fold, settings: ScoreSettings, log: Log) -> dict[int, float]:
+def _judge(fold: _Fold, settings: RunSettings, log: Log) -> dict[int, float]:
     """Subset bytes → bits per byte of a fold's examples."""
     subset = join_records(_read(fold.output, settings.reading))
     lengths = np.array([len(example) for example in fold.examples])
@@ -195,9 +196,7 @@ def _judge(fold: _Fold, settings: ScoreSettings, log: Log) -> dict[int, float]:
     return curve
 
 
-def _copy_excluded(
-    settings: ScoreSettings, patterns: Sequence[str], folder: str
-) -> tuple[str, ...]:
+def _copy_excluded(settings: RunSettings, patterns: Sequence[str], folder: str) -> tuple[str, ...]:
     """Texts of benchmarks, in files of the form that the folds' own files have."""
     return tuple(
         _write(

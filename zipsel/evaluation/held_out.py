@@ -18,7 +18,7 @@ from zipsel.evaluation.subsets import EvalSettings, draw_pool, open_judge, warn_
 from zipsel.evaluation.verdicts import Curve, Judge
 from zipsel.pool.shards import Shard
 from zipsel.readers.rows import TextSpec
-from zipsel.scoring.settings import ScoreSettings
+from zipsel.scoring.settings import RunSettings
 from zipsel.selection.settings import SelectSettings
 from zipsel.selection.spool import Chosen
 
@@ -39,7 +39,7 @@ class HeldOut:
     judge: Judge
 
     @classmethod
-    def open(cls, settings: ScoreSettings, select: SelectSettings) -> HeldOut | None:
+    def open(cls, settings: RunSettings, select: SelectSettings) -> HeldOut | None:
         """Read what ``--eval-target`` names, before the work; None if it names nothing.
 
         Raises:

@@ -13,13 +13,15 @@ examples, shows how much depends on which examples were held out.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from zipsel.console.messages import Log
 from zipsel.console.safe_text import human_bytes
+from zipsel.console.values import Paths, Seed, Size
 from zipsel.errors import BadShards, ShardError, UsageError
 from zipsel.evaluation.ppm import (
     N_ORDERS,
@@ -39,6 +41,7 @@ from zipsel.readers.stdin import STDIN_NAME, iter_stdin_rows, refuse_stdin_twice
 from zipsel.readers.target import read_target
 from zipsel.scorers.fit import DEFAULT_SAMPLE_BYTES
 from zipsel.scoring.pool_sample import sample_pool
+from zipsel.scoring.settings import Workers
 
 #: The judge reads about 1 MB a second and needs up to 16 bytes of memory for each.
 DEFAULT_MAX_BYTES = 16 << 20
@@ -47,8 +50,7 @@ DEFAULT_MAX_BYTES = 16 << 20
 _SAMPLED_PER_DRAWN = 4
 
 
-@dataclass(frozen=True, kw_only=True)
-class EvalSettings:
+class EvalSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What to compare.
 
     Attributes:
@@ -62,29 +64,14 @@ class EvalSettings:
         max_bytes: Most text read from each subset.
     """
 
-    target: tuple[str, ...]
-    subsets: tuple[str, ...]
-    pool: tuple[str, ...] = ()
-    reading: Reading = field(default_factory=Reading)
-    target_reading: Reading = field(default_factory=Reading)
-    seed: int = 0
-    workers: int = 1
-    max_bytes: int = DEFAULT_MAX_BYTES
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be compared, before any work.
-
-        Raises:
-            UsageError: If target or subsets are missing, or a number is not positive.
-        """
-        if not self.target:
-            raise UsageError("name the held-out examples: --target PATH")
-        if not self.subsets:
-            raise UsageError("name at least one subset: a file, or a directory that select wrote")
-        if self.workers < 1:
-            raise UsageError(f"--workers must be at least 1, not {self.workers}")
-        if self.max_bytes < 1:
-            raise UsageError(f"--max-bytes must be at least 1, not {self.max_bytes}")
+    target: Paths
+    subsets: Paths
+    pool: Paths = ()
+    reading: Reading = Reading()
+    target_reading: Reading = Reading()
+    seed: Seed = 0
+    workers: Workers = 1
+    max_bytes: Size = DEFAULT_MAX_BYTES
 
 
 @dataclass(frozen=True)

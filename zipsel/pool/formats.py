@@ -12,8 +12,9 @@ import zlib
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
+from zipsel.console.values import one_of
 from zipsel.errors import ShardError, UsageError
 
 STDIN = "-"
@@ -288,6 +289,8 @@ OUTPUT_FORMATS = tuple(
     if one.is_output
     for name in (one.name, *(f"{one.name}.{c.name}" for c in COMPRESSIONS if one.is_text))
 )
+
+OutputFormat = Annotated[str, one_of(OUTPUT_FORMATS)]
 
 
 def format_of_suffix(path: str) -> str | None:

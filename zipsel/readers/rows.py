@@ -6,12 +6,14 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
+from msgspec import Meta
 from numpy.typing import NDArray
 
+from zipsel.console.values import Name, parse_size
 from zipsel.errors import UsageError
 from zipsel.texts import TextBatch
 
@@ -168,6 +170,47 @@ class TextSpec:
         return [part for is_path, part in parse_template(self.value) if is_path]
 
 
+#: Rows in memory are whole, so a limit that no memory could hold would be none.
+RowLimit = Annotated[
+    int,
+    Meta(
+        ge=1024,
+        le=1 << 40,
+        description="a size of 1 KiB to 1 TiB, such as 64MiB",
+        extra={"parse": parse_size, "metavar": "SIZE"},
+    ),
+]
+
+
+def _read_delimiter(text: str) -> str:
+    one = "\t" if text == "\\t" else text
+    if len(one) != 1 or not one.isascii() or one in '"\r\n\0':
+        raise ValueError(text)
+    return one
+
+
+def _read_encoding(name: str) -> str:
+    try:
+        "".encode(name)
+    except LookupError:
+        raise ValueError(name) from None
+    return name
+
+
+Delimiter = Annotated[
+    str,
+    Meta(description="one ASCII character, such as ';' or \\t", extra={"parse": _read_delimiter}),
+]
+
+Encoding = Annotated[
+    str,
+    Meta(
+        description="the name of an encoding, such as utf-16 or cp1252",
+        extra={"parse": _read_encoding},
+    ),
+]
+
+
 class Reading(msgspec.Struct, frozen=True):
     """How rows become texts; part of every score key.
 
@@ -182,28 +225,12 @@ class Reading(msgspec.Struct, frozen=True):
     """
 
     text: TextSpec = TextSpec()
-    group_field: str | None = None
-    max_row_bytes: int = DEFAULT_MAX_ROW_BYTES
-    zstd_long: bool = False
-    delimiter: str | None = None
-    encoding: str = "utf-8"
+    group_field: Name | None = None
+    max_row_bytes: RowLimit = DEFAULT_MAX_ROW_BYTES
+    zstd_long: bool = msgspec.field(default=False, name="long")
+    delimiter: Delimiter | None = None
+    encoding: Encoding = "utf-8"
     quotes: bool = True
-
-    def __post_init__(self) -> None:
-        """Refuse what no file can have.
-
-        Raises:
-            UsageError: If the delimiter is no lone character, or the encoding is unknown.
-        """
-        one = self.delimiter
-        if one is not None and (len(one) != 1 or not one.isascii() or one in '"\r\n\0'):
-            raise UsageError(f"--delimiter takes one ASCII character, such as ';', not {one!r}")
-        try:
-            "".encode(self.encoding)
-        except (LookupError, UnicodeError):
-            raise UsageError(
-                f"--encoding {self.encoding!r} is none that Python knows; write utf-16, cp1252"
-            ) from None
 
 
 def parse_template(template: str) -> list[tuple[bool, str]]:

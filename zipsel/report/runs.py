@@ -18,7 +18,7 @@ from zipsel.pool.shards import Shard, open_shard
 from zipsel.readers.fetch import iter_found
 from zipsel.report.model import SCHEMA_VERSION, Provenance, Report
 from zipsel.scoring.inputs import Inputs
-from zipsel.scoring.settings import ScoreSettings
+from zipsel.scoring.settings import RunSettings
 from zipsel.storage.paths import read_bytes
 from zipsel.storage.remote import is_remote
 
@@ -163,7 +163,7 @@ def iter_report_files(report: Report) -> Iterator[tuple[str, bytes]]:
     yield "report.html", render_report(report).encode()
 
 
-def provenance_of(settings: ScoreSettings, inputs: Inputs, profile_path: str) -> Provenance:
+def provenance_of(settings: RunSettings, inputs: Inputs, profile_path: str) -> Provenance:
     """What a run read, where, and when."""
     return Provenance(
         directory=os.getcwd(),

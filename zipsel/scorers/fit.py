@@ -3,23 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
 
+import msgspec
+from msgspec import Meta
+
+from zipsel.console.values import Count, Seed, Size, Unreadable, Whole, one_of
 from zipsel.errors import UsageError
 from zipsel.scorers import SCORERS, Scorer, check_with, scorer_class
+from zipsel.scorers.codecs import CODECS
 
 if TYPE_CHECKING:
     from zipsel.texts import TextBatch
 
 DEFAULT_SAMPLE_BYTES = 8 << 20
 
-#: Fields of ``FitSettings`` that only some scorers take → the value that asks for nothing.
-_OPTIONAL = {"codec": None, "level": None, "per_token": False, "facets": 1}
+
+def _known_scorer(name: str) -> str:
+    try:
+        scorer_class(name)
+    except UsageError as error:
+        raise Unreadable(str(error).removeprefix("--scorer ")) from None
+    return name
 
 
-@dataclass(frozen=True, kw_only=True)
-class FitSettings:
+ScorerName = Annotated[
+    str,
+    Meta(description="the name of a scorer", extra={"parse": _known_scorer, "choices": SCORERS}),
+]
+
+CodecName = Annotated[str, one_of(CODECS)]
+
+
+class FitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is fitted.
 
     Attributes:
@@ -28,38 +44,45 @@ class FitSettings:
         level: Compression level; None for the scorer's default.
         seed: Seed of the pool sample.
         sample_bytes: Text in the pool sample.
-        facets: Groups that the target is split into; None to find out, 1 for no split.
+        facets: Groups that the target is split into; ``auto`` to find out, 1 for no split.
         per_token: Whether ``dsir`` divides the weight by the number of tokens.
     """
 
-    scorer: str = "fused"
-    codec: str | None = None
-    level: int | None = None
-    seed: int = 0
-    sample_bytes: int = DEFAULT_SAMPLE_BYTES
-    facets: int | None = 1
+    scorer: ScorerName = "fused"
+    codec: CodecName | None = None
+    level: Whole | None = None
+    seed: Seed = 0
+    sample_bytes: Size = DEFAULT_SAMPLE_BYTES
+    facets: Count | Literal["auto"] = 1
     per_token: bool = False
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot be fitted, before any file is read.
 
         Raises:
-            UsageError: If there is no such scorer, or it does not take an option or its value.
+            UsageError: If there is no such scorer, or it does not take a codec or level.
         """
-        kind = scorer_class(self.scorer)
-        for name, unset in _OPTIONAL.items():
-            if getattr(self, name) != unset and name not in kind.takes:
-                raise UsageError(
-                    f"--{name.replace('_', '-')} does not go with --scorer {self.scorer}, only "
-                    f"with {' and '.join(_scorers_that_take(name))}"
-                )
-        if self.facets is not None and self.facets < 1:
-            raise UsageError(f"--facets must be at least 1, not {self.facets}")
-        check_with(kind, self)
+        check_with(scorer_class(self.scorer), self)
 
 
-def _scorers_that_take(option: str) -> list[str]:
+def scorers_that_take(option: str) -> list[str]:
+    """Names of the scorers that an option of fitting changes."""
     return [name for name in SCORERS if option in scorer_class(name).takes]
+
+
+def scorers_that_draw() -> list[str]:
+    """Names of the scorers that compare the target with a sample of the pool."""
+    return [name for name in SCORERS if scorer_class(name).needs_sample]
+
+
+def scorers_that_finish_later() -> list[str]:
+    """Names of the scorers that finish contenders only."""
+    return [name for name in SCORERS if finishes_later(name)]
+
+
+def finishes_later(scorer: str) -> bool:
+    """Whether a scorer is a cascade, which finishes contenders only."""
+    return hasattr(scorer_class(scorer), "threshold_for")
 
 
 def fit_scorer(
@@ -77,6 +100,6 @@ def fit_scorer(
     """
     kind = scorer_class(settings.scorer)
     if len(targets) > 1 and "facets" not in kind.takes:
-        names = " or ".join(_scorers_that_take("facets"))
+        names = " or ".join(scorers_that_take("facets"))
         raise UsageError(f"several named targets need --scorer {names}")
     return kind.fit(targets, sample, settings)

@@ -134,7 +134,7 @@ class FusedScorer:
         """Fit both parts of each facet on its own examples."""
         if len(examples) == 1 and settings.facets != 1:
             (target,) = examples.values()
-            groups = split_target(target, settings.facets)
+            groups = split_target(target, None if settings.facets == "auto" else settings.facets)
             examples = {f"facet-{i + 1}": target.take(group) for i, group in enumerate(groups)}
         level = check_zstd(settings.codec, settings.level)
         return cls.compare(examples, sample, level)

@@ -13,7 +13,7 @@ from zipsel.scorers.profile import Profile, ProfileFile
 from zipsel.scoring.exchange import Store
 from zipsel.scoring.inputs import read_targets
 from zipsel.scoring.pool_sample import sample_pool
-from zipsel.scoring.settings import ScoreSettings
+from zipsel.scoring.settings import RunSettings
 from zipsel.storage.remote import is_remote
 from zipsel.storage.workdir import WorkDir, digest_of
 from zipsel.texts import TextBatch, join_batches
@@ -23,7 +23,7 @@ _FIT_VERSION = 2
 
 
 def fit_profile(
-    settings: ScoreSettings, targets: Mapping[str, TextBatch], shards: Sequence[Shard]
+    settings: RunSettings, targets: Mapping[str, TextBatch], shards: Sequence[Shard]
 ) -> Profile:
     """Fit a profile; a pool sample is drawn for scorers that need one.
 
@@ -43,7 +43,7 @@ def fit_profile(
 
 
 def make_profile(
-    settings: ScoreSettings, targets: Mapping[str, TextBatch], sample: TextBatch
+    settings: RunSettings, targets: Mapping[str, TextBatch], sample: TextBatch
 ) -> Profile:
     """Fit a profile on a sample."""
     fit = settings.fit
@@ -60,7 +60,7 @@ def make_profile(
 
 
 def profile_key(
-    settings: ScoreSettings, shards: Sequence[Shard]
+    settings: RunSettings, shards: Sequence[Shard]
 ) -> tuple[str, dict[str, TextBatch] | None]:
     """Name the profile of a run by what it comes from, and return the target if it was read.
 
@@ -90,7 +90,7 @@ def _digest(target: TextBatch) -> str:
 
 
 def open_profile(
-    settings: ScoreSettings,
+    settings: RunSettings,
     key: str,
     targets: Mapping[str, TextBatch] | None,
     shards: Sequence[Shard],

@@ -22,7 +22,7 @@ from zipsel.pool.formats import STDIN
 from zipsel.pool.shards import Shard
 from zipsel.readers.target import read_target
 from zipsel.scoring.run import Run
-from zipsel.scoring.settings import ScoreSettings
+from zipsel.scoring.settings import RunSettings
 from zipsel.storage import paths
 from zipsel.texts import TextBatch
 
@@ -114,7 +114,7 @@ class Inputs:
         for role, path in (
             ("profile", settings.profile),
             ("tokenizer", tokenizer),
-            ("config", run.config),
+            ("config", settings.config),
         ):
             if path is not None:
                 files.append(InputFile(role, path, _digest_file(role, path)))
@@ -252,7 +252,7 @@ def _digest_file(role: str, path: str) -> str:
         raise UsageError(f"{_OPTIONS[role]} {path}: {problem}") from None
 
 
-def read_targets(settings: ScoreSettings) -> dict[str, TextBatch]:
+def read_targets(settings: RunSettings) -> dict[str, TextBatch]:
     """The targets by name: one without a name, or several of ``--target NAME=PATH``.
 
     Raises:

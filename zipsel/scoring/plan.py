@@ -23,7 +23,7 @@ from zipsel.scorers.profile import ProfileFile, load_cached
 from zipsel.scoring.exchange import Store, score_and_keep
 from zipsel.scoring.histogram import N_LENGTH_BINS, Histogram
 from zipsel.scoring.run import Run
-from zipsel.scoring.settings import ScoreSettings
+from zipsel.scoring.settings import RunSettings
 from zipsel.scoring.sidecar import (
     SIDECAR_VERSION,
     Part,
@@ -61,6 +61,11 @@ class PoolScores:
     n_reused: int = 0
     histogram: Histogram = field(default_factory=Histogram)
     lengths: NDArray[np.int64] = field(default_factory=lambda: np.zeros(N_LENGTH_BINS, np.int64))
+
+    @property
+    def groups(self) -> set[str]:
+        """Names of the groups of accepted rows."""
+        return {name for part in self.parts for name in part.summary.groups if name}
 
     @property
     def n_rows(self) -> int:
@@ -109,7 +114,7 @@ def score_shards(
 
 
 def _scoring_of(
-    settings: ScoreSettings, job: Job, shards: Sequence[Shard]
+    settings: RunSettings, job: Job, shards: Sequence[Shard]
 ) -> Callable[[ScoreTask], list[PartSummary]]:
     """What is done with each task; what other machines have scored is brought here first."""
     if settings.store is None:
@@ -120,7 +125,7 @@ def _scoring_of(
 
 
 def score_job(
-    settings: ScoreSettings,
+    settings: RunSettings,
     work_dir: WorkDir,
     file: ProfileFile,
     threshold: float | None,

@@ -33,6 +33,9 @@ _LAUNCHERS = (
 )
 
 
+_STEP = "SLURM_ARRAY_TASK_STEP"
+
+
 @dataclass(frozen=True)
 class Share:
     """Which part of the shards one process scores.
@@ -139,7 +142,7 @@ def share_of_launcher(environ: Mapping[str, str]) -> Share:
     for rank, size in _LAUNCHERS:
         if rank in environ and size in environ:
             outer_rank, outer_size = found or (0, 1)
-            inner_rank, inner_size = int(environ[rank]), int(environ[size])
+            inner_rank, inner_size = _number(environ, rank), _number(environ, size)
             return Share(outer_rank * inner_size + inner_rank, outer_size * inner_size)
     if found is None:
         names = ", ".join(f"{rank}/{size}" for rank, size in _LAUNCHERS)
@@ -151,12 +154,27 @@ def _number_in_array(environ: Mapping[str, str]) -> tuple[int, int] | None:
     if "SLURM_ARRAY_TASK_ID" not in environ:
         return None
     this, first, last, count = (
-        int(environ[f"SLURM_ARRAY_TASK_{name}"]) for name in ("ID", "MIN", "MAX", "COUNT")
+        _number(environ, f"SLURM_ARRAY_TASK_{name}") for name in ("ID", "MIN", "MAX", "COUNT")
     )
-    step = int(environ.get("SLURM_ARRAY_TASK_STEP", "1"))
-    if (last - first) // step + 1 != count:
+    step = _number({_STEP: "1", **environ}, _STEP)
+    if step < 1 or (last - first) // step + 1 != count:
         raise UsageError(
             f"--rank auto needs an array without gaps; found {count} tasks from {first} to "
             f"{last}; give --rank and --world-size"
         )
     return (this - first) // step, count
+
+
+def _number(environ: Mapping[str, str], name: str) -> int:
+    """A whole number that the launcher left in a variable.
+
+    Raises:
+        UsageError: Naming the variable.
+    """
+    text = environ.get(name, "")
+    if not (text.isascii() and text.isdecimal()):
+        raise UsageError(
+            f"--rank auto reads a whole number from {name}, not {text!r}; "
+            "give --rank and --world-size"
+        )
+    return int(text)

@@ -15,7 +15,7 @@ from zipsel.errors import TooManyRejects
 from zipsel.readers.remedies import advise
 from zipsel.readers.rows import Reason
 from zipsel.scoring.plan import PoolScores
-from zipsel.scoring.settings import ScoreSettings
+from zipsel.scoring.settings import RunSettings
 from zipsel.scoring.sidecar import Part, read_columns
 
 #: Refused rows that an error shows.
@@ -113,7 +113,7 @@ class Refusals:
     found: str = ""
 
 
-def check_rejects(scores: PoolScores, settings: ScoreSettings) -> None:
+def check_rejects(scores: PoolScores, settings: RunSettings) -> None:
     """Raise if more rows were refused than may be.
 
     Rows lost in a damaged shard do not count here: salvaging it was asked for.
@@ -134,7 +134,7 @@ def check_rejects(scores: PoolScores, settings: ScoreSettings) -> None:
     raise too_many_rejects(refusals, settings, "nothing was written")
 
 
-def too_many_rejects(refusals: Refusals, settings: ScoreSettings, outcome: str) -> TooManyRejects:
+def too_many_rejects(refusals: Refusals, settings: RunSettings, outcome: str) -> TooManyRejects:
     """The error that ends a run with too many refused rows.
 
     Args:

@@ -16,7 +16,7 @@ from zipsel.errors import BadShards, ShardError
 from zipsel.pool.finding import find_shards
 from zipsel.pool.shards import Shard
 from zipsel.readers import find_damage
-from zipsel.scoring.settings import ScoreSettings
+from zipsel.scoring.settings import RunSettings
 
 #: Names that a message lists.
 _N_SHOWN = 5
@@ -32,16 +32,14 @@ class Run:
         command: The command line, for the report.
         force: Do again what is done.
         stdout: Where data for standard output go.
-        config: The configuration file that the settings come from, or None.
         stages: Stage → wall seconds.
     """
 
-    settings: ScoreSettings
+    settings: RunSettings
     log: Log
     command: Sequence[str] = ()
     force: bool = False
     stdout: IO[bytes] = field(default_factory=lambda: sys.stdout.buffer)
-    config: str | None = None
     stages: dict[str, float] = field(default_factory=dict)
 
     def say_waiting(self, message: str) -> None:

@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
-from zipsel.errors import UsageError
-from zipsel.pool.formats import STDIN
+import msgspec
+from msgspec import Meta
+
+from zipsel.console.values import Name, Path, Paths, one_of
+from zipsel.engines import ENGINES
 from zipsel.readers.rows import Reading
 from zipsel.scorers.fit import FitSettings
 from zipsel.scoring.ranks import Share
 from zipsel.storage.paths import refuse_unwritable
 
+#: More processes than any machine has; each would cost memory before it had work.
+Workers = Annotated[
+    int, Meta(ge=1, le=10_000, description="a whole number, at least 1 and at most 10000")
+]
 
-@dataclass(frozen=True, kw_only=True)
-class ScoreSettings:
+EngineName = Annotated[str, one_of(ENGINES)]
+
+#: A number of rows, or a percentage.
+Rejects = (
+    Annotated[int, Meta(ge=0, description="a number of rows")]
+    | Annotated[
+        str,
+        Meta(
+            pattern=r"^(100(\.0*)?|[0-9]{1,2}(\.[0-9]*)?|\.[0-9]+)%\Z",
+            description="a percentage such as 1%",
+        ),
+    ]
+)
+
+
+class RunSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What scoring a pool needs; each field changes scores or says where things are.
 
     Attributes:
@@ -28,64 +48,45 @@ class ScoreSettings:
         store: Where other machines find them too: the URL of an object store, or None.
         workers: Processes.
         on_bad_file: What a file that cannot be read does: ``stop``, ``skip``, ``salvage``.
-        max_rejects: Refused rows that are too many: a number, or a share under 1.
+        max_rejects: Refused rows that are allowed: a number, or a percentage such as ``1%``.
         lock: Whether to wait for another run that holds the work directory.
-        engine: Name of the engine that runs the tasks, a key of ``ENGINES``.
+        engine: Where tasks run.
+        config: The file that some of these come from, or None.
         ray_address: The Ray cluster; None for one on this machine.
     """
 
-    pool: tuple[str, ...]
-    target: tuple[str, ...] = ()
-    profile: str | None = None
-    reading: Reading = field(default_factory=Reading)
-    target_reading: Reading = field(default_factory=Reading)
-    fit: FitSettings = field(default_factory=FitSettings)
-    work_dir: str = ".zipsel"
+    pool: Paths
+    target: Paths = ()
+    profile: Path | None = None
+    reading: Reading = Reading()
+    target_reading: Reading = Reading()
+    fit: FitSettings = msgspec.field(default_factory=FitSettings)
+    work_dir: Path = ".zipsel"
     store: str | None = None
-    workers: int = 1
+    workers: Workers = 1
     on_bad_file: Literal["stop", "skip", "salvage"] = "stop"
-    max_rejects: str = "1%"
+    max_rejects: Rejects = "1%"
     lock: Literal["wait", "fail"] = "wait"
-    engine: str = "local"
-    ray_address: str | None = None
+    engine: EngineName = "local"
+    ray_address: Name | None = None
+    config: Path | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what contradicts itself.
+        """Refuse a work directory that cannot be written to.
 
         Raises:
-            UsageError: If there is no pool, or not exactly one of target and profile.
+            UsageError: If ``store`` is a URL that can only be read.
         """
-        if not self.pool:
-            raise UsageError("name at least one pool file, directory or pattern (or - for stdin)")
-        if bool(self.target) == bool(self.profile):
-            raise UsageError("give either --target or --profile")
         refuse_unwritable("--work-dir", self.store)
-        if self.workers < 1:
-            raise UsageError(f"--workers must be at least 1, not {self.workers}")
-        if self.reading.max_row_bytes < 1024:
-            raise UsageError("--max-row-bytes must be at least 1024")
-        self.rejects_allowed(100)
 
     def rejects_allowed(self, n_rows: int) -> int:
-        """How many of ``n_rows`` may be refused.
-
-        Raises:
-            UsageError: If ``max_rejects`` is neither a number nor a percentage.
-        """
-        try:
-            if self.max_rejects.endswith("%"):
-                share = float(self.max_rejects[:-1]) / 100
-                if 0 <= share <= 1:
-                    return int(share * n_rows)
-            elif (count := int(self.max_rejects)) >= 0:
-                return count
-        except ValueError:
-            pass
-        raise UsageError(f"--max-rejects takes a number or a percentage, not {self.max_rejects!r}")
+        """How many of ``n_rows`` may be refused."""
+        if isinstance(self.max_rejects, str):
+            return int(float(self.max_rejects[:-1]) / 100 * n_rows)
+        return self.max_rejects
 
 
-@dataclass(frozen=True, kw_only=True)
-class ScoreOutput:
+class ScoreOutput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What ``score`` writes besides the sidecars.
 
     Attributes:
@@ -95,17 +96,15 @@ class ScoreOutput:
         share: Which part of the shards to score; None for all.
     """
 
-    path: str | None
-    add_field: str = "alignment"
+    path: Path | None = msgspec.field(default=None, name="output")
+    add_field: Name = "alignment"
     format: Literal["parquet", "dolma"] = "parquet"
     share: Share | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be meant.
+        """Refuse a place that cannot be written to.
 
         Raises:
-            UsageError: If the format does not go with the path.
+            UsageError: If the path is a URL that can only be read.
         """
         refuse_unwritable("--output", self.path)
-        if self.format == "dolma" and self.path in (None, STDIN):
-            raise UsageError("--format dolma writes a directory; name one: --output DIR")

@@ -11,14 +11,52 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
+from typing import Annotated, Literal, get_args
 
-from zipsel.errors import UsageError
+import msgspec
+from msgspec import Meta
+
+from zipsel.console.values import Count, Share, Size
 
 BudgetKind = Literal["top_k", "fraction", "min_alignment", "max_bytes", "max_tokens", "auto"]
 
+BUDGET_KINDS: tuple[BudgetKind, ...] = get_args(BudgetKind)
+
 #: Estimate of UTF-8 bytes in a token, where no tokenizer is named.
 BYTES_PER_TOKEN = 4
+
+
+#: Alignments are sorted into bins of 32-bit floats, which end here.
+Alignment = Annotated[float, Meta(ge=-3e38, le=3e38, description="a number")]
+
+
+class BudgetOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The options of which exactly one says how much is chosen.
+
+    Attributes:
+        top_k: Records.
+        fraction: Share of the pool's records.
+        min_alignment: All records at or above an alignment.
+        max_bytes: Bytes of text.
+        max_tokens: Tokens.
+        auto: As many bytes as help held-out examples of the target.
+    """
+
+    top_k: Count | None = None
+    fraction: Share | None = None
+    min_alignment: Alignment | None = None
+    max_bytes: Size | None = None
+    max_tokens: Size | None = None
+    auto: bool = False
+
+    @property
+    def budget(self) -> Budget:
+        """The budget of the option that is given."""
+        values = {kind: getattr(self, kind) for kind in BUDGET_KINDS}
+        kind = next(
+            kind for kind, value in values.items() if value is not None and value is not False
+        )
+        return Budget(kind, values[kind])
 
 
 @dataclass(frozen=True)
@@ -33,19 +71,6 @@ class Budget:
 
     kind: BudgetKind
     value: float
-
-    def __post_init__(self) -> None:
-        """Refuse a value that the unit does not have.
-
-        Raises:
-            UsageError: If the value is out of range.
-        """
-        if self.kind == "fraction" and not 0 < self.value <= 1:
-            raise UsageError(f"--fraction is a share of the pool, over 0 to 1, not {self.value:g}")
-        if self.kind not in ("min_alignment", "auto") and self.value <= 0:
-            raise UsageError(
-                f"--{self.kind.replace('_', '-')} must be positive, not {self.value:g}"
-            )
 
     def __str__(self) -> str:
         """As on the command line."""

@@ -19,9 +19,12 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
+from msgspec import field
 from numpy.typing import NDArray
 
+from zipsel.console.values import Count, Share
 from zipsel.scorers.profile import ProfileFile, load_cached
 
 DEFAULT_NGRAM = 13
@@ -54,8 +57,7 @@ class Leak(NamedTuple):
     overlap: float
 
 
-@dataclass(frozen=True)
-class LeakRule:
+class LeakRule(msgspec.Struct, frozen=True):
     """When a text is a leak.
 
     Attributes:
@@ -63,8 +65,8 @@ class LeakRule:
         overlap: Share of an example's n-grams, over 0 to 1.
     """
 
-    ngram: int = DEFAULT_NGRAM
-    overlap: float = DEFAULT_OVERLAP
+    ngram: Count = field(default=DEFAULT_NGRAM, name="leak_ngram")
+    overlap: Share = field(default=DEFAULT_OVERLAP, name="leak_overlap")
 
 
 def normalize(text: str) -> str:

@@ -15,22 +15,22 @@ from hashlib import blake2b
 import msgspec
 
 from zipsel.engines import Engine
-from zipsel.errors import BadShards, UsageError
+from zipsel.errors import BadShards
 from zipsel.pool.shards import Shard
 from zipsel.readers.target import read_target
-from zipsel.scorers import as_cascade, facets_of
+from zipsel.scorers import as_cascade
 from zipsel.scorers.profile import Profile, ProfileFile
 from zipsel.scoring.inputs import Inputs
 from zipsel.scoring.plan import PoolScores, score_job, score_shards
 from zipsel.scoring.rejects import check_rejects
 from zipsel.scoring.run import Run
-from zipsel.scoring.settings import ScoreSettings
+from zipsel.scoring.settings import RunSettings
 from zipsel.selection.budgets import BYTES_PER_TOKEN, Budget
 from zipsel.selection.inspection import Inspection, TokenizerFile
 from zipsel.selection.leaks import LeakSources
 from zipsel.selection.ranking import Ranking
 from zipsel.selection.selector import Selection, Selector
-from zipsel.selection.settings import SelectSettings
+from zipsel.selection.settings import SelectSettings, check_groups
 from zipsel.selection.strategies import find_strategy
 from zipsel.storage.workdir import WorkDir
 
@@ -109,6 +109,7 @@ class Passes:
             run = replace(run, force=False)  # a second round need not score again
             scores.bad_shards.extend(missing)
             check_rejects(scores, run.settings)
+            check_groups(select, run.settings.reading.group_field, scores.groups)
             needed = contender_fraction(select, scores.n_rows - scores.n_rejected, scores.n_bytes)
             if is_cascade and needed > fraction:
                 fraction = needed
@@ -121,8 +122,15 @@ class Passes:
                 continue
             if selection.full or fraction >= 1 or select.contenders is not None:
                 contended = fraction if is_cascade else None
+                self._say_ungrouped(scores)
                 return Choice(shards, scores, ranking, selection, contended, threshold)
             fraction = min(1.0, 2 * fraction)
+
+    def _say_ungrouped(self, scores: PoolScores) -> None:
+        """Say that no row has the field whose values the report was to compare."""
+        field_name = self.run.settings.reading.group_field
+        if field_name is not None and not scores.groups:
+            self.run.log.say("no-groups", f"--group-field {field_name}: no row has that field")
 
     def _guess_size(self, shards: Sequence[Shard]) -> tuple[float, float]:
         """Records and bytes of text that the pool may hold."""
@@ -170,7 +178,7 @@ class Passes:
 
 
 def leak_sources(
-    settings: ScoreSettings, select: SelectSettings, profile: ProfileFile, folder: str
+    settings: RunSettings, select: SelectSettings, profile: ProfileFile, folder: str
 ) -> LeakSources | None:
     """What must not leak; None if leaks are kept.
 
@@ -196,34 +204,6 @@ def leak_sources(
         file.write(encoded)
     digest = blake2b(encoded, digest_size=16).hexdigest()
     return LeakSources(profile, path, digest, select.leak_rule)
-
-
-def check_choice(settings: ScoreSettings, select: SelectSettings, profile: Profile) -> None:
-    """Refuse quotas without groups, and mixtures and coverage without facets.
-
-    Raises:
-        UsageError: Naming the option that is missing or the targets that there are.
-    """
-    if settings.reading.group_field is None:
-        for option, given in (("--quota", select.quota), ("--max-per-group", select.max_per_group)):
-            if given:
-                raise UsageError(f"{option} needs groups: name their field with --group-field")
-    names = facets_of(profile.scorer)
-    if names:
-        unknown = [name for name, _ in select.mix if name not in names]
-        if unknown:
-            raise UsageError(
-                f"--mix names {', '.join(unknown)}; the targets are {', '.join(names)}"
-            )
-        return
-    if select.mix:
-        raise UsageError("--mix needs several named targets: --target NAME=PATH for each")
-    # With auto, one facet is an answer: coverage is then the same as top.
-    if find_strategy(select.strategy).even_facets and settings.fit.facets == 1:
-        raise UsageError(
-            f"--strategy {select.strategy} shares the budget out among facets: add --facets auto "
-            "(or a number), or name several targets with --target NAME=PATH"
-        )
 
 
 #: Contenders that a cascade finishes, as a multiple of the budget's fraction of the pool, and the

@@ -8,39 +8,57 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Annotated, Any
 
-from zipsel.errors import UsageError
+from msgspec import Meta
+
+from zipsel.console.values import Unreadable
 from zipsel.selection.budgets import Budget, Meter
 
 #: In ``--quota``, every group that is not named, together.
 OTHERS = "*"
 
-_ENTRY = re.compile(r"\s*(.+?)\s*=\s*([0-9.]+)(%?)\s*")
+_ENTRY = re.compile(r"\s*(.+?)\s*=\s*([0-9]+\.?[0-9]*|\.[0-9]+)(%?)\s*")
 
 
-def parse_shares(text: str, option: str) -> dict[str, float]:
-    """Read ``code=0.5,math=0.3,*=0.2``; percentages may be written too.
+def parse_shares(given: str | Mapping[Any, Any]) -> tuple[tuple[str, float], ...]:
+    """Read ``code=0.5,math=0.3,*=0.2``; a mapping and percentages may be given too.
 
     Raises:
-        UsageError: If it is not of that form, or the shares exceed 1.
+        Unreadable: If it is not of that form, or the shares exceed 1.
     """
+    pairs = _read_pairs(given) if isinstance(given, str) else list(given.items())
     shares: dict[str, float] = {}
+    for name, share in pairs:
+        if not isinstance(name, str) or not name:
+            raise Unreadable(f"names no group or target: {name!r}")
+        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
+            raise Unreadable(f"gives {name} {share!r}, which is no share, 0 to 1")
+        if name in shares:
+            raise Unreadable(f"names {name!r} twice")
+        shares[name] = float(share)
+    if not sum(shares.values()) <= 1 + 1e-9:
+        raise Unreadable(f"has shares that add up to {sum(shares.values()):g}, which is over 1")
+    return tuple(shares.items())
+
+
+def _read_pairs(text: str) -> list[tuple[str, float]]:
+    pairs = []
     for entry in text.split(","):
         match = _ENTRY.fullmatch(entry)
-        try:
-            if match is None:
-                raise ValueError
-            share = float(match[2]) / (100 if match[3] else 1)
-        except ValueError:
-            raise UsageError(
-                f"--{option} {text!r}: {entry!r} is not NAME=SHARE, as in code=0.5,math=0.3,*=0.2"
-            ) from None
-        if match[1] in shares:
-            raise UsageError(f"--{option} {text!r}: {match[1]!r} stands twice")
-        shares[match[1]] = share
-    if sum(shares.values()) > 1 + 1e-9:
-        raise UsageError(f"--{option} {text!r}: the shares add up to {sum(shares.values()):g}")
-    return shares
+        if match is None:
+            raise Unreadable(f"takes NAME=SHARE, as in code=0.5,math=0.3,*=0.2, not {entry!r}")
+        pairs.append((match[1], float(match[2]) / (100 if match[3] else 1)))
+    return pairs
+
+
+Shares = Annotated[
+    tuple[tuple[str, float], ...],
+    Meta(
+        description="NAME=SHARE, as in code=0.5,math=0.3,*=0.2",
+        extra={"parse": parse_shares, "metavar": "NAME=F,..."},
+    ),
+]
 
 
 @dataclass(frozen=True)

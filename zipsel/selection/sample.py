@@ -54,4 +54,4 @@ def _plan(pool: RankedPool) -> Plan:
     return Plan(GumbelPriority(pool.select.seed, pool.select.temperature))
 
 
-SAMPLE = Strategy(plan=_plan, takes=frozenset({"temperature"}), needs_whole_pool=True)
+SAMPLE = Strategy(plan=_plan, takes=frozenset({"temperature", "seed"}), needs_whole_pool=True)

@@ -18,7 +18,7 @@ from zipsel.scorers import as_cascade, facets_of
 from zipsel.scorers.profile import Profile
 from zipsel.scoring.histogram import bins_of
 from zipsel.scoring.plan import PoolScores
-from zipsel.scoring.settings import ScoreSettings
+from zipsel.scoring.settings import RunSettings
 from zipsel.selection.budgets import (
     BYTES_PER_TOKEN,
     Meter,
@@ -138,7 +138,7 @@ class Selector:
     shards: Sequence[Shard]
     scores: PoolScores
     profile: Profile
-    settings: ScoreSettings
+    settings: RunSettings
     select: SelectSettings
     inspection: Inspection
     spool_folder: str

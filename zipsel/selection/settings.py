@@ -2,21 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from collections.abc import Collection
+from typing import Annotated, Any, Literal
 
+import msgspec
+from msgspec import Meta, field
+
+from zipsel.console.values import Count, Name, Path, Paths, Seed, Share, Size, one_of
 from zipsel.errors import UsageError
+from zipsel.pool.formats import OutputFormat
+from zipsel.scorers import Scorer, as_cascade, facets_of
+from zipsel.scorers.fit import FitSettings
 from zipsel.selection.budgets import Budget
 from zipsel.selection.duplicates import DEFAULT_NEAR_THRESHOLD, DedupMode
 from zipsel.selection.leaks import LeakRule
-from zipsel.selection.strategies import find_strategy
+from zipsel.selection.quotas import OTHERS, Shares
+from zipsel.selection.strategies import STRATEGIES, find_strategy
 from zipsel.storage.paths import refuse_unwritable
+
+#: Groups that a message names.
+_N_NAMED = 20
 
 DEFAULT_SHARD_BYTES = 256 << 20
 
 
-@dataclass(frozen=True, kw_only=True)
-class SelectSettings:
+#: The exponential of a quotient by less, or of one by more, is no number any more.
+Temperature = Annotated[float, Meta(ge=1e-3, le=1e6, description="a number from 0.001 to 1e6")]
+
+Cutoff = Annotated[float, Meta(ge=0, lt=1, description="a share, 0 to under 1")]
+
+
+StrategyName = Annotated[str, one_of(STRATEGIES)]
+
+
+class SelectSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What choosing and writing needs.
 
     Attributes:
@@ -29,7 +48,7 @@ class SelectSettings:
         shard_bytes: Rows of one output shard, before compression.
         tokenizer: A tokenizers JSON file for token budgets.
         contenders: Share of the pool that a cascade finishes; None to follow the budget.
-        strategy: Name of the strategy, which orders candidates and shares out the budget.
+        strategy: In what order records are offered.
         temperature: Of ``sample``.
         hard_cutoff: Share of lowest alignments that ``stratified`` drops.
         seed: Of everything random.
@@ -41,67 +60,82 @@ class SelectSettings:
         eval_target: Files of held-out examples that the report measures the subset on.
         quota: ``(group, share)`` pairs; empty for no quotas.
         max_per_group: Records of one group at most, or None.
-        mix: ``(target, share)`` pairs for several named targets; empty for even parts.
+        mix: ``(target, share)`` pairs for several named targets; empty for one budget for all.
     """
 
     budget: Budget
-    output: str
+    output: Path
     order: Literal["rank", "input"] = "rank"
-    add_field: str | None = None
-    format: str | None = None
-    shard_bytes: int = DEFAULT_SHARD_BYTES
-    tokenizer: str | None = None
-    contenders: float | None = None
-    strategy: str = "top"
-    temperature: float = 0.3
-    hard_cutoff: float = 0.5
-    seed: int = 0
+    add_field: Name | None = None
+    format: OutputFormat | None = None
+    shard_bytes: Size = field(default=DEFAULT_SHARD_BYTES, name="shard_size")
+    tokenizer: Path | None = None
+    contenders: Share | None = None
+    strategy: StrategyName = "top"
+    temperature: Temperature = 0.3
+    hard_cutoff: Cutoff = 0.5
+    seed: Seed = 0
     dedup: DedupMode = "exact"
-    near_threshold: float = DEFAULT_NEAR_THRESHOLD
+    near_threshold: Share = DEFAULT_NEAR_THRESHOLD
     keep_leaks: bool = False
-    leak_rule: LeakRule = field(default_factory=LeakRule)
-    exclude: tuple[str, ...] = ()
-    eval_target: tuple[str, ...] = ()
-    quota: tuple[tuple[str, float], ...] = ()
-    max_per_group: int | None = None
-    mix: tuple[tuple[str, float], ...] = ()
+    leak_rule: LeakRule = LeakRule()
+    exclude: Paths = field(default=(), name="exclude_overlap")
+    eval_target: Paths = ()
+    quota: Shares = ()
+    max_per_group: Count | None = None
+    mix: Shares = ()
 
     def __post_init__(self) -> None:
-        """Refuse what contradicts itself, before any work.
+        """Refuse an output that cannot be written to.
 
         Raises:
-            UsageError: Naming the options.
+            UsageError: If the output is a URL that can only be read.
         """
         refuse_unwritable("--output", self.output)
-        strategy = find_strategy(self.strategy)
-        parts = [
-            name
-            for name, given in (
-                ("--quota", self.quota),
-                ("--mix", self.mix),
-                (f"--strategy {self.strategy}", strategy.shares_budget),
-            )
-            if given
-        ]
-        if len(parts) > 1:
-            raise UsageError(f"{' and '.join(parts)} each share out the budget; give one of them")
-        if parts and self.budget.kind == "min_alignment":
-            raise UsageError(f"{parts[0]} shares out a budget; --min-alignment has no size")
-        if self.budget.kind == "min_alignment" and not strategy.by_alignment_alone:
-            raise UsageError(
-                f"--strategy {self.strategy} fills a budget; --min-alignment takes all there are"
-            )
-        if self.temperature <= 0:
-            raise UsageError(f"--temperature must be positive, not {self.temperature:g}")
-        if not 0 <= self.hard_cutoff < 1:
-            raise UsageError(f"--hard-cutoff is a share, 0 to under 1, not {self.hard_cutoff:g}")
-        if not 0 < self.leak_rule.overlap <= 1 or self.leak_rule.ngram < 1:
-            raise UsageError("--leak-overlap is over 0 to 1, and --leak-ngram at least 1")
-        if not 0 < self.near_threshold <= 1:
-            raise UsageError(f"--near-threshold is over 0 to 1, not {self.near_threshold:g}")
 
     def digest_fields(self) -> dict[str, Any]:
         """Everything that decides the bytes written."""
-        fields = asdict(self)
+        fields = msgspec.structs.asdict(self)
         del fields["output"]
         return fields
+
+
+def check_profile(select: SelectSettings, fit: FitSettings, scorer: Scorer) -> None:
+    """Refuse what the scorer of the profile cannot do: the part of the check that waits for it.
+
+    Raises:
+        UsageError: Naming the option and the targets that there are.
+    """
+    names = facets_of(scorer)
+    unknown = [name for name, _ in select.mix if name not in names]
+    if select.mix and not names:
+        raise UsageError("--mix needs several named targets: --target NAME=PATH for each")
+    if unknown:
+        raise UsageError(f"--mix names {', '.join(unknown)}; the targets are {', '.join(names)}")
+    # With auto, one facet is an answer: equal parts are then one part.
+    if not names and find_strategy(select.strategy).even_facets and fit.facets == 1:
+        raise UsageError(
+            f"--strategy {select.strategy} shares the budget out among facets: add --facets auto "
+            "(or a number), or name several targets with --target NAME=PATH"
+        )
+    if select.contenders is not None and as_cascade(scorer) is None:
+        raise UsageError(f"--contenders needs a cascade; the profile's scorer is {scorer.name}")
+
+
+def check_groups(select: SelectSettings, field_name: str | None, groups: Collection[str]) -> None:
+    """Refuse quotas of groups that no row has, which is known once the pool is scored.
+
+    Raises:
+        UsageError: Naming the option, the group and the groups that there are.
+    """
+    known = ", ".join(sorted(groups)[:_N_NAMED]) + (", ..." if len(groups) > _N_NAMED else "")
+    unknown = [name for name, _ in select.quota if name != OTHERS and name not in groups]
+    if unknown:
+        raise UsageError(
+            f"--quota names {', '.join(unknown)}, but --group-field {field_name} of the pool has "
+            + (f"only {known}" if groups else "no values: no row has that field")
+        )
+    if select.max_per_group is not None and not groups:
+        raise UsageError(
+            f"--max-per-group needs groups, but no row has the field of --group-field {field_name}"
+        )

@@ -121,7 +121,7 @@ class Strategy:
 
     Attributes:
         plan: Makes the plan of a run, once the pool is ranked.
-        takes: Fields of ``SelectSettings`` that only this strategy uses.
+        takes: Fields of ``SelectSettings`` that it uses and that not every strategy does.
         by_alignment_alone: Whether a record is chosen by its alignment alone, so that
             ``--min-alignment`` needs no size and a stream can be chosen from as it comes.
         needs_whole_pool: Whether records of any alignment may be chosen, so that a cascade has to

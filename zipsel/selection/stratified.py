@@ -10,15 +10,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zipsel.scoring.histogram import bin_floor, bins_of
 from zipsel.selection.budgets import BYTES_PER_TOKEN, Budget, counts_records
-from zipsel.selection.ranking import Candidates, Ranking
 from zipsel.selection.sample import uniform_noise
 from zipsel.selection.strategies import BudgetParts, Plan, RankedPool, Strategy
+
+if TYPE_CHECKING:  # the help of select lists the strategies, and does without pyarrow
+    from zipsel.selection.ranking import Candidates, Ranking
 
 N_STRATA = 50
 
@@ -122,5 +125,5 @@ def _plan(pool: RankedPool) -> Plan:
 
 
 STRATIFIED = Strategy(
-    plan=_plan, takes=frozenset({"hard_cutoff"}), needs_whole_pool=True, shares_budget=True
+    plan=_plan, takes=frozenset({"hard_cutoff", "seed"}), needs_whole_pool=True, shares_budget=True
 )

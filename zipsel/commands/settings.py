@@ -1,0 +1,117 @@
+"""From the options in force to the settings of a run."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
+
+from zipsel.commands.options import fill
+from zipsel.commands.rules import Options
+from zipsel.engines.cpus import usable_cpus
+from zipsel.readers.rows import Reading, TextSpec
+from zipsel.scorers.fit import FitSettings
+from zipsel.scoring.ranks import Share, share_of_launcher
+from zipsel.scoring.settings import RunSettings, ScoreOutput
+from zipsel.selection.budgets import BudgetOptions
+from zipsel.selection.leaks import LeakRule
+from zipsel.selection.settings import SelectSettings
+from zipsel.storage.workdir import work_places
+
+if TYPE_CHECKING:
+    from zipsel.commands.explain import ExplainSettings
+    from zipsel.evaluation.subsets import EvalSettings
+
+
+def run_settings(options: Options) -> RunSettings:
+    """What scoring a pool needs.
+
+    Raises:
+        UsageError: If a template or a scorer's option cannot be used.
+    """
+    work_dir = options["work_dir"] if "work_dir" in options.given else None
+    place, store = work_places(work_dir, options["output"] or "-")
+    reading, target_reading = readings(options)
+    made: dict[str, Any] = {
+        "reading": reading,
+        "target_reading": target_reading,
+        "fit": fill(FitSettings, options),
+        "work_dir": place,
+        "store": store,
+        "workers": workers(options),
+    }
+    if options["strict"]:
+        made["max_rejects"] = 0
+    return fill(RunSettings, options, **made)
+
+
+def select_settings(options: Options) -> SelectSettings:
+    """What choosing and writing needs."""
+    budget = fill(BudgetOptions, options).budget
+    return fill(SelectSettings, options, budget=budget, leak_rule=fill(LeakRule, options))
+
+
+def score_output(options: Options) -> ScoreOutput:
+    """What ``score`` writes, and which part of the pool it scores.
+
+    Raises:
+        UsageError: If the launcher's variables or the numbers do not name a part.
+    """
+    share = None
+    if options["rank"] == "auto":
+        share = share_of_launcher(os.environ)
+    elif options.has("rank"):
+        share = Share(options["rank"], options["world_size"])
+    return fill(ScoreOutput, options, share=share)
+
+
+def eval_settings(options: Options) -> EvalSettings:
+    """What to compare."""
+    from zipsel.evaluation.subsets import EvalSettings
+
+    reading, target_reading = readings(options)
+    return fill(
+        EvalSettings,
+        options,
+        reading=reading,
+        target_reading=target_reading,
+        workers=workers(options),
+    )
+
+
+def explain_settings(options: Options, *, stdin: bool) -> ExplainSettings:
+    """What to explain."""
+    from zipsel.commands.explain import ExplainSettings
+
+    reading, target_reading = readings(options)
+    return fill(
+        ExplainSettings, options, reading=reading, target_reading=target_reading, stdin=stdin
+    )
+
+
+def workers(options: Options) -> int:
+    """How many processes work."""
+    return int(options["workers"]) if options.has("workers") else usable_cpus()
+
+
+def readings(options: Options) -> tuple[Reading, Reading]:
+    """How rows of the pool and of the target become texts; the target's like the pool's.
+
+    Raises:
+        UsageError: If a path or a template is none.
+    """
+    text = _text_spec(options, "")
+    reading = fill(Reading, options, text=text or TextSpec(), quotes=not options["no_quotes"])
+    return reading, replace(reading, text=_text_spec(options, "target_") or reading.text)
+
+
+def _text_spec(options: Options, prefix: str) -> TextSpec | None:
+    if options.has(f"{prefix}template"):
+        template = options[f"{prefix}template"]
+        return TextSpec("template", template.replace("\\n", "\n").replace("\\t", "\t"))
+    if options.has(f"{prefix}chat"):
+        return TextSpec("chat", "")
+    if options.has(f"{prefix}text_field"):
+        return TextSpec("field", options[f"{prefix}text_field"])
+    return None
