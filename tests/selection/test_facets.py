@@ -68,3 +68,13 @@ def test_more_facets_than_examples():
 def test_equal_examples_make_no_empty_group():
     groups = split_target(TextBatch.from_texts(["the same example"] * 6), 3)
     assert sorted(np.concatenate(groups).tolist()) == list(range(6))
+
+
+def test_the_order_of_examples_does_not_change_the_groups():
+    texts = [record["text"] for record in make_topic_records(48)]
+    found = set()
+    for seed in range(6):
+        order = np.random.default_rng(seed).permutation(48) if seed else np.arange(48)
+        groups = split_target(TextBatch.from_texts([texts[i] for i in order]), 4)
+        found.add(frozenset(frozenset(order[group].tolist()) for group in groups))
+    assert len(found) == 1

@@ -173,3 +173,10 @@ def test_a_full_budget_has_no_shortfalls():
     quotas = Quotas(Budget("top_k", 2), 10, {"a": 2, "b": 2})
     assert offer(quotas, [("a", "", 1), ("a", "", 1)]) == [0, 1]
     assert quotas.shortfalls() == []
+
+
+def test_parts_that_are_rounded_up_never_exceed_the_whole():
+    parts = {"a": 50, "b": 50}
+    quotas = Quotas(Budget("max_bytes", 100), 10, parts, rounded=True)
+    assert offer(quotas, [("a", "", 60), ("b", "", 41)]) == [0]
+    assert quotas.full

@@ -212,11 +212,11 @@ def letters(tmp_path):
     return Package(tmp_path / "site")
 
 
-def by_letter(letter, records, k):
+def by_letter(letter, records, k, fitted=None):
     """The k records in which a letter is about as frequent as in the target, closest first."""
 
     def distance(text):
-        return abs(text.count(letter) / len(text) - target.count(letter) / len(target))
+        return abs(text.count(letter) / len(text) - target.count(fitted or letter) / len(target))
 
     target = "every letter here serves the deed"
     return sorted(records, key=lambda one: distance(one["text"]))[:k]
@@ -236,6 +236,16 @@ def test_a_scorer_is_an_entry_point_of_another_package(letters, tmp_path):
     done = letters.zipsel(*SELECT, "--scorer", "letters")
     assert done.returncode == 0, done.stderr
     assert read_jsonl(tmp_path / "out.jsonl") == by_letter("a", make_records(60), 8)
+
+
+def test_a_profile_is_scored_anew_by_a_new_version_of_its_package(letters, tmp_path):
+    select = ("select", "pool", "--profile", "p", *SELECT[4:])
+    letters.install("1.0", b"e")
+    assert letters.zipsel("fit", *SELECT[1:4], "-o", "p", "--scorer", "letters").returncode == 0
+    assert letters.zipsel(*select).returncode == 0
+    letters.install("1.1", b"a")
+    assert letters.zipsel(*select).returncode == 0
+    assert read_jsonl(tmp_path / "out.jsonl") == by_letter("a", make_records(60), 8, fitted="e")
 
 
 def test_a_scorer_of_another_package_refuses_what_it_does_not_take(letters):

@@ -28,11 +28,11 @@ def part(tmp_path):
             rejects={2: (Reason.NULL, b"{}")},
             groups=["a", None, "a", "b"],
         )
-        cheap = np.array([0.5, 0.9, 0.1, 0.2])
+        cheap = np.array([0.1, 0.9, 0.5, 0.2])
         passed_over = cheap < (-np.inf if threshold is None else threshold)
         builder = PartBuilder(COLUMNS, frozenset({"alignment", "size"}))
         scores = {
-            "alignment": np.where(passed_over, np.nan, [2.0, 3.0, 9.0, 1.0]),
+            "alignment": np.where(passed_over, np.nan, [9.0, 3.0, 2.0, 1.0]),
             "cheap": cheap,
             "size": np.where(passed_over, 0, 5),
         }
@@ -53,22 +53,22 @@ def test_a_summary_counts_records_and_bytes(part):
     counted.add_packed(summary.histogram)
     bins = bins_of(np.array([2.0, 3.0])).tolist()
     assert np.flatnonzero(counted.n_records).tolist() == bins
-    assert counted.n_bytes[bins].tolist() == [30, 7]
+    assert counted.n_bytes[bins].tolist() == [100, 7]
 
 
 def test_columns_that_are_finished_later_are_null_until_then(part):
     (one,) = part(0.5)
     table = read_columns(one, ["alignment", "cheap", "size"])
-    assert table["alignment"].to_pylist() == [2.0, 3.0, None, None, None]
-    assert table["size"].to_pylist() == [5, 5, None, None, None]
-    assert table["cheap"].to_pylist() == [0.5, 0.9, None, 0.1, 0.2]
+    assert table["alignment"].to_pylist() == [None, 3.0, None, 2.0, None]
+    assert table["size"].to_pylist() == [None, 5, None, 5, None]
+    assert table["cheap"].to_pylist() == [0.1, 0.9, None, 0.5, 0.2]
 
 
 @pytest.mark.parametrize("written_at", [None, 0.15, 0.5])
 def test_only_contenders_are_ranked_whatever_an_earlier_run_knows(part, written_at):
     ranking = Ranking(part(written_at), RecordReader(0.5, "cheap"))
     (block,) = ranking.iter_blocks(10)
-    assert block.row.tolist() == [1, 0]
+    assert block.row.tolist() == [1, 3]
     assert ranking.total_records == 2
 
 

@@ -69,7 +69,9 @@ def profile_key(
         ProfileError: If the given profile cannot be used.
     """
     if settings.profile is not None:
-        return Profile.load(settings.profile).digest, None
+        profile = Profile.load(settings.profile)
+        package = package_version(profile.scorer.name)
+        return digest_of({"profile": profile.digest, "package": package}), None
     targets = read_targets(settings)
     key = digest_of(
         {
