@@ -1,4 +1,4 @@
-"""Which columns a text is taken from."""
+"""Texts and groups of a batch of Arrow columns."""
 
 import numpy as np
 import pyarrow as pa
@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from zipsel.readers.columns import column_of, pick_columns, read_batch
-from zipsel.readers.rows import Reading, TextSpec
+from zipsel.readers.rows import Reading, Reason, TextSpec
 from zipsel.readers.table_rows import plain_schema, take_rows
 
 
@@ -56,3 +56,22 @@ def test_texts_of_any_encoding_of_strings_are_read(name):
     assert list(rows.texts.iter_encoded()) == [
         value if isinstance(value, bytes) else value.encode() for value in values
     ]
+
+
+@pytest.mark.parametrize("spec", [TextSpec(), TextSpec("template", "{text}")])
+def test_a_refused_row_takes_its_group_with_it(spec):
+    batch = pa.record_batch({"text": ["a", None, "c", " ", "e"], "g": [1, 2, 3, 4, 5]})
+    rows = read_batch(batch, Reading(text=spec, group_field="g"))
+    assert rows.accepted.tolist() == [0, 2, 4]
+    assert rows.groups == ["1", "3", "5"]
+    assert {i: reason for i, (reason, _) in rows.rejects.items()} == {
+        1: Reason.NULL,
+        3: Reason.EMPTY,
+    }
+
+
+def test_a_row_without_the_field_says_which_it_has():
+    batch = pa.record_batch({"meta": pa.array([{"url": "a", "body": 1}])})
+    rows = read_batch(batch, Reading(text=TextSpec("field", "meta.text")))
+    assert [reason for reason, _ in rows.rejects.values()] == [Reason.MISSING_FIELD]
+    assert rows.found == "url, body"

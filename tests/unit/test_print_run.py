@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 from unit.test_html import HOSTILE, make_record, make_report
 
-from zipsel.report.model import Counts, GroupShare
+from zipsel.report.model import Counts, GroupShare, ShardCounts
 from zipsel.report.print_run import print_records, print_summary
 
 GROUP = GroupShare(name=HOSTILE * 3, n_pool=5, n_pool_bytes=5, n_chosen=2, n_chosen_bytes=2)
@@ -58,3 +58,18 @@ def test_an_empty_run_has_a_summary():
 def test_contenders_and_those_ruled_out_are_told_apart():
     text = " ".join(shown(make_report()).split())
     assert "6 compressed; 3 ruled out by their n-grams" in text
+
+
+def test_shards_that_lost_rows_are_named():
+    shards = [
+        ShardCounts(
+            path=f"p{i}.jsonl", fingerprint="f", n_rows=10, n_rejected=i, n_bytes=9, n_chosen=1
+        )
+        for i in range(8)
+    ]
+    counts = Counts(n_rows=80, n_rejected=28, rejects={"empty": 28})
+    bad = {"bad.jsonl": "all of its 3 rows are refused"}
+    text = " ".join(shown(make_report(counts=counts, shards=shards, bad_shards=bad)).split())
+    assert "28 rows: 28 empty 7 of 10 in p7.jsonl 6 of 10 in p6.jsonl" in text
+    assert "3 of 10 in p3.jsonl the rest in 2 other shards; see report.json" in text
+    assert "bad file bad.jsonl: all of its 3 rows are refused" in text

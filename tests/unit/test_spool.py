@@ -1,6 +1,7 @@
 """Rows of many spool files, found by rank."""
 
 import numpy as np
+import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -44,3 +45,18 @@ def test_a_part_of_the_choice_carries_only_its_own_rows(tmp_path):
 
 def test_an_empty_spool_has_no_rows():
     assert list(Spool([]).find(np.arange(3))) == []
+
+
+def test_runs_whose_dictionaries_differ_are_one_table(tmp_path):
+    runs = [
+        pa.table({"text": pa.array(words).dictionary_encode()}) for words in (["a", "b"], ["c"])
+    ]
+    with pa.ipc.new_stream(str(tmp_path / "spool"), runs[0].schema) as stream:
+        for run in runs:
+            stream.write_table(run)
+    numbers = np.array([2, 0, 1])
+    file = SpoolFile(str(tmp_path / "spool"), True, numbers, numbers, np.ones(3, np.int64))
+    assert file.read_table()["text"].to_pylist() == ["c", "a", "b"]
+    chosen = Chosen(np.array([0, 1, 2]), np.zeros(3), np.ones(3, np.int64), Spool([file]))
+    assert chosen.read_table()["text"].to_pylist() == ["a", "b", "c"]
+    assert chosen.read_lines() == [b'{"text":"a"}', b'{"text":"b"}', b'{"text":"c"}']
