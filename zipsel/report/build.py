@@ -65,32 +65,18 @@ def build_report(
     spec, group_field = reading.text, reading.group_field
     chosen = selection.chosen
     counts = count(scores, shards, ranking, selection)
-    pool_lengths = scores.lengths
     shown = show_records(selection, shards, ranking.group_names, spec, profile)
-    cascade = None
-    if choice.fraction is not None:
-        cascade = {"share": choice.fraction, "n_contenders": float(ranking.total_records)}
-        if choice.threshold is not None:
-            cascade["screen"] = choice.threshold
     return Report(
         versions=library_versions(),
         command=list(run.command),
         budget=str(select.budget),
         scorer=profile.scorer.name,
-        profile={
-            "digest": profile.digest,
-            "n_target": len(profile.target),
-            "target_sha256": _digest_target(profile.target),
-            **profile.origin,
-        },
+        profile=_describe_profile(profile),
         counts=counts,
         threshold=float(chosen.alignment.min()) if len(chosen) else None,
-        cascade=cascade,
+        cascade=_describe_cascade(choice),
         histogram=alignment_histogram(ranking.n_records, chosen.alignment),
-        quantiles={
-            "pool": pool_quantiles(ranking.n_records),
-            "subset": quantiles(chosen.alignment),
-        },
+        quantiles=_compare(pool_quantiles(ranking.n_records), quantiles(chosen.alignment)),
         groups=_groups(scores, ranking, selection) if group_field else [],
         group_field=group_field,
         best=shown["best"],
@@ -99,15 +85,11 @@ def build_report(
         shards=_shards(scores, shards, selection),
         bad_shards={error.shard: error.problem for error in scores.bad_shards},
         stages={name: round(seconds, 4) for name, seconds in run.stages.items()},
-        outputs=[
-            {"name": file.name, "n_records": file.n_records, "n_bytes": file.n_bytes}
-            for file in outputs
-        ],
-        lengths=length_histogram(pool_lengths, chosen.n_bytes),
-        length_quantiles={
-            "pool": length_quantiles(pool_lengths),
-            "subset": length_quantiles(length_bins(chosen.n_bytes)),
-        },
+        outputs=[_describe_file(file) for file in outputs],
+        lengths=length_histogram(scores.lengths, chosen.n_bytes),
+        length_quantiles=_compare(
+            length_quantiles(scores.lengths), length_quantiles(length_bins(chosen.n_bytes))
+        ),
         reject_examples=show_rejects(scores.parts, counts.rejects),
         removed=list_removals(selection, shards, spec, select),
         shortfalls=[asdict(shortfall) for shortfall in selection.shortfalls],
@@ -115,6 +97,32 @@ def build_report(
         facets=count_facets(selection, profile, select),
         provenance=provenance,
     )
+
+
+def _compare(pool: dict[str, float], subset: dict[str, float]) -> dict[str, dict[str, float]]:
+    return {"pool": pool, "subset": subset}
+
+
+def _describe_file(file: OutputFile) -> dict[str, Any]:
+    return {"name": file.name, "n_records": file.n_records, "n_bytes": file.n_bytes}
+
+
+def _describe_profile(profile: Profile) -> dict[str, Any]:
+    return {
+        "digest": profile.digest,
+        "n_target": len(profile.target),
+        "target_sha256": _digest_target(profile.target),
+        **profile.origin,
+    }
+
+
+def _describe_cascade(choice: Choice) -> dict[str, float] | None:
+    """Fraction, number and threshold of the contenders; None where there is no cascade."""
+    if choice.fraction is None:
+        return None
+    n_contenders = float(choice.ranking.total_records)
+    threshold = {} if choice.threshold is None else {"screen": choice.threshold}
+    return {"share": choice.fraction, "n_contenders": n_contenders, **threshold}
 
 
 def _digest_target(target: TextBatch) -> str:
