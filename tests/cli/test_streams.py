@@ -13,6 +13,11 @@ import zstandard
 from made_up import make_records
 
 from zipsel.cli.group import cli
+from zipsel.commands.stream import StreamCounts, StreamResult, fit_on_head
+from zipsel.readers.lines import LineChunk
+from zipsel.scorers.fit import FitSettings
+from zipsel.scoring.rejects import Reject
+from zipsel.scoring.settings import RunSettings
 
 
 def encode(records):
@@ -404,6 +409,53 @@ def test_refused_rows_of_a_stream_are_counted(zipsel, profile, records):
     assert b"row 5 " in done.stderr
     assert b"invalid-json" in done.stderr
     assert zipsel(*command, "--max-rejects", 1, stdin=data).stdout == done.stdout
+
+
+def test_too_many_refused_rows_end_a_stream_at_once(profile, start):
+    """Where no later row can mend it, the run does not wait for one."""
+    options = ("--profile", profile, "--output", "-", "--max-rejects", 0)
+    process = start("score", "-", *options, "--workers", 1)
+    process.stdin.write(b"{broken\n")
+    process.stdin.flush()
+    assert process.wait(timeout=60) == 3
+    assert b"row 0 " in process.stderr.read()
+
+
+def test_a_percentage_of_refused_rows_is_judged_at_the_end(zipsel, profile, records):
+    options = ("--profile", profile, "--output", "-", "--max-rejects", "10%")
+    data = b"{broken\n" + encode(records[:9])
+    assert len(zipsel("score", "-", *options, stdin=data).stdout.splitlines()) == 9
+    assert len(zipsel("score", "-", *options, stdin=data * 2 + b"{\n", code=3).stdout)
+
+
+def test_refused_rows_are_numbered_across_chunks():
+    counts = StreamCounts()
+    counts.add(StreamResult(lines=[b""] * 2, n_rows=3, rejects={"empty-text": 1}), 2)
+    refused = [Reject("-", 1, 30, "empty-text", "")]
+    counts.add(StreamResult(n_rows=2, rejects={"empty-text": 1}, refused=refused), 0)
+    assert [reject.row for reject in counts.refused] == [4]
+    assert (counts.n_rejected, counts.n_chosen, counts.n_low) == (2, 2, 1)
+
+
+def test_the_sample_of_a_stream_is_as_long_as_asked(target):
+    """It takes chunks until they hold --sample-bytes, and gives all of them back."""
+    lines = [encode([record]) for record in make_records(60)]
+    chunks = [LineChunk(0, 0, line) for line in lines]
+    fit = FitSettings(sample_bytes=sum(map(len, lines[:20])))
+    settings = RunSettings(pool=("-",), target=(str(target),), fit=fit)
+    profile, rest = fit_on_head(settings, iter(chunks))
+    assert profile.origin["n_sample_records"] == 20
+    assert list(rest) == chunks
+
+
+def test_lines_after_one_that_is_too_long_are_passed_on_whole(rows_of_both, profile, messy):
+    long = json.dumps({"text": "x" * 3000}).encode() + b"\n"
+    data = messy.read_bytes()
+    messy.write_bytes(data[:400] + data[400:].replace(b"\n", b"\n" + long, 1))
+    options = f"--profile {profile} --min-alignment 0 --max-row-bytes 2000 --max-rejects 2"
+    of_file, streamed = rows_of_both(messy, options)
+    assert sorted(streamed) == sorted(of_file)
+    assert set(streamed) <= set(data.splitlines())
 
 
 def test_standard_input_stands_alone(zipsel, pool, target):

@@ -2,12 +2,13 @@
 
 import random
 from hashlib import blake2b
+from itertools import pairwise
 
 import pytest
 
 from zipsel.errors import UsageError
 from zipsel.selection import duplicates
-from zipsel.selection.duplicates import Duplicates, sketch
+from zipsel.selection.duplicates import DigestSet, Duplicates, count_bands, sketch
 
 WORDS = [f"w{i}" for i in range(2000)]
 
@@ -66,6 +67,17 @@ class TestNear:
         assert keep(texts, "near")[0] == [0, 1]
         assert keep(texts, "near", threshold=0.2)[0] == [0]
 
+    def test_pairs_that_meet_in_a_band_are_compared_in_full(self):
+        """Half of the 5-grams in common is below 0.7, though most such pairs meet in a band."""
+        for seed in range(12):
+            words = make_words(200, seed)
+            changed = [*words[:133], *make_words(67, seed + 100)]
+            assert keep([" ".join(words), " ".join(changed)], "near")[0] == [0, 1]
+
+    def test_the_threshold_itself_is_near(self):
+        text = " ".join(make_words(40, seed=3))
+        assert keep([text, text.upper()], "near", threshold=1.0) == ([0], {1: 0})
+
     def test_case_and_punctuation_do_not_make_another_text(self):
         text = " ".join(make_words(40, seed=3))
         assert keep([text, text.upper().replace(" ", ", ")], "near")[0] == [0]
@@ -78,6 +90,24 @@ class TestNear:
         first, second = sketch("the same text here again"), sketch("the same text here again")
         assert first.jaccard(second) == 1.0
         assert list(first.digest()) == list(second.digest())
+
+
+@pytest.mark.parametrize(("threshold", "n_bands"), [(0.7, 32), (0.8, 32), (0.9, 16)])
+def test_pairs_at_the_threshold_meet_in_a_band(threshold, n_bands):
+    n_rows = 128 // n_bands
+    assert count_bands(threshold) == n_bands
+    assert (1 - threshold**n_rows) ** n_bands <= 0.001
+    assert (1 - threshold ** (2 * n_rows)) ** (n_bands // 2) > 0.001
+
+
+def test_a_digest_set_tells_known_digests_from_new_ones():
+    generator = random.Random(0)
+    digests = [generator.randbytes(16) for _ in range(2000)]
+    digests += [b"\0\0" + generator.randbytes(14) for _ in range(200)]  # of one bucket
+    digests += [b"\0\0" + a[9:] + b[2:9] for a, b in pairwise(digests[-200:])]  # across two
+    known = DigestSet()
+    assert all(known.add(digest) for digest in digests)
+    assert not any(known.add(digest) for digest in digests)
 
 
 def test_a_missing_library_is_a_usage_error(monkeypatch):

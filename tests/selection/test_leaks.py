@@ -53,6 +53,17 @@ def test_an_item_buried_in_a_long_page_is_found(item, number):
     assert (found.example, found.overlap) == (number, 1.0)
 
 
+@pytest.mark.parametrize(("n_words", "is_leak"), [(7, False), (8, True), (9, True)])
+def test_items_from_eight_words_on_are_found_in_pages(n_words, is_leak):
+    item = " ".join(make_words(n_words, seed=5))
+    assert (make_index([item]).find(bury(item)) is not None) == is_leak
+
+
+def test_an_item_is_found_in_a_text_little_longer_than_itself():
+    assert INDEX.find(f"{PAGE[0]} {SHORT} {PAGE[1]}").example == 1
+    assert INDEX.find(f"{PAGE[0]} {LONG}").example == 0
+
+
 def test_punctuation_does_not_hide_an_item():
     assert INDEX.find(bury(LONG.replace(" ", ", "))).example == 0
     assert INDEX.find(bury("(" + SHORT.replace(" ", " - ") + ")")).example == 1
