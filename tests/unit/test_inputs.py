@@ -211,3 +211,12 @@ def test_what_a_pattern_would_find(tmp_path, monkeypatch, pool, pattern, path, f
     write_jsonl(tmp_path / path, make_records(1))
     real = {os.path.realpath(shard.path) for shard in find_shards([pattern])[0]}
     assert (os.path.realpath(path) in real) is found
+
+
+def test_the_configuration_is_an_input(tmp_path, command, pool, target):
+    config = tmp_path / "conf.json"
+    config.write_text("top-k = 5\n")
+    for places in (["-o", "out", "--report", "conf.json"], ["-o", "."]):
+        with pytest.raises(UsageError, match=r"would write over the input"):
+            command("select", "pool", "-t", target, "--config", "conf.json", *places)
+    assert config.read_text() == "top-k = 5\n"
