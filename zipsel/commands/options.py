@@ -18,7 +18,7 @@ from msgspec import Meta
 from msgspec.structs import FieldInfo, fields
 
 from zipsel.commands.rules import ALTERNATIVES, MISSING, NEEDS, REQUIRED, Need, Options, flag
-from zipsel.console.values import Name, Path, Paths, convert, nearest
+from zipsel.console.values import Name, Path, Paths, convert, is_many, nearest
 from zipsel.errors import UsageError
 from zipsel.readers.rows import Reading
 from zipsel.scorers.fit import FitSettings
@@ -208,13 +208,9 @@ def read_environment(command: CommandName, environment: Mapping[str, str]) -> Le
         if name is None:
             _check_variable(variable)
         elif text:
-            many = isinstance(options_of(command)[name].default, tuple) or name in _POSITIONAL
+            many = is_many(options_of(command)[name].type)
             level[name] = Given(text.splitlines() if many else text, variable)
     return level
-
-
-#: Required options of several values, whose fields have no default.
-_POSITIONAL = frozenset({"pool", "target", "subsets"})
 
 
 def _check_variable(variable: str) -> None:

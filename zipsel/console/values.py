@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -97,6 +97,8 @@ def convert(value: Any, kind: Any) -> Any:
         raise
     except (msgspec.ValidationError, ValueError, OverflowError):
         hint = nearest(value, choices_of(kind)) if isinstance(value, str) else ""
+        if is_many(kind) and isinstance(value, list | tuple) and len(value) == 1:
+            value = value[0]
         raise ValueError(f"takes {describe(kind)}, not {_shown(value)}{hint}") from None
 
 
@@ -122,6 +124,11 @@ def choices_of(kind: Any) -> tuple[str, ...]:
     if meta := _meta_of(kind):
         return tuple((meta.extra or {}).get("choices", ()))
     return get_args(kind) if get_origin(kind) is Literal else ()
+
+
+def is_many(kind: Any) -> bool:
+    """Whether a kind takes several values of their own, as paths are."""
+    return bool(base_of(kind) == Paths)
 
 
 def metavar_of(kind: Any) -> str:
@@ -158,8 +165,9 @@ def _readable(value: Any, kind: Any) -> Any:
     """Python's plain value for a kind, read from text where it is text; checked no further."""
     meta = _meta_of(kind)
     plain = get_args(kind)[0] if meta else kind
-    if isinstance(value, str | Mapping) and meta and "parse" in (meta.extra or {}):
-        return meta.extra["parse"](value)  # type: ignore[index]
+    extra = (meta.extra if meta else None) or {}
+    if "parse" in extra and isinstance(value, (str, *extra.get("reads", ()))):
+        return extra["parse"](value)
     if get_origin(plain) is tuple:
         many = [value] if isinstance(value, str | os.PathLike) else value
         if not isinstance(many, list | tuple):

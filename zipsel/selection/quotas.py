@@ -56,7 +56,7 @@ Shares = Annotated[
     tuple[tuple[str, float], ...],
     Meta(
         description="NAME=SHARE, as in code=0.5,math=0.3,*=0.2",
-        extra={"parse": parse_shares, "metavar": "NAME=F,..."},
+        extra={"parse": parse_shares, "reads": (dict,), "metavar": "NAME=F,..."},
     ),
 ]
 

@@ -1,0 +1,165 @@
+"""Options that go together, levels that win, names that are told."""
+
+import pytest
+
+from zipsel.commands.options import Given, gather, options_of, read_environment
+from zipsel.commands.rules import NEEDS, flag
+from zipsel.commands.settings import run_settings, select_settings
+from zipsel.errors import UsageError
+from zipsel.storage.workdir import digest_of
+
+BASE = {"pool": ["p"], "target": ["t"], "output": "o", "top_k": 5}
+
+
+def level(where="", **given):
+    return {
+        name: value if isinstance(value, Given) else Given(value, where)
+        for name, value in given.items()
+    }
+
+
+def take(*levels, command="select"):
+    return gather(command, [level(**one) for one in levels])
+
+
+#: Option → value that changes something, and the options that it needs.
+EFFECTIVE = {
+    "group_field": ("a", {}), "order": ("input", {}), "add_field": ("a", {}),
+    "format": ("parquet", {}), "shard_size": ("1kB", {}), "report": ("r.json", {}),
+    "eval_target": (["h"], {}), "fail_if_empty": (True, {}), "text_field": ("a", {}),
+    "template": ("{a}", {}), "chat": (True, {}), "target_text_field": ("a", {}),
+    "target_template": ("{a}", {}), "target_chat": (True, {}), "no_quotes": (True, {}),
+    "delimiter": (";", {}), "encoding": ("utf-16", {}), "strategy": ("sample", {}),
+    "temperature": (0.5, {"strategy": "sample"}), "hard_cutoff": (0.1, {"strategy": "stratified"}),
+    "dedup": ("none", {}), "near_threshold": (0.5, {"dedup": "near"}),
+    "exclude_overlap": (["b"], {}), "keep_leaks": (True, {}), "leak_ngram": (5, {}),
+    "leak_overlap": (0.1, {}), "quota": ("a=1", {"group_field": "g"}),
+    "max_per_group": (1, {"group_field": "g"}), "mix": ("a=1", {}), "contenders": (0.5, {}),
+    "scorer": ("ngram", {}), "codec": ("lzma", {"scorer": "ncd"}), "level": (9, {}),
+    "per_token": (True, {"scorer": "dsir"}), "facets": (2, {}), "seed": (1, {}),
+    "sample_bytes": ("1MB", {}), "max_rejects": (5, {}), "strict": (True, {}),
+    "on_bad_file": ("skip", {}), "max_row_bytes": ("1MB", {}), "long": (True, {}),
+    "workers": (3, {}), "engine": ("ray", {}), "ray_address": ("auto", {"engine": "ray"}),
+    "work_dir": ("w", {}), "lock": ("fail", {}), "force": (True, {}), "quiet": (True, {}),
+    "log_format": ("json", {}), "config": ("c.toml", {}), "profile": ("f", {"target": None}),
+    "tokenizer": ("t.json", {"top_k": None, "max_tokens": 5}),
+    "fraction": (0.5, {"top_k": None}), "min_alignment": (0, {"top_k": None}),
+    "max_bytes": ("1kB", {"top_k": None}), "max_tokens": (9, {"top_k": None}),
+    "auto": (True, {"top_k": None}), "top_k": (6, {}),
+}  # fmt: skip
+
+
+def made(given):
+    options = take(given)
+    beside = {name: options[name] for name in ("report", "fail_if_empty", "force", "quiet",
+                                               "log_format")}  # fmt: skip
+    return digest_of([run_settings(options), select_settings(options), beside])
+
+
+@pytest.mark.parametrize("name", sorted(set(options_of("select")) - set(BASE) | {"top_k"}))
+def test_every_option_of_select_changes_what_is_done(name):
+    value, needed = EFFECTIVE[name]
+    without = {**BASE, **needed}
+    if name in ("fraction", "min_alignment", "max_bytes", "max_tokens", "auto", "profile"):
+        without = {**BASE}
+    assert made({**BASE, **needed, name: value}) != made(without)
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"temperature": 0.3}, ("--temperature", "--strategy sample")),
+        ({"temperature": 0.3, "strategy": "top"}, ("--temperature", "--strategy sample")),
+        ({"hard_cutoff": 0.5, "strategy": "sample"}, ("--hard-cutoff", "--strategy stratified")),
+        ({"near_threshold": 0.7}, ("--near-threshold", "--dedup near")),
+        ({"tokenizer": "t"}, ("--tokenizer", "--max-tokens")),
+        ({"ray_address": "auto"}, ("--ray-address", "--engine ray")),
+        ({"quota": "a=1"}, ("--quota", "--group-field")),
+        ({"max_per_group": 3}, ("--max-per-group", "--group-field")),
+        ({"keep_leaks": True, "leak_ngram": 5}, ("--leak-ngram", "--keep-leaks")),
+        ({"keep_leaks": True, "exclude_overlap": "b"}, ("--exclude-overlap", "--keep-leaks")),
+        ({"target": None, "profile": "f", "scorer": "fused"}, ("--scorer", "--profile")),
+        ({"target": None, "profile": "f", "level": 3}, ("--level", "--profile")),
+        ({"target": None, "profile": "f", "seed": 3}, ("--seed", "--target")),
+        ({"target": None, "profile": "f", "target_chat": True}, ("--target-chat", "--target")),
+        ({"scorer": "ngram", "contenders": 0.5}, ("--contenders", "--scorer fused")),
+        ({"scorer": "ncd", "sample_bytes": "1MB"}, ("--sample-bytes", "--scorer fused")),
+        ({"output": "o.jsonl", "shard_size": "1MB"}, ("--shard-size", "--output")),
+        ({"output": "o.jsonl", "format": "parquet"}, ("--format", "--output")),
+        ({"output": "-", "eval_target": "h"}, ("--eval-target", "--report")),
+        ({"quota": "a=1", "group_field": "g", "mix": "b=1"}, ("--quota", "--mix")),
+        ({"quota": "a=1", "group_field": "g", "strategy": "stratified"}, ("--quota", "--strategy")),
+        ({"top_k": None, "min_alignment": 0, "strategy": "sample"},
+         ("--strategy", "--min-alignment")),
+        ({"strict": True, "max_rejects": 5}, ("--strict", "--max-rejects")),
+        ({"chat": True, "text_field": "a"}, ("--chat", "--text-field")),
+        ({"max_bytes": 5}, ("--top-k", "--max-bytes")),
+    ],
+)  # fmt: skip
+def test_an_option_without_effect_is_refused_by_both_names(given, named):
+    with pytest.raises(UsageError) as caught:
+        take({**BASE, **given})
+    for name in named:
+        assert name in str(caught.value)
+
+
+@pytest.mark.parametrize("need", [need for needs in NEEDS.values() for need in needs])
+def test_needs_speak_of_options_that_some_command_has(need):
+    known = set().union(*(options_of(command) for command in NEEDS))
+    assert set(need.options) <= known
+
+
+def test_a_budget_on_a_nearer_level_replaces_a_farther_one():
+    file = level("c.toml", max_tokens=100, tokenizer="t.json")
+    options = take(BASE, file)
+    assert (options["top_k"], options["max_tokens"], options["tokenizer"]) == (5, None, None)
+    near = {**BASE, "top_k": None, "max_tokens": 7}
+    options = take(near, file)
+    assert (options["max_tokens"], options["tokenizer"]) == (7, "t.json")
+
+
+def test_what_a_nearer_level_replaces_takes_along_what_only_it_needed():
+    file = level("c.toml", strategy="sample", temperature=0.5, scorer="ncd", codec="lzma")
+    options = take({**BASE, "strategy": "top", "scorer": "ngram"}, file)
+    assert options["codec"] is None
+    assert "temperature" not in options.given
+
+
+def test_a_flag_can_be_taken_back_on_a_nearer_level():
+    assert not take({**BASE, "chat": False}, level("c.toml", chat=True))["chat"]
+
+
+def test_a_message_names_the_file_or_variable():
+    with pytest.raises(UsageError, match=r"--top-k \(c.toml\) takes a whole number, .* not True"):
+        take({**BASE, "top_k": None}, level("c.toml", top_k=True))
+    with pytest.raises(UsageError, match=r"--top-k \(ZIPSEL_TOP_K\)"):
+        take({**BASE, "top_k": None}, read_environment("select", {"ZIPSEL_TOP_K": "5.5"}))
+
+
+def test_the_nearest_name_is_told():
+    with pytest.raises(UsageError, match=r"strateg is no option of select; did you mean strategy"):
+        take({**BASE, "strateg": "top"})
+    with pytest.raises(UsageError, match=r"ZIPSEL_TOPK is no .*did you mean ZIPSEL_TOP_K"):
+        read_environment("select", {"ZIPSEL_TOPK": "5"})
+
+
+def test_variables_that_two_commands_mean_differently_do_not_collide():
+    variables = {"ZIPSEL_FORMAT": "jsonl.gz", "ZIPSEL_MAX_BYTES": "1kB", "ZIPSEL_SEED": "1"}
+    assert set(read_environment("score", variables)) == {"seed"}
+    assert set(read_environment("eval", variables)) == {"seed"}
+    assert set(read_environment("select", variables)) == {"format", "max_bytes", "seed"}
+
+
+def test_a_variable_holds_a_path_with_a_blank_and_several_paths_a_line_each():
+    found = read_environment("select", {"ZIPSEL_TARGET": "my file.jsonl\nb.jsonl"})
+    assert found["target"].value == ["my file.jsonl", "b.jsonl"]
+
+
+@pytest.mark.parametrize("option", ["workers", "engine", "ray_address", "force", "lock"])
+def test_fit_and_demo_have_no_option_that_they_would_ignore(option):
+    assert option not in options_of("fit")
+    assert option == "workers" or option not in options_of("demo")
+
+
+def test_flags_are_spelled_as_on_the_command_line():
+    assert flag("leak_ngram") == "--leak-ngram"
