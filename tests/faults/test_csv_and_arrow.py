@@ -252,3 +252,45 @@ def test_what_arrow_hides_is_not_tripped_over(run, tmp_path):
     assert stream != STREAM
     done = run(write(tmp_path / "name.arrow", stream))
     assert (done.code, "a column's name is no UTF-8" in done.message) == (1, True)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "cp1252", "utf-8"])
+def test_what_excel_writes_is_read_by_the_options_that_messages_name(run, tmp_path, encoding):
+    rows = "".join(f"{i};a line of text, “{i}”, é fine;k\r\n" for i in range(20))
+    path = write(tmp_path / "pool.csv", f"id;text;kind\r\n{rows}".encode(encoding))
+    options = ["--delimiter", ";", "--encoding", encoding]
+
+    done = run(path, options=options)
+
+    assert (done.code, done.message) == (0, "")
+    texts = {json.loads(line)["text"] for line in done.lines}
+    assert texts == {f"a line of text, “{i}”, é fine" for i in range(20)}
+    assert run(path, output="again").code == 1
+
+
+@pytest.mark.parametrize(
+    "options", [["--delimiter", ";"], ["--encoding", "cp1252"], ["--no-quotes"]]
+)
+def test_options_of_csv_without_csv_are_refused(run, tmp_path, options):
+    path = write(tmp_path / "pool.jsonl", b'{"text": "a"}\n')
+    done = run(path, options=options)
+    assert done.code == 2
+    assert f"{options[0]} would have no effect: no input is CSV or TSV" in done.message
+
+
+@pytest.mark.parametrize(
+    "options", [["--delimiter", ";;"], ["--delimiter", '"'], ["--encoding", "nonsense"]]
+)
+def test_options_of_csv_that_no_file_can_have(run, tmp_path, options):
+    path = write(tmp_path / "pool.csv", HEADER + lines(3))
+    assert run(path, options=options).code == 2
+
+
+def test_texts_that_begin_with_a_quote_mark_stay_whole(run, tmp_path):
+    texts = ["plain", '"Hello, said she', '"Stop," she said.', "goodbye", '"Bye']
+    data = "".join(f"{i}\t{text}\n" for i, text in enumerate(texts))
+    path = write(tmp_path / "pool.tsv", f"id\ttext\n{data}".encode())
+    done = run(path)
+    assert (done.code, "line 3: a quoted field ends in line 4" in done.message) == (1, True)
+    done = run(path, options=["--no-quotes"], output="again")
+    assert [json.loads(line)["text"] for line in done.lines] == texts

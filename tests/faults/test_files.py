@@ -339,8 +339,8 @@ def test_a_text_column_of_no_text_is_of_the_wrong_type(run, tmp_path, good, colu
 
 
 USELESS = {
-    "pointer.jsonl": (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 1\n",
-                      "all of its 3 rows are refused (3 invalid-json); repair the file"),
+    "notes.jsonl": (b"some notes\nand more\nof them\n",
+                    "all of its 3 rows are refused (3 invalid-json); repair the file"),
     "other.jsonl": (b'{"id": 1, "body": "a"}\n{"id": 2}\n',
                     "all of its 2 rows are refused (2 missing-field); they have no field 'text'; "
                     "the first has id, body; name the text: --text-field NAME or --template"),

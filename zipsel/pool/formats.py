@@ -37,6 +37,7 @@ class Format:
             found by byte offset.
         is_splittable: Whether a worker can begin in the middle of an uncompressed file.
         is_packed: Whether it compresses inside.
+        is_delimited: Whether it has a delimiter, quote marks and any encoding.
         is_target_only: Whether no pool is made of it.
         written_as: The format in which a subset of it is written by default.
         is_output: Whether a subset can be written in it.
@@ -50,6 +51,7 @@ class Format:
     is_table: bool = False
     is_splittable: bool = False
     is_packed: bool = False
+    is_delimited: bool = False
     is_target_only: bool = False
     written_as: Literal["jsonl", "parquet"] = "jsonl"
     is_output: bool = False
@@ -101,8 +103,8 @@ FORMATS = {
             is_table=True,
             written_as="parquet",
         ),
-        Format("csv", (".csv",), "zipsel.readers.csv:READER", is_table=True),
-        Format("tsv", (".tsv",), "zipsel.readers.csv:TSV_READER", is_table=True),
+        Format("csv", (".csv",), "zipsel.readers.csv:READER", is_table=True, is_delimited=True),
+        Format("tsv", (".tsv",), "zipsel.readers.csv:TSV_READER", is_table=True, is_delimited=True),
         Format("txt", (".txt",), "zipsel.readers.txt:READER", is_target_only=True),
     )
 }

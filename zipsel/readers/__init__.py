@@ -7,12 +7,12 @@ folder asks what format a shard has, or what a chunk holds.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from zipsel.errors import ShardError
-from zipsel.pool.formats import FORMATS
+from zipsel.errors import ShardError, UsageError
+from zipsel.pool.formats import FORMATS, split_suffix
 from zipsel.pool.shards import Shard
 from zipsel.readers.decompress import open_pieces
 from zipsel.readers.rows import Chunk, Reading, RowBatch
@@ -124,6 +124,18 @@ def reader_of(shard: Shard) -> Reader:
     """The reader of a shard's format; its module is loaded when the first shard needs it."""
     module, _, name = FORMATS[shard.format].reader.partition(":")
     return cast(Reader, getattr(import_module(module), name))
+
+
+def refuse_without_effect(reading: Reading, paths: Iterable[str]) -> None:
+    """Raise if options of CSV and TSV are given and no file is either.
+
+    Raises:
+        UsageError: Naming them.
+    """
+    kinds = [split_suffix(path)[0] for path in paths]
+    given = reading.csv_options
+    if given and not any(kind is not None and kind.is_delimited for kind in kinds):
+        raise UsageError(f"{' and '.join(given)} would have no effect: no input is CSV or TSV")
 
 
 def iter_chunks(shard: Shard, reading: Reading, chunk_bytes: int = CHUNK_BYTES) -> Iterator[Chunk]:

@@ -232,6 +232,16 @@ class Reading(msgspec.Struct, frozen=True):
     encoding: Encoding = "utf-8"
     quotes: bool = True
 
+    @property
+    def csv_options(self) -> list[str]:
+        """The options given that only CSV and TSV have."""
+        given = {
+            "--delimiter": self.delimiter is not None,
+            "--encoding": self.encoding != "utf-8",
+            "--no-quotes": not self.quotes,
+        }
+        return [option for option, is_given in given.items() if is_given]
+
 
 def parse_template(template: str) -> list[tuple[bool, str]]:
     """Cut a template into ``(is_path, text)`` parts.

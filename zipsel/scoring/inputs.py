@@ -20,6 +20,7 @@ from zipsel.errors import BadShards, ProfileError, ShardError, UsageError
 from zipsel.pool.finding import find_shards, names_many, would_find
 from zipsel.pool.formats import STDIN
 from zipsel.pool.shards import Shard
+from zipsel.readers import refuse_without_effect
 from zipsel.readers.target import read_target
 from zipsel.scoring.run import Run
 from zipsel.scoring.settings import RunSettings
@@ -111,6 +112,7 @@ class Inputs:
         ):
             patterns += [(role, pattern) for pattern in names]
             files += _find_examples(role, names)
+        refuse_without_effect(settings.reading, [file.path for file in files])
         for role, path in (
             ("profile", settings.profile),
             ("tokenizer", tokenizer),
