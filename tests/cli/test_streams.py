@@ -386,6 +386,16 @@ def test_streams_with_a_name_are_refused_with_a_remedy(tmp_path, zipsel_env, poo
     assert b"pipe it to standard input and write -" in done.stderr
 
 
+def test_a_profile_on_a_stream_is_refused(tmp_path, zipsel_env, profile, pool):
+    code = f"{shlex.quote(sys.executable)} -m zipsel select {pool} --top-k 5 -o - --profile "
+    done = subprocess.run(
+        ["bash", "-c", f"{code} <(cat {profile})"], capture_output=True, cwd=tmp_path,
+        env=zipsel_env, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert b"is a stream or a directory; name a file" in done.stderr
+
+
 def test_lines_pass_through_unchanged(zipsel, profile):
     lines = [b'{"id": 9007199254740993, "text": "def return"}\r\n', b'{ "text":"class" }\n']
     data = b"\xef\xbb\xbf" + lines[0] + b"\n" + lines[1] + b'{"text": "last one"}'

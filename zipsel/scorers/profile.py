@@ -7,6 +7,7 @@ keys every score that the profile makes.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from hashlib import blake2b
@@ -77,6 +78,8 @@ class Profile:
         Raises:
             ProfileError: If it is none, or damaged, or of another version.
         """
+        if os.path.exists(path) and not os.path.isfile(path):  # every worker reads it again
+            raise ProfileError(f"{path}: is a stream or a directory; name a file that fit wrote")
         try:
             data = read_bytes(str(path))
         except OSError as error:
