@@ -319,7 +319,10 @@ def test_text_columns_of_every_type_are_read(run, tmp_path, name, nested):
     if nested:
         column = pa.StructArray.from_arrays([column, pa.array(range(4))], ["body", "n"])
         options = ["--text-field", "text.body", "--target-text-field", "text"]
-    path = parquet_of(tmp_path / "a.parquet", pa.table({"text": column}))
+    try:
+        path = parquet_of(tmp_path / "a.parquet", pa.table({"text": column}))
+    except pa.ArrowNotImplementedError:
+        pytest.skip("this pyarrow writes no views to Parquet")
     done = run(path, options=["--max-rejects", 1, *options])
     assert done.code == 0
     assert done.counts["rejects"] == {"null": 1}

@@ -70,10 +70,10 @@ def _run() -> int:
     try:
         result = cli.main(prog_name="zipsel", standalone_mode=False)
         return result if isinstance(result, int) else 0
-    except click.exceptions.NoArgsIsHelpError as error:
-        error.show(file=sys.stderr)
-        return error.exit_code
     except click.ClickException as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # a class that Click has from 8.2 on
+            error.show(file=sys.stderr)
+            return error.exit_code
         raise UsageError(_plain(error)) from None
     except click.Abort:
         raise Interrupted(_EXIT_INTERRUPT) from None

@@ -15,7 +15,7 @@ from zipsel.cli.options import (
     text_options,
     workers_option,
 )
-from zipsel.cli.parameters import SectionCommand, chosen, option
+from zipsel.cli.parameters import ManyArgument, SectionCommand, chosen, option
 
 _EPILOG = """\b
 Example:
@@ -25,7 +25,7 @@ Example:
 
 
 @click.command("eval", cls=SectionCommand, epilog=_EPILOG)
-@click.argument("subsets", nargs=-1, metavar="SUBSET...", type=click.UNPROCESSED)
+@click.argument("subsets", cls=ManyArgument, nargs=-1, metavar="SUBSET...", type=click.UNPROCESSED)
 @option(
     "Input",
     "--target",

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import click
 
-from zipsel.cli.parameters import Function, option, stack
+from zipsel.cli.parameters import Function, ManyArgument, option, stack
 from zipsel.commands.rules import Options
 from zipsel.console.messages import Log
 
@@ -16,7 +16,9 @@ _SCORER = "Scorer"
 _TRUST = "Bad input"
 _RUN = "Running"
 
-pool_argument = click.argument("pool", nargs=-1, metavar="POOL...", type=click.UNPROCESSED)
+pool_argument = click.argument(
+    "pool", cls=ManyArgument, nargs=-1, metavar="POOL...", type=click.UNPROCESSED
+)
 
 
 def target_options(with_profile: bool) -> Callable[[Function], Function]:

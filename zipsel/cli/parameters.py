@@ -7,7 +7,7 @@ Click only cuts the command line into words. What an option takes, and its defau
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import click
@@ -27,6 +27,17 @@ from zipsel.commands.rules import Options
 from zipsel.console.values import choices_of, metavar_of
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class ManyArgument(click.Argument):
+    """An argument of any number of values, which a configuration file may hold.
+
+    Click before 8.3 takes the empty list of the command line for a value.
+    """
+
+    def consume_value(self, ctx: click.Context, opts: Mapping[str, Any]) -> Any:
+        """Look in the configuration if the command line has no value."""
+        return super().consume_value(ctx, {name: one for name, one in opts.items() if one != ()})
 
 
 class SectionOption(click.Option):
