@@ -1,8 +1,7 @@
 """The name of a profile in the work directory follows everything that it is fitted on."""
 
-from dataclasses import replace
-
 from made_up import make_records, write_jsonl
+from msgspec.structs import replace
 
 from zipsel.pool.finding import find_shards
 from zipsel.readers.rows import Reading, TextSpec
