@@ -42,3 +42,8 @@ def __getattr__(name: str) -> Any:
 
         return getattr(api, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """The interface alone, also before it is imported."""
+    return [*__all__, "__version__"]

@@ -92,3 +92,10 @@ def test_facets_are_the_commands(zipsel, pool, tmp_path):
     assert (tmp_path / "c.jsonl").read_bytes() != (tmp_path / "a.jsonl").read_bytes()
     with pytest.raises(UsageError, match="--facets needs --scorer fused"):
         package.select(pool, output=tmp_path / "d.jsonl", facets="auto", scorer="ncd", **options)
+
+
+def test_the_package_shows_its_interface_and_a_result_is_short(pool, target, tmp_path):
+    assert dir(package) == sorted([*package.__all__, "__version__"])
+    result = package.select(pool, target=target, output=tmp_path / "s", top_k=3, workers=1)
+    assert "n_chosen=3" in repr(result)
+    assert len(repr(result)) < 400

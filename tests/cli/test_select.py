@@ -493,8 +493,8 @@ def test_gzip_level_0_is_refused_with_the_reason(select):
         (("--workers", 0), b"--workers takes"),
         (("--max-rejects", "many"), b"--max-rejects"),
         (("--template", "{a"), b"template"),
-        (("--chat", "--text-field", "x"), b"give one of"),
-        (("--tokenizer", "t.json"), b"goes with --max-tokens"),
+        (("--chat", "--text-field", "x"), b"give exactly one of --text-field"),
+        (("--tokenizer", "t.json"), b"--tokenizer needs --max-tokens"),
     ],
 )
 def test_contradictions_are_usage_errors_before_work(tmp_path, select, options, hint):
