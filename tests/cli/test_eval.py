@@ -175,7 +175,7 @@ def test_another_held_out_set_is_no_up_to_date_run(tmp_path, select, held_out):
 def test_select_to_standard_output_needs_a_report(select, held_out):
     done = select("--top-k", 2, "--output", "-", "--eval-target", held_out, code=2)
 
-    assert b"--report FILE" in done.stderr
+    assert b"name a file for it with --report" in done.stderr
 
 
 def test_held_out_examples_are_read_before_the_work(tmp_path, select):

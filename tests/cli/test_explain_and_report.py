@@ -74,7 +74,7 @@ def test_parquet_rows_are_found(zipsel, pool, target, tmp_path):
     [
         (("--run", "out"), 2, "nothing to explain"),
         (("--run", "out", "--target", "target.jsonl", "--top", "1"), 2, "exactly one of"),
-        (("--target", "target.jsonl", "--top", "1"), 2, "--top is of a run"),
+        (("--target", "target.jsonl", "--top", "1"), 2, "--top needs --run"),
         (("--run", "pool", "--top", "1"), 2, "is not the output of a run"),
         (("--run", "out", "--record", "pool/part-0.jsonl"), 2, "write SHARD:ROW"),
         (("--run", "out", "--record", "pool/part-0.jsonl:99"), 1, "has no row 99: it has 20"),

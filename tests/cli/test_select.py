@@ -456,17 +456,6 @@ def test_too_many_refused_rows_are_exit_code_3(tmp_path, zipsel, target, records
     zipsel(*command, "--output", "strict", "--strict", code=3)
 
 
-def test_refused_rows_without_a_group(tmp_path, zipsel, target, records):
-    """A part of which every row is refused has a group column all the same."""
-    write(tmp_path / "p" / "a.jsonl", [b'{"text": null, "kind": "code"}\n'])
-    write(tmp_path / "p" / "b.jsonl", [json.dumps(r).encode() + b"\n" for r in records])
-    zipsel(
-        *("select", "p", "--target", target, "--top-k", 5, "--output", "out"),
-        *("--group-field", "kind", "--max-rejects", 9),
-    )
-    assert report_of(tmp_path / "out")["counts"]["rejects"] == {"null": 1}
-
-
 def test_every_bad_file_is_named(tmp_path, select, pool):
     (pool / "part-9.jsonl").write_bytes(gzip.compress(b"{}"))
     (pool / "part-8.parquet").write_bytes(b"PAR1 and nothing else")

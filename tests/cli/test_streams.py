@@ -236,12 +236,13 @@ def test_a_stream_leaves_nothing_in_the_work_directory(tmp_path, zipsel, target,
         pytest.importorskip("pyppmd", reason="the judge needs the extra eval")
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    left_over = tmp_path / "work" / "stdin" / str(dead.pid) / "stdin.jsonl"
+    work_dir = tmp_path / (".zipsel" if command[0] == "fit" else "work")
+    left_over = work_dir / "stdin" / str(dead.pid) / "stdin.jsonl"
     left_over.parent.mkdir(parents=True)
     left_over.touch()
-    options = ("--target", target, "--work-dir", "work")
-    zipsel(*command, *options, stdin=encode(records))
-    left = {path.name for path in (tmp_path / "work").rglob("*") if path.is_file()}
+    options = () if command[0] == "fit" else ("--work-dir", work_dir)
+    zipsel(*command, "--target", target, *options, stdin=encode(records))
+    left = {path.name for path in work_dir.rglob("*") if path.is_file()}
     assert left == set()
 
 

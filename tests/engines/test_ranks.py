@@ -246,11 +246,11 @@ def test_a_huge_shard_is_cut_into_the_same_parts(lopsided_pool, target, tmp_path
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--rank", 0], b"give both --rank"),
-        (["--world-size", 2], b"give both --rank"),
-        (["--rank", "one", "--world-size", 2], b"give both --rank"),
+        (["--rank", 0], b"--rank needs --world-size"),
+        (["--world-size", 2], b"--world-size needs --rank R"),
+        (["--rank", "one", "--world-size", 2], b"--rank takes a number from 0 or one of auto"),
         (["--rank", 2, "--world-size", 2], b"--rank goes from 0"),
-        (["--rank", "auto", "--world-size", 2], b"leave it out"),
+        (["--rank", "auto", "--world-size", 2], b"--world-size needs --rank R"),
     ],
 )
 def test_half_a_share_is_a_usage_error(zipsel, pool, target, arguments, message):

@@ -534,7 +534,10 @@ def test_names_that_would_command_a_terminal_or_fit_no_report_are_harmless(run, 
     nameless = os.fsdecode(os.fsencode(tmp_path) + b"/\xff.jsonl")
     with open(nameless, "wb") as file:
         file.write(b'{"text": "a"}\n')
-    done = run(hostile, nameless)
+    done = run(hostile, tmp_path / "*.jsonl")
     assert done.code == 1
     assert f"  {tmp_path}/a<␛>[2J .doc: the suffix is none of" in done.message
     assert f"  {tmp_path}/<U+DCFF>.jsonl: the name is no UTF-8" in done.message
+    done = run(nameless)
+    assert done.code == 2
+    assert done.message.startswith("--pool takes text in UTF-8, which reports need, not ")

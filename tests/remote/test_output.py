@@ -24,7 +24,7 @@ SIDE_FILES = {"manifest.json", "report.json", "rejects.jsonl", "leaks.jsonl", "c
 
 
 def select(pool, target, output, work_dir, **options):
-    options = {"top_k": 100, "workers": 1, "format": "jsonl", "shard_bytes": 6000, **options}
+    options = {"top_k": 100, "workers": 1, "format": "jsonl", "shard_size": 6000, **options}
     return package.select(pool, target=target, output=output, work_dir=work_dir, **options)
 
 

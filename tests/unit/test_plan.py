@@ -1,10 +1,11 @@
 """How pass one shares a pool out among workers."""
 
 import gzip
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import pytest
 from made_up import make_records, write_jsonl
+from msgspec.structs import replace
 
 from zipsel.api.scorer import Scorer
 from zipsel.console.messages import Log

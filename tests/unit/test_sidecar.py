@@ -6,7 +6,7 @@ import pytest
 from zipsel.pool.shards import Shard
 from zipsel.readers.rows import Reason, RowBatch
 from zipsel.scoring.histogram import Histogram, bins_of, pack
-from zipsel.scoring.sidecar import place_parts, read_columns
+from zipsel.scoring.sidecar import Part, place_parts, read_columns
 from zipsel.scoring.sidecar_writer import PartBuilder
 from zipsel.selection.ranking import Ranking, RecordReader
 from zipsel.texts import TextBatch
@@ -54,6 +54,23 @@ def test_a_summary_counts_records_and_bytes(part):
     bins = bins_of(np.array([2.0, 3.0])).tolist()
     assert np.flatnonzero(counted.n_records).tolist() == bins
     assert counted.n_bytes[bins].tolist() == [100, 7]
+
+
+def test_a_part_of_which_every_row_is_refused_has_a_group_column(tmp_path):
+    rows = RowBatch(
+        offsets=np.arange(2),
+        texts=TextBatch.from_encoded([]),
+        accepted=np.array([], np.int64),
+        rejects=dict.fromkeys(range(2), (Reason.NULL, b"{}")),
+        groups=[],
+    )
+    builder = PartBuilder(COLUMNS, frozenset())
+    builder.add(rows, {name: np.zeros(0, kind) for name, kind in COLUMNS.items()})
+    path = tmp_path / "part.parquet"
+    summary = builder.write(str(path), 0, final=True, threshold=None)
+    shard = Shard(0, "shard", "jsonl", "", 0, "0" * 32)
+    table = read_columns(Part(shard, str(path), 0, summary), ["group", "alignment"])
+    assert table.to_pylist() == [{"group": None, "alignment": None}] * 2
 
 
 def test_columns_that_are_finished_later_are_null_until_then(part):

@@ -35,8 +35,8 @@ Example:
 \b
 Exit codes: 0 done (also with an empty subset, but for --fail-if-empty),
 1 failed, 2 usage, 3 too many refused rows, 130, 143 and 141 by signal.
-Every option can be set by ZIPSEL_NAME or --config FILE; the command line wins over the
-environment, the environment over the file.
+Every option can be set by ZIPSEL_NAME or --config FILE; the command line
+wins over the environment, the environment over the file.
 """
 
 _budget_options = stack(

@@ -206,7 +206,12 @@ def _read_text(text: str, plain: Any) -> Any:
         return float(text)
     if "\0" in text:
         raise ValueError(text)
-    text.encode()  # a lone surrogate is in no file name and no field that a report could name
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # a file name of other bytes, which no report could hold
+        raise Unreadable(
+            f"takes text in UTF-8, which reports need, not {_shown(text)}; rename it"
+        ) from None
     return text
 
 
