@@ -197,3 +197,17 @@ def test_parquet_subsets_are_measured_in_rank_order(tmp_path, zipsel, select, ta
 
     judged = json.loads(done.stdout)["subsets"][0]
     assert found["curves"][0]["series"]["subset"][-1] == [judged["bytes"], judged["bits_per_byte"]]
+
+
+def test_what_excel_wrote_is_a_subset_and_a_target(zipsel, tmp_path):
+    (tmp_path / "a.csv").write_text("id;text\n1;a b c d e f g h\n2;b c d e f g\n", "utf-16")
+    options = ["--delimiter", ";", "--encoding", "utf-16"]
+    zipsel("eval", "a.csv", "--target", "a.csv", *options)
+    done = zipsel("explain", "--target", "a.csv", "--record", "a.csv:1", "--json", *options)
+    assert b'"text":"b c d e f g"' in done.stdout or b"b c d e f g" in done.stdout
+
+
+def test_options_of_csv_are_refused_where_no_input_is_csv(zipsel, pool, target):
+    for command in (["eval", pool], ["explain", "--record", f"{pool}/part-0.jsonl:1"]):
+        done = zipsel(*command, "--target", target, "--delimiter", ";", code=2)
+        assert b"--delimiter would have no effect: no input is CSV or TSV" in done.stderr

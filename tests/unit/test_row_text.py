@@ -102,3 +102,11 @@ def test_a_key_of_the_very_name_comes_before_a_path(path):
     assert take_text(row, TextSpec("template", f"<{{{path}}}>")) == "<the key>"
     del row[path]
     assert take_text(row, TextSpec("field", path)) == "nested"
+
+
+@pytest.mark.parametrize("name", ['say "hi"', "back\\slash", "two\nlines", "tab\t", "half\ud800"])
+def test_any_name_of_a_field_is_found(name):
+    line = json.dumps({name: "a text", "group": "g"}).encode()
+    assert RowParser(TextSpec("field", name), "group").parse(line) == ("a text", "g")
+    line = json.dumps({"text": "a text", name: "g"}).encode()
+    assert RowParser(TextSpec(), name).parse(line) == ("a text", "g")

@@ -14,6 +14,7 @@ from zipsel.explain.explanation import explain_texts
 from zipsel.explain.model import Explanation
 from zipsel.pool.finding import find_shards
 from zipsel.pool.formats import STDIN
+from zipsel.readers import refuse_without_effect
 from zipsel.readers.fetch import parse_record, read_record
 from zipsel.readers.row_text import check_text
 from zipsel.readers.rows import Reading
@@ -83,8 +84,10 @@ def explain(
     """
     refuse_stdin_twice({"TEXT": (STDIN,) if settings.stdin else (), "--target": settings.target})
     run = None if settings.run is None else open_run(settings.run)
+    inputs = _input_paths(settings, run)
+    refuse_without_effect(settings.reading, inputs)
     if html is not None:
-        refuse_overwriting("--html", html, _input_paths(settings, run))
+        refuse_overwriting("--html", html, inputs)
     profile = _open_profile(settings, run)
     names, texts = _find_texts(settings, run)
     explanations = explain_texts(profile, texts, names)

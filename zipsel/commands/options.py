@@ -120,16 +120,20 @@ def _structs(command: CommandName) -> tuple[type[msgspec.Struct], ...]:
     if command == "eval":
         from zipsel.evaluation.subsets import EvalSettings
 
-        return (EvalSettings, PageOptions, TextOptions, MessageOptions)
+        return (EvalSettings, Reading, PageOptions, TextOptions, MessageOptions)
     if command == "explain":
         from zipsel.commands.explain import ExplainSettings
 
-        return (ExplainSettings, PageOptions, TextOptions)
+        return (ExplainSettings, Reading, PageOptions, TextOptions)
     return (ReportOptions, PageOptions) if command == "report" else (DemoOptions, MessageOptions)
 
 
 #: Options that a field of the same name in another command's settings does not stand for.
-_NOT_OPTIONS = {"fit": {"group_field"}, "eval": {"html"}, "explain": {"stdin"}}
+_NOT_OPTIONS = {
+    "fit": {"group_field"},
+    "eval": {"html", "group_field", "max_row_bytes", "long"},
+    "explain": {"stdin", "group_field", "max_row_bytes", "long"},
+}
 
 #: One of ``COMMANDS``.
 CommandName: TypeAlias = str
@@ -187,7 +191,7 @@ def read_file(path: str) -> Level:
     except OSError as error:
         raise UsageError(f"--config {path}: {(error.strerror or str(error)).lower()}") from None
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"--config {path}: {error}") from None
+        raise UsageError(f"--config {path} is no TOML file: {error}") from None
     if "config" in values:
         raise UsageError(f"--config {path}: a file cannot name another by config")
     return {key.replace("-", "_"): Given(value, path) for key, value in values.items()}

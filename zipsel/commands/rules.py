@@ -275,6 +275,12 @@ _EXPLAIN = (
         lambda one: one.has("record") and not one.has("run"),
         helps=False,
     ),
+    Need(
+        ("delimiter", "encoding", "no_quotes"),
+        "rows to read: --target, or --record with --profile (a run knows its own)",
+        lambda one: one.has("target") or (one.has("record") and not one.has("run")),
+        helps=False,
+    ),
 )
 
 NEEDS: dict[str, tuple[Need, ...]] = {

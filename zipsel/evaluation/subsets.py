@@ -35,7 +35,7 @@ from zipsel.evaluation.verdicts import Evaluation, Judge, Judged, JudgedRandom
 from zipsel.pool.finding import find_shards
 from zipsel.pool.formats import STDIN
 from zipsel.pool.shards import Shard
-from zipsel.readers import iter_shard
+from zipsel.readers import iter_shard, refuse_without_effect
 from zipsel.readers.rows import Reading, RowBatch
 from zipsel.readers.stdin import STDIN_NAME, iter_stdin_rows, refuse_stdin_twice
 from zipsel.readers.target import read_target
@@ -100,6 +100,7 @@ def evaluate(settings: EvalSettings, log: Log) -> Evaluation:
     """
     refuse_stdin_twice({"--target": settings.target, "SUBSET": settings.subsets})
     judge = open_judge(settings)
+    _refuse_csv_options(settings)
     sets = [_read_subset(path, settings, judge, log) for path in settings.subsets]
     size = min(one.n_bytes for one in sets)
     if settings.pool:
@@ -124,6 +125,13 @@ def evaluate(settings: EvalSettings, log: Log) -> Evaluation:
         n_examples=len(judge.examples),
         seed=settings.seed,
     )
+
+
+def _refuse_csv_options(settings: EvalSettings) -> None:
+    files = [*settings.subsets, *settings.pool]
+    shards = find_shards([path for path in files if path != STDIN])[0]
+    shards += find_shards([path for path in settings.target if path != STDIN], for_target=True)[0]
+    refuse_without_effect(settings.reading, [shard.path for shard in shards])
 
 
 def open_judge(settings: EvalSettings) -> Judge:

@@ -97,8 +97,11 @@ class Output:
         if self.is_stdout:
             inputs.refuse_stdout(stdout)
             return
-        known = "name a .jsonl, .jsonl.gz, .jsonl.zst or .parquet file, or a directory"
-        if os.path.isfile(self.path) and not self.is_file:
+        known = (
+            "name a .jsonl, .jsonl.gz, .jsonl.zst or .parquet file, a directory, or - for "
+            "standard output"
+        )
+        if os.path.lexists(self.path) and not os.path.isdir(self.path) and not self.is_file:
             raise UsageError(
                 f"--output {self.path} is a file whose suffix names no format; {known}"
             )

@@ -16,6 +16,9 @@ from zipsel.readers.rows import Reason, RowError, TextSpec
 #: program itself is at that moment and would differ between workers.
 MAX_DEPTH = 500
 
+#: A name with one of these is a dotted path, or no name that a msgspec struct can have.
+_NOT_IN_STRUCTS = re.compile(r'[.\\"\x00-\x1f\ud800-\udfff]')
+
 
 class RowParser:
     """Turns one JSON line into its text and group.
@@ -34,10 +37,10 @@ class RowParser:
     def __init__(self, spec: TextSpec, group_field: str | None = None) -> None:
         self.spec = spec
         self.group_field = group_field
-        simple = spec.kind == "field" and "." not in spec.value
         self.decode: Any = None
         self._decoder: Any = None
-        if simple and (group_field is None or ("." not in group_field)):
+        names = [spec.value, group_field or ""]
+        if spec.kind == "field" and not any(map(_NOT_IN_STRUCTS.search, names)):
             fields: list[Any] = [("text", str)]
             rename = {"text": spec.value}
             if group_field is not None and group_field != spec.value:
