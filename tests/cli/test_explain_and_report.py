@@ -1,11 +1,12 @@
 """``zipsel explain`` and ``zipsel report``: what a person asks of a run that is over."""
 
 import json
+import os
 import shutil
 
 import pyarrow.feather as feather
 import pytest
-from made_up import read_jsonl
+from made_up import make_records, read_jsonl, write_jsonl
 
 OPTIONS = ("--output", "out", "--top-k", "12", "--group-field", "kind")
 
@@ -132,3 +133,31 @@ def test_report_refuses_what_is_none(zipsel, pool, tmp_path):
     message = zipsel("report", ".", code=2).stderr.decode()
     assert "has schema version 99" in message
     assert "run the select again" in message
+
+
+def test_a_page_is_not_written_over_what_the_run_has_read(zipsel, select, target, tmp_path):
+    write_jsonl(tmp_path / "benchmark.jsonl", make_records(3, seed=9))
+    select("--output", "out", "--top-k", 5, "--exclude-overlap", "benchmark.jsonl")
+    select("--output", "other", "--top-k", 6)
+    for page in (target, "benchmark.jsonl"):
+        for command in (["explain", "--run", "out", "--top", 1], ["report", "out", "other"]):
+            done = zipsel(*command, "--html", page, code=2)
+            assert b"would write over the input" in done.stderr
+
+
+@pytest.mark.parametrize("place", [".", "-", "pipe"])
+def test_an_output_that_can_be_no_file_is_refused_before_the_work(
+    zipsel, select, pool, target, tmp_path, place
+):
+    os.mkfifo(tmp_path / "pipe")
+    select("--output", "out", "--top-k", 5)
+    record = f"{pool}/part-0.jsonl:1"
+    for done in (
+        select("--output", "new", "--top-k", 5, "--report", place, code=2),
+        zipsel("fit", pool, "--target", target, "--output", place, code=2),
+        zipsel("explain", "--target", target, "--record", record, "--html", place, code=2),
+        zipsel("report", "out", "out", "--html", place, code=2),
+    ):
+        assert b"name a file" in done.stderr
+    assert not (tmp_path / "new").exists()
+    assert not (tmp_path / "-").exists()

@@ -484,3 +484,24 @@ def test_an_empty_stream_is_an_empty_subset_and_says_so(zipsel, profile, budget)
 def test_an_empty_target_stream_is_refused(zipsel, pool):
     done = zipsel("select", pool, "--target", "-", "--top-k", 5, "--output", "-", code=2)
     assert b"standard input, which is to be the target, is empty" in done.stderr
+
+
+@pytest.mark.parametrize("command", [("score",), ("select", "--min-alignment", "0")])
+def test_a_stream_is_not_written_to_what_it_reads(tmp_path, zipsel_env, pool, target, command):
+    line = [sys.executable, "-m", "zipsel", *command, "-", "--target", target, "--output", "-"]
+    part = pool / "part-0.jsonl"
+    for written in (target, part):
+        before = written.read_bytes()
+        with open(part, "rb") as source, open(written, "ab") as sink:
+            done = subprocess.run(
+                line, stdin=source, stdout=sink, stderr=subprocess.PIPE, env=zipsel_env, timeout=120
+            )
+        assert done.returncode == 2
+        assert b"would write over the input" in done.stderr
+        assert written.read_bytes() == before
+
+
+@pytest.mark.parametrize("command", [("score",), ("select", "--min-alignment", "0")])
+def test_options_of_csv_have_no_effect_on_a_stream(zipsel, target, command):
+    options = ("-", "--target", target, "--output", "-", "--delimiter", ";")
+    assert b"no input is CSV or TSV" in zipsel(*command, *options, code=2).stderr

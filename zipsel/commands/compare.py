@@ -13,6 +13,7 @@ from zipsel.report.card import may_write, render_card
 from zipsel.report.html import render_report
 from zipsel.report.runs import open_run
 from zipsel.scoring.inputs import refuse_overwriting
+from zipsel.storage.paths import refuse_no_file
 from zipsel.storage.staging import write_atomically
 
 
@@ -53,6 +54,7 @@ def compare(a: str, b: str, html: str | None, as_json: bool, stdout: TextIO) -> 
 
     runs = open_run(a), open_run(b)
     if html is not None:
+        refuse_no_file("--html", html)
         refuse_overwriting("--html", html, [path for run in runs for path in run.input_paths()])
     both = compare_runs(*runs)
     if html is not None:

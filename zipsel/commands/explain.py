@@ -26,7 +26,7 @@ from zipsel.report.strips import ngram_length, strip_of
 from zipsel.scorers.fit import FitSettings, fit_scorer
 from zipsel.scorers.profile import Profile
 from zipsel.scoring.inputs import refuse_overwriting
-from zipsel.storage.paths import identities_of
+from zipsel.storage.paths import identities_of, refuse_no_file
 from zipsel.storage.staging import write_atomically
 from zipsel.texts import TextBatch
 
@@ -87,6 +87,7 @@ def explain(
     inputs = _input_paths(settings, run)
     refuse_without_effect(settings.reading, inputs)
     if html is not None:
+        refuse_no_file("--html", html)
         refuse_overwriting("--html", html, inputs)
     profile = _open_profile(settings, run)
     names, texts = _find_texts(settings, run)

@@ -10,7 +10,7 @@ from zipsel.scoring.fitting import fit_profile
 from zipsel.scoring.inputs import Inputs, read_targets
 from zipsel.scoring.run import Run
 from zipsel.scoring.settings import RunSettings
-from zipsel.storage.paths import check_writable, refuse_unwritable
+from zipsel.storage.paths import check_writable, refuse_no_file
 from zipsel.storage.remote import is_remote
 
 
@@ -32,7 +32,7 @@ def run_fit(run: Run, output: str) -> Profile:
         ZipselError: As the stages do.
     """
     settings = run.settings
-    refuse_unwritable("--output", output)
+    refuse_no_file("--output", output)
     inputs = Inputs.find(run)
     inputs.refuse_overwriting("--output", output)
     inputs.refuse_found_later("--output", output, [output])

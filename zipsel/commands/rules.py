@@ -156,12 +156,15 @@ _FITTING = (
     ),
 )
 
-_TEXT_OF_TARGET = Need(
-    _OF_TARGET_TEXT,
-    "examples to read: --target, --exclude-overlap or --eval-target",
-    lambda one: one.has("target", "exclude_overlap", "eval_target"),
-    helps=False,
-)
+
+def _text_of_target(*examples: str) -> Need:
+    return Need(
+        _OF_TARGET_TEXT,
+        f"examples to read: {_either([flag(name) for name in examples])}",
+        lambda one: one.has(*examples),
+        helps=False,
+    )
+
 
 _CLUSTER = Need(("ray_address",), "--engine ray", lambda one: one["engine"] == "ray")
 
@@ -284,8 +287,13 @@ _EXPLAIN = (
 )
 
 NEEDS: dict[str, tuple[Need, ...]] = {
-    "select": (*_FITTING, *_SELECT, _TEXT_OF_TARGET, _CLUSTER),
-    "score": (*_FITTING, *_SCORE, _TEXT_OF_TARGET, _CLUSTER),
+    "select": (
+        *_FITTING,
+        *_SELECT,
+        _text_of_target("target", "exclude_overlap", "eval_target"),
+        _CLUSTER,
+    ),
+    "score": (*_FITTING, *_SCORE, _text_of_target("target"), _CLUSTER),
     "fit": (
         *_FITTING,
         Need(("seed",), f"--scorer {_either(scorers_that_draw())}", _draws, helps=False),
@@ -295,5 +303,5 @@ NEEDS: dict[str, tuple[Need, ...]] = {
             ("html", "json"), "two runs to compare: a second DIR", lambda one: len(one["runs"]) == 2
         ),
     ),
-    "explain": (*_EXPLAIN, _TEXT_OF_TARGET),
+    "explain": (*_EXPLAIN, _text_of_target("target")),
 }

@@ -33,7 +33,7 @@ from zipsel.scoring.sidecar import SIDECAR_VERSION
 from zipsel.selection.passes import Choice, Passes, guess_bytes
 from zipsel.selection.settings import SelectSettings, check_profile
 from zipsel.storage import paths
-from zipsel.storage.paths import refuse_unwritable
+from zipsel.storage.paths import refuse_no_file
 from zipsel.storage.staging import Staging, staged_files, write_atomically
 from zipsel.storage.workdir import WorkDir, digest_of
 
@@ -101,7 +101,7 @@ def _refuse_places(run: Run, output: Output, inputs: Inputs, report_path: str | 
     output.refuse(inputs, run.stdout)
     inputs.refuse_work_dir(run.settings.work_dir)
     if report_path is not None:
-        refuse_unwritable("--report", report_path)
+        refuse_no_file("--report", report_path)
         output.refuse_report(report_path)
         inputs.refuse_overwriting("--report", report_path)
         inputs.refuse_found_later("--report", report_path, [report_path])

@@ -33,9 +33,10 @@ from zipsel.readers.rows import Lines
 from zipsel.readers.stdin import STDIN_NAME, Stdin
 from zipsel.scorers.profile import Profile, ProfileFile
 from zipsel.scoring.fitting import make_profile
-from zipsel.scoring.inputs import read_targets
+from zipsel.scoring.inputs import Inputs, read_targets
 from zipsel.scoring.pool_sample import sample_chunks
 from zipsel.scoring.rejects import N_SHOWN, Refusals, Reject, too_many_rejects
+from zipsel.scoring.run import Run
 from zipsel.scoring.settings import RunSettings
 from zipsel.scoring.task import Job
 from zipsel.selection.duplicates import DigestSet
@@ -247,10 +248,13 @@ def stream(
         add_field: Name of the alignment's field, or None.
 
     Raises:
+        UsageError: If standard output is an input, or options of CSV have no file to read.
         TooManyRejects: If too many rows were refused; lines that were passed on cannot be taken
             back.
         ShardError: If compressed input is damaged and not to be salvaged.
     """
+    exclude = () if select is None else select.exclude
+    Inputs.find(Run(settings, log), exclude=exclude).refuse_stdout(stdout)
     stdin, damage = _open_stdin(log), list[str]()
     pieces = stdin.iter_pieces(zstd_long=settings.reading.zstd_long)
     if settings.on_bad_file == "salvage":

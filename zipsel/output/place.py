@@ -107,6 +107,8 @@ class Output:
             )
         if not self.is_file and not os.path.isdir(self.path) and is_data_file(self.path):
             raise UsageError(f"--output {self.path}: that format is read, not written; {known}")
+        if self.is_file:
+            paths.refuse_no_file("--output", self.path)
         inputs.refuse_overwriting("--output", self.path, below=not self.is_file)
         inputs.refuse_overwriting("--output", self.side_directory, below=True)
         refuse_foreign(

@@ -96,14 +96,17 @@ class FinishedRun:
         return texts, errors
 
     def input_paths(self) -> list[str]:
-        """What explaining or comparing the run may read: its own files, profile and pool."""
+        """Files that an output may not replace: the run's own, and what the run has read."""
         report = self.report
         names = ["report.json", "manifest.json", FILE_NAME]
         subset = os.path.dirname(self.directory) if self.is_beside_file else self.directory
         found = [os.path.join(self.directory, name) for name in names]
         found += [os.path.join(subset, str(output["name"])) for output in report.outputs]
         found += [self.locate(shard.path) for shard in report.shards]
-        return found if report.provenance is None else [*found, report.provenance.profile]
+        if report.provenance is not None:
+            found += [self.locate(file.path) for file in report.provenance.inputs]
+            found.append(report.provenance.profile)
+        return found
 
     @property
     def is_beside_file(self) -> bool:

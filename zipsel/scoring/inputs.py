@@ -101,8 +101,10 @@ class Inputs:
                 cannot be read.
         """
         settings = run.settings
-        shards, skipped = run.find_pool()
-        files = [InputFile("pool", shard.path, shard.fingerprint) for shard in shards]
+        is_stdin = settings.pool == (STDIN,)
+        shards, skipped = ([], []) if is_stdin else run.find_pool()
+        files = [InputFile("pool", "/dev/fd/0", "")] if is_stdin else []
+        files += [InputFile("pool", shard.path, shard.fingerprint) for shard in shards]
         files += [InputFile("pool", error.shard, "") for error in skipped]
         patterns = [("pool", pattern) for pattern in settings.pool]
         for role, names in (

@@ -43,6 +43,22 @@ def refuse_unwritable(option: str, path: str | None) -> None:
         )
 
 
+def refuse_no_file(option: str, path: str) -> None:
+    """Refuse an output that cannot be one file: a directory, a device, a pipe or ``-``.
+
+    A device would be replaced by the file, because files appear by renaming.
+
+    Raises:
+        UsageError: Naming option and path.
+    """
+    refuse_unwritable(option, path)
+    if path == "-":
+        raise UsageError(f"{option} - : standard output is not written here; name a file")
+    if not is_remote(path) and os.path.exists(path) and not os.path.isfile(path):
+        kind = "directory" if os.path.isdir(path) else "device or a pipe"
+        raise UsageError(f"{option} {path} is a {kind}; name a file")
+
+
 def read_bytes(path: str) -> bytes:
     """A whole file.
 
