@@ -10,8 +10,9 @@ import pytest
 from made_up import make_records, write_jsonl
 
 import zipsel as package
-from zipsel.errors import BadShards, StorageError
+from zipsel.errors import BadShards, StorageError, UsageError
 from zipsel.storage import network
+from zipsel.storage.network import insist, open_system
 
 pytest.importorskip("aiohttp", reason="needs the extra remote")
 pytestmark = pytest.mark.filterwarnings("default")
@@ -146,3 +147,21 @@ def test_a_no_of_the_server_is_told_at_once(web, target, tmp_path, status, probl
     with pytest.raises(BadShards, match=re.escape(problem)):
         select(f"{web.url}/{status}/pool.jsonl", target, tmp_path / "out")
     assert len(web.requests) <= 2
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [("s3://", "s3://BUCKET/PATH"), ("https:///", "names no file"), ("s4://b/x", "s3://, gs://")],
+)
+def test_an_address_that_names_nothing_is_refused_with_the_remedy(url, message):
+    with pytest.raises(UsageError, match=message):
+        open_system(url)
+
+
+def test_the_cause_of_a_failure_is_named(monkeypatch):
+    def ask():
+        raise FileNotFoundError("https://x/y") from ConnectionRefusedError("nobody listens")
+
+    monkeypatch.setattr("zipsel.storage.network._wait", lambda _: None)
+    with pytest.raises(StorageError, match="last with ConnectionRefusedError: nobody listens"):
+        insist("https://x/y", ask)

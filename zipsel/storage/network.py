@@ -68,8 +68,13 @@ def open_system(path: str, request_attempts: int = 1) -> tuple[Any, str]:
             both together would multiply.
 
     Raises:
-        UsageError: If there is no such protocol, or its library is not installed.
+        UsageError: If the URL names nothing, there is no such protocol, or its library is not
+            installed.
+        StorageError: If its server cannot be reached.
     """
+    protocol, _, address = path.rpartition("::")[2].partition("://")
+    if not address.strip("/"):
+        raise UsageError(f"{path} names no file or directory: write {protocol}://BUCKET/PATH")
     for name in _TALKATIVE:
         logger = logging.getLogger(name)
         if not logger.handlers:  # a program's own handlers still get every message
@@ -81,7 +86,11 @@ def open_system(path: str, request_attempts: int = 1) -> tuple[Any, str]:
     except ImportError as error:
         raise UsageError(f"{path} needs more: pip install 'zipsel[remote]' ({error})") from None
     except ValueError as error:
-        raise UsageError(f"{path}: {error}") from None
+        known = "s3://, gs://, az://, hf:// and https:// are read"
+        raise UsageError(f"{path}: {error}; {known}") from None
+    except OSError as error:  # some file systems connect at once
+        reason = error.strerror or str(error)
+        raise StorageError(f"{path}: its server cannot be reached ({reason})") from None
     if hasattr(system, "call_s3"):
         system.retries = request_attempts
     return system, name
@@ -128,7 +137,8 @@ def insist(path: str, ask: Callable[[], Answer], n_attempts: int | None = None) 
             refusal = _refusal(path, error)
             if refusal is not None:
                 raise refusal from None
-            failure = f"{type(error).__name__}: {error}"
+            cause = list(_iter_causes(error))[-1]  # fsspec says that a file is missing
+            failure = f"{type(cause).__name__}: {cause}"
         if attempt + 1 < n_attempts:  # workers that failed together do not ask again together
             _wait(_FIRST_WAIT_SECONDS * 2**attempt * random.uniform(0.5, 1.5))
     raise StorageError(
