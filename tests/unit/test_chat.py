@@ -51,6 +51,13 @@ def turn(**fields):
         (turn(content=[{"type": "text", "text": {"value": "noon", "annotations": []}}]),
          "assistant: noon"),
         (turn(content=[{"type": "markdown", "text": "noon"}]), "assistant: noon"),
+        (turn(content=[{"type": "tool_result", "content": 7}]), "assistant: 7"),
+        (turn(content=[{"type": "tool_result", "content": False}]), "assistant: false"),
+        (turn(content=None, audio={"id": "a", "transcript": "noon"}), "assistant: noon"),
+        (turn(content="noon", value="night"), "assistant: noon\nnight"),
+        (turn(content="noon", value="noon"), "assistant: noon"),
+        (turn(content="Yes.", reasoning="Hm.", reasoning_content="Well."),
+         "assistant: Well.\nHm.\nYes."),
     ],
 )  # fmt: skip
 def test_chats_become_paragraphs(row, text):
@@ -76,6 +83,10 @@ def test_chats_become_paragraphs(row, text):
         (turn(content=[{"type": "markdown", "text": "a", "footnote": "b"}]), Reason.UNKNOWN_PART),
         (turn(content=[{"type": "tool_result", "stdout": "b"}]), Reason.UNKNOWN_PART),
         (turn(content=[{"type": ["text"], "body": "b"}]), Reason.UNKNOWN_PART),
+        (turn(content="", text="words under another name"), Reason.UNKNOWN_PART),
+        ({"messages": [{"role": "user", "content": "x"},
+                       {"role": "tool", "content": None, "response": {"a": 1}}]},
+         Reason.UNKNOWN_PART),
     ],
 )  # fmt: skip
 def test_a_chat_whose_words_cannot_be_found_is_refused(row, reason):

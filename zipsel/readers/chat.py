@@ -48,13 +48,25 @@ def chat_text(row: dict[str, Any]) -> str:
 
 
 #: Fields of a turn that hold its words, in the order of writing. Several are names of one thing:
-#: ``content`` of OpenAI is ``value`` of ShareGPT.
-_REASONING = ("reasoning_content", "reasoning", "thinking", "thought", "reasoning_details")
+#: ``content`` of OpenAI is ``value`` of ShareGPT. A turn that has two of them with other words has
+#: both.
+_REASONING = ("reasoning_content", "reasoning", "thinking", "thought")
+_DETAILS = ("reasoning_details",)  # the reasoning once more, in parts
 _CONTENT = ("content", "value")
 _REFUSAL = ("refusal",)
 _CALLS = ("tool_calls", "tool_call", "function_calls", "function_call")
 _TOOL_RESULTS = ("tool_results", "tool_responses")
-_TURN_WORDS = frozenset({*_REASONING, *_CONTENT, *_REFUSAL, *_CALLS, *_TOOL_RESULTS})
+_TURN_WORDS = frozenset(
+    {*_REASONING, *_DETAILS, *_CONTENT, *_REFUSAL, *_CALLS, *_TOOL_RESULTS, "audio"}
+)
+
+#: Fields of a turn that may be all that it has, and are no words.
+_TURN_FIELDS = _TURN_WORDS | {
+    "role", "from", "name", "id", "type", "index", "tool_call_id", "call_id", "weight", "loss",
+    "train", "masked", "model", "timestamp", "created_at", "annotations", "metadata",
+    "reasoning_signature", "signature", "stop_reason", "finish_reason", "author", "status",
+    "recipient", "end_turn", "images", "videos", "audios",
+}  # fmt: skip
 
 #: Fields of a tool call that hold its arguments, and of a content part that hold a tool's result.
 _ARGUMENTS = ("arguments", "parameters", "input")
@@ -65,20 +77,39 @@ def _turn_words(turn: dict[str, Any]) -> str:
     """The words of a turn: reasoning, content, refusal, tool calls, results of tools.
 
     Raises:
-        RowError: If the turn has no field that could hold words.
+        RowError: If the turn has no field that could hold words, or no words but in fields that
+            are not known.
     """
     if not turn.keys() & _TURN_WORDS:
         raise RowError(Reason.MISSING_FIELD, turn)
     words = [
-        _result_text(_first(turn, _REASONING)),
-        _content_text(_first(turn, _CONTENT)),
-        _result_text(_first(turn, _REFUSAL)),
+        *(_field_texts(turn, _REASONING) or _field_texts(turn, _DETAILS)),
+        *dict.fromkeys(_content_text(turn.get(field)) for field in _CONTENT),
+        *_field_texts(turn, _REFUSAL),
+        *_spoken_words(turn.get("audio")),
     ]
     for field in _CALLS:
         calls = turn.get(field)
         words += map(_call_text, calls if isinstance(calls, list) else [calls])
-    words += [_result_text(turn.get(field)) for field in _TOOL_RESULTS]
-    return "\n".join(filter(None, words))
+    words += _field_texts(turn, _TOOL_RESULTS)
+    text = "\n".join(filter(None, words))
+    if not text and any(
+        isinstance(turn[name], str | list | dict) and turn[name]
+        for name in turn.keys() - _TURN_FIELDS
+    ):
+        raise RowError(Reason.UNKNOWN_PART)
+    return text
+
+
+def _field_texts(turn: dict[str, Any], names: Iterable[str]) -> list[str]:
+    """What the fields of a turn say; what two of them say alike, once."""
+    texts = (_result_text(turn.get(name)) for name in names)
+    return list(filter(None, dict.fromkeys(texts)))
+
+
+def _spoken_words(audio: Any) -> list[str]:
+    """The transcript of a turn that was spoken."""
+    return [_words_of(audio.get("transcript"))] if isinstance(audio, dict) else []
 
 
 def _first(values: Mapping[str, Any], names: Iterable[str]) -> Any:
@@ -149,12 +180,12 @@ def _words_of(value: Any) -> str:
 
 
 def _result_text(result: Any) -> str:
-    """What a tool has returned: a string, content parts, or an object as JSON."""
+    """What a tool has returned: a string, content parts, or any other value as JSON."""
     if isinstance(result, list) and all(
         isinstance(part, str) or (isinstance(part, dict) and "type" in part) for part in result
     ):
         return _content_text(result)
-    return _as_json(result) if isinstance(result, str | list | dict) else ""
+    return "" if result is None else _as_json(result)
 
 
 def _call_text(call: Any) -> str:

@@ -14,7 +14,9 @@ _ADVICE = {
     Reason.TRUNCATED: _REPAIR,
     Reason.NOT_AN_OBJECT: _REPAIR,
     Reason.TOO_DEEP: "flatten them",
-    Reason.INVALID_UTF8: "convert the file to UTF-8",
+    Reason.INVALID_UTF8: (
+        "convert the file to UTF-8, or name the encoding of CSV and TSV, such as --encoding cp1252"
+    ),
     Reason.TOO_LONG: _MAX_ROWS,
     Reason.NULL: "remove them",
     Reason.EMPTY: "remove them",
@@ -37,6 +39,11 @@ def advise(reason: str, text: TextSpec, found: str, prefix: str = "") -> str:
     if reason == Reason.MISSING_FIELD:
         return f"they have no {_wanted(text)}{has}; {name_text(text, found, prefix)}"
     if reason == Reason.WRONG_TYPE:
+        if text.kind == "chat":
+            return (
+                "their messages or conversations are no list of objects whose content is a string "
+                "or a list of parts; convert the chats to such turns"
+            )
         return f"their {_wanted(text)} is no string{has}; {name_text(text, found, prefix)}"
     return _ADVICE.get(Reason(reason), _REPAIR)
 
