@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.feather as feather
 import pyarrow.parquet as pq
 import pytest
 import zstandard
@@ -434,6 +435,16 @@ def test_a_value_that_json_cannot_hold_is_an_error_and_no_crash(run, tmp_path):
     assert done.code == 1
     assert done.message.startswith(f"{path} row 0 cannot be written as jsonl: its column 'other'")
     assert "--format parquet" in done.message
+
+
+def test_a_value_that_parquet_cannot_hold_is_an_error_and_no_crash(run, tmp_path):
+    far = pa.array([0, 2**62], pa.timestamp("s"))
+    path = tmp_path / "a.arrow"
+    feather.write_feather(pa.table({"text": ["one text", "two texts"], "at": far}), str(path))
+    done = run(path, output="rows", options=["--format", "parquet"])
+    assert done.code == 1
+    assert done.message.startswith(f"{path} row 1 cannot be written as parquet: Integer overflow")
+    assert "--format jsonl" in done.message
 
 
 def test_bytes_that_are_text_are_text_in_jsonl(run, tmp_path):

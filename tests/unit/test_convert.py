@@ -1,7 +1,9 @@
 """Rows cross between JSON and tables unchanged, or their row is named."""
 
+import decimal
 import json
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -79,6 +81,7 @@ def test_json_becomes_a_table_of_the_same_values(rows):
         ("9223372036854775808", "number 9223372036854775808 is beyond 64-bit"),
         ("[" + "9" * 5000 + "]", "beyond 64-bit"),
         ("-1e400", "number -1e400 is beyond"),
+        ("2e-400", "number 2e-400 is beyond"),
         ("true", "field 'a'"),
         ('"one"', "field 'a'"),
         ('{"b": 1}', "field 'a'"),
@@ -113,3 +116,28 @@ def test_columns_without_a_parquet_type_are_named():
     assert "column 'b'" in parquet_problem(schema)
     assert "nothing but empty objects" in parquet_problem(schema)
     assert not parquet_problem(pa.schema([("a", pa.null()), ("b", pa.string_view())]))
+
+
+def test_columns_that_parquet_could_write_but_not_read_are_named():
+    (table,) = to_tables(iter([b'{"a": 1, "b": ' + b"[" * 150 + b"]" * 150 + b"}"]))
+    problem = parquet_problem(table.schema)
+    assert "column 'b'" in problem
+    assert len(problem) < 300
+
+
+def test_decimals_become_fractions_only_where_their_values_stay():
+    decimals = [decimal.Decimal("0.25"), decimal.Decimal("12345678901234567890.25")]
+    table = pa.table({"a": decimals})
+    schema = pa.schema([("a", pa.float64())])
+    assert fit_schema(table.slice(0, 1), schema)["a"].to_pylist() == [0.25]
+    with pytest.raises(ConversionError, match="'a'") as refused:
+        fit_schema(table, schema)
+    assert refused.value.row == 1
+
+
+def test_tensors_fit_the_schema_of_others():
+    tensors = pa.FixedShapeTensorArray.from_numpy_ndarray(np.ones((2, 2, 2)))
+    schema = pa.schema([("a", tensors.type), ("b", pa.string())])
+    fitted = fit_schema(pa.table({"a": tensors}), schema)
+    assert fitted.schema == schema
+    assert fitted["a"].chunk(0).storage == tensors.storage

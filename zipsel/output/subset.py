@@ -23,7 +23,13 @@ from numpy.typing import NDArray
 
 from zipsel.engines import Engine
 from zipsel.errors import OutputError, UsageError
-from zipsel.readers.convert import ConversionError, join_schemas, parquet_problem
+from zipsel.readers.convert import (
+    ConversionError,
+    first_failing,
+    first_line,
+    join_schemas,
+    parquet_problem,
+)
 from zipsel.readers.json_rows import decode_object
 from zipsel.selection.spool import Chosen, UnwritableRowError
 from zipsel.storage.staging import Staging
@@ -255,7 +261,16 @@ def _write_parquet(raw: IO[bytes], task: WriteTask) -> None:
             )
         alignment = pa.array(task.chosen.alignment, pa.float64())
         table = table.append_column(task.add_field, alignment)
-    pq.write_table(table, raw, compression="zstd")
+    try:
+        pq.write_table(table, raw, compression="zstd")
+    except pa.ArrowException as error:  # such as a time that is too far away for Parquet's units
+        row = first_failing(len(table), lambda n: _discard(table.slice(0, n)))
+        raise UnwritableRowError(int(task.chosen.ranks[row]), first_line(error)) from None
+
+
+def _discard(table: pa.Table) -> None:
+    """Write a table nowhere, to see whether Parquet can hold it."""
+    pq.write_table(table, pa.BufferOutputStream())
 
 
 def _cut(sizes: NDArray[np.int64], limit_bytes: int) -> list[tuple[int, int]]:

@@ -275,6 +275,8 @@ def suffix_problem(path: str, for_target: bool) -> str:
     if is_meant(path, for_target) and suffix not in FOREIGN_COMPRESSIONS:
         kind = os.path.splitext(stem)[1]
         return f"{kind} compressed as a whole is not read; decompress it: gunzip or unzstd {path}"
+    if suffix in FOREIGN_COMPRESSIONS:
+        return f"{suffix} compression is not read; decompress the file, or use .gz or .zst"
     return f"the suffix is none of {suffix_list(for_target)}"
 
 

@@ -173,7 +173,8 @@ class _UnfitError(Exception):
 
 def _to_float(digits: str) -> float:
     value = float(digits)
-    if not math.isfinite(value):
+    vanished = value == 0 and any(digit in "123456789" for digit in digits.lower().split("e")[0])
+    if vanished or not math.isfinite(value):
         raise _UnfitError(f"its number {digits[:30]} is beyond 64-bit fractions")
     return value
 
@@ -212,7 +213,7 @@ def _to_array(values: list[Any]) -> tuple[pa.Array | None, int, str]:
     try:
         array = pa.array(values)
     except (pa.ArrowException, OverflowError, ValueError) as error:
-        at = _first_failing(len(values), lambda end: pa.array(values[:end]))
+        at = first_failing(len(values), lambda end: pa.array(values[:end]))
         return None, at, first_line(error)
     if _holds_float(array.type):
         for at, value in enumerate(values):
@@ -221,8 +222,13 @@ def _to_array(values: list[Any]) -> tuple[pa.Array | None, int, str]:
     return array, 0, ""
 
 
-def _first_failing(n_rows: int, attempt: Callable[[int], Any]) -> int:
-    """The row without which an attempt with the rows before it would not have failed."""
+def first_failing(n_rows: int, attempt: Callable[[int], Any]) -> int:
+    """The row without which an attempt with the rows before it would not have failed.
+
+    Args:
+        n_rows: Rows with which the attempt fails.
+        attempt: Called with a number of rows, tries those before it.
+    """
     low, high = 0, n_rows
     while high - low > 1:
         middle = (low + high) // 2
@@ -274,13 +280,18 @@ def fit_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:
     """
 
     def attempt(end: int) -> pa.Table:
-        parts = [schema.empty_table(), table.slice(0, end)]
-        return pa.concat_tables(parts, promote_options="permissive")
+        parts = [pa.Table.from_batches([], schema), table.slice(0, end)]
+        fitted = pa.concat_tables(parts, promote_options="permissive")
+        for name, kind in zip(table.schema.names, table.schema.types, strict=True):
+            is_rounded = pa.types.is_decimal(kind) and pa.types.is_floating(schema.field(name).type)
+            if is_rounded and not fitted[name].cast(kind).equals(table[name].slice(0, end)):
+                raise pa.ArrowInvalid(f"{name!r} has decimals that no 64-bit fraction holds")
+        return fitted
 
     try:
         return attempt(len(table))
     except pa.ArrowException as error:
-        raise ConversionError(_first_failing(len(table), attempt), first_line(error)) from None
+        raise ConversionError(first_failing(len(table), attempt), first_line(error)) from None
 
 
 def parquet_problem(schema: pa.Schema) -> str:
@@ -288,14 +299,23 @@ def parquet_problem(schema: pa.Schema) -> str:
     if _fits_parquet(schema):
         return ""
     field = next(field for field in schema if not _fits_parquet(pa.schema([field])))
-    only_empty = " (nothing but empty objects)" if "struct<>" in str(field.type) else ""
-    return f"Parquet has no type for the column {field.name!r}: {field.type}{only_empty}"
+    kind = str(field.type)
+    only_empty = " (nothing but empty objects)" if "struct<>" in kind else ""
+    shown = kind if len(kind) <= _SHOWN_TYPE else f"{kind[:_SHOWN_TYPE]}…"
+    return f"Parquet has no type for the column {field.name!r}: {shown}{only_empty}"
+
+
+#: Characters of a type in a message.
+_SHOWN_TYPE = 200
 
 
 def _fits_parquet(schema: pa.Schema) -> bool:
+    """Whether a file with these columns can be written, and read: one nested too deeply cannot."""
+    sink = pa.BufferOutputStream()
     try:
-        pq.ParquetWriter(pa.BufferOutputStream(), schema).close()
-    except pa.ArrowException:
+        pq.ParquetWriter(sink, schema).close()
+        pq.read_schema(pa.BufferReader(sink.getvalue()))
+    except (pa.ArrowException, OSError):
         return False
     return True
 

@@ -26,7 +26,7 @@ from zipsel.pool.shards import Shard
 from zipsel.scorers import ScoreColumns
 
 #: Part of every score key; raise it when scores or the format of a part change.
-SIDECAR_VERSION = 7
+SIDECAR_VERSION = 8
 
 SUMMARY_KEY = b"zipsel"
 
