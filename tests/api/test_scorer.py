@@ -135,3 +135,29 @@ def test_fit_says_what_it_needs():
 def test_importing_the_package_costs_nothing():
     code = "import sys, zipsel; assert not {'numpy', 'pyarrow', 'zipsel.api'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"scorer": "ncd", "codec": "nosuch"}, "--codec takes one of"),
+        ({"scorer": "ngram", "level": 3}, "--level needs --scorer"),
+        ({"level": "nine"}, "--level takes a whole number"),
+        ({"level": True}, "--level takes a whole number"),
+        ({"scorer": 1}, "--scorer"),
+    ],
+)
+def test_options_of_fit_are_those_of_the_command(options, message):
+    with pytest.raises(UsageError, match=message):
+        package.Scorer.fit(TARGET, TEXTS, **options)
+
+
+def test_what_is_no_list_of_texts_is_not_fitted():
+    for target, sample in (("one text", TEXTS), (TARGET, "one text"), ([1], TEXTS)):
+        with pytest.raises(TypeError, match="text"):
+            package.Scorer.fit(target, sample)
+    for text in ("", " \n", "half a pair \ud800"):
+        with pytest.raises(UsageError, match="target: text 1 is refused"):
+            package.Scorer.fit([TARGET[0], text], TEXTS)
+    usable = package.Scorer.fit(TARGET, TEXTS)
+    assert package.Scorer.fit(TARGET, ["", *TEXTS, "\ud800"]).digest == usable.digest

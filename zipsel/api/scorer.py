@@ -15,9 +15,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from zipsel.commands.options import Given, fill, gather
 from zipsel.errors import UsageError
 from zipsel.readers.columns import read_batch
-from zipsel.readers.rows import Reading, TextSpec
+from zipsel.readers.row_text import check_text
+from zipsel.readers.rows import Reading, RowError, TextSpec
 from zipsel.scorers import scorer_class
 from zipsel.scorers.fit import FitSettings, fit_scorer
 from zipsel.scorers.profile import Profile
@@ -65,10 +67,16 @@ class Scorer:
             text: As for the class.
 
         Raises:
-            UsageError: If there is no target, a sample is needed, or codec or level do not fit.
+            TypeError: If ``target`` or ``pool_sample`` is one text, or holds what is no text.
+            UsageError: If there is no target, an example is empty or no Unicode, a sample is
+                needed, or scorer, codec and level do not fit.
         """
-        settings = FitSettings(scorer=scorer, codec=codec, level=level)
-        examples, sample = TextBatch.from_texts(target), TextBatch.from_texts(pool_sample)
+        given = {"scorer": scorer, "codec": codec, "level": level}
+        files = dict.fromkeys(("pool", "target", "output"), "texts")  # no file is read or written
+        options = gather("fit", [{name: Given(one) for name, one in {**given, **files}.items()}])
+        settings = fill(FitSettings, options)
+        examples = TextBatch.from_texts(_checked("target", target))
+        sample = TextBatch.from_texts(_checked("pool_sample", pool_sample))
         if not len(examples):
             raise UsageError("the target has no example")
         if scorer_class(scorer).needs_sample and not len(sample):
@@ -176,6 +184,20 @@ class Scorer:
                     values[rows.accepted] = scores[column]
                     columns[column].append(values)
         return {column: np.concatenate(values) for column, values in columns.items()}
+
+
+def _checked(name: str, texts: Iterable[str]) -> Iterator[str]:
+    """Texts to fit on: as in files, unusable ones are refused in a target, left out of a sample."""
+    if isinstance(texts, str | bytes):
+        raise TypeError(f"{name} is one text; write {name}=[text]")
+    for i, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise TypeError(f"{name}: text {i} is a {type(text).__name__}, not a str")
+        try:
+            yield check_text(text)
+        except RowError as error:
+            if name == "target":
+                raise UsageError(f"{name}: text {i} is refused ({error}); leave it out") from None
 
 
 def _rebuild(payload: bytes, kind: Any, value: str) -> Scorer:

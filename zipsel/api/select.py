@@ -90,6 +90,8 @@ def select(
     _refuse_in_import()
     given = {"pool": pool, "quiet": quiet, **options}
     if exclude is not None:
+        if given.get("exclude_overlap") is not None:
+            raise UsageError("give exclude= or exclude_overlap=, not both")
         given["exclude_overlap"] = exclude
     for prefix, spec in (("", text), ("target_", target_text)):
         given |= _text_options(spec, prefix, given)
