@@ -78,6 +78,19 @@ def test_a_profile_is_not_written_over_the_target(zipsel, pool, target):
     assert target.read_bytes() == before
 
 
+def test_scores_are_no_directory_with_the_name_of_a_file(tmp_path, zipsel, pool, target):
+    for name in ("scores.jsonl", "scores.csv", "scores.parquet"):
+        done = zipsel("score", pool, "--target", target, "--output", name, code=2)
+        assert f"--output {name} is a file; score writes a directory".encode() in done.stderr
+        assert not (tmp_path / name).exists()
+
+
+def test_a_page_in_a_text_file_is_an_example(tmp_path, zipsel, pool):
+    (tmp_path / "page.txt").write_text("<!DOCTYPE html>\n<p>return self</p>\n")
+    zipsel("score", pool, "--target", "page.txt", "--output", "scores")
+    assert list((tmp_path / "scores").glob("*.parquet"))
+
+
 def test_target_and_profile_exclude_each_other(zipsel, pool, target):
     for extra in ((), ("--target", target, "--profile", "x")):
         done = zipsel("score", pool, *extra, "--output", "-", code=2)

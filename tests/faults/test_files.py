@@ -45,6 +45,13 @@ BAD_FILES = {
         "the suffix is none of .jsonl, .ndjson, .json, .jsonlines, .jl, .par",
     ),
     "zipped.jsonl": (gzip.compress(b"x"), "holds gzip where its suffix says text; rename it"),
+    "rows.jsonl.bz2": (b"BZh9", ".bz2 compression is not read; decompress the file, or use .gz"),
+    "page.jsonl": (
+        b"\n<!DOCTYPE html>\n<title>404</title>",
+        "holds a web page where its suffix says text; its server may have refused it; fetch it",
+    ),
+    "page.parquet": (b"<HTML>", "holds a web page where its suffix says Parquet; its server"),
+    "error.csv.gz": (b'<?xml version="1.0"?>', "holds a web page where its suffix says gzip; its"),
     "plain.jsonl.gz": (b'{"text": "a"}', "holds text where its suffix says gzip; rename it"),
     "other.jsonl.zst": (gzip.compress(b"x"), "holds gzip where its suffix says zstd; rename it"),
     "lines.parquet": (b'{"text": "a"}', "holds text where its suffix says Parquet; rename it"),

@@ -10,7 +10,7 @@ from zipsel.console.safe_text import human_bytes
 from zipsel.engines import Engine
 from zipsel.errors import UsageError
 from zipsel.output.scores import refuse_foreign_scores, score_file_names, write_scores
-from zipsel.pool.formats import STDIN
+from zipsel.pool.formats import STDIN, is_data_file
 from zipsel.scoring.exchange import Store
 from zipsel.scoring.fitting import open_profile, profile_key
 from zipsel.scoring.inputs import Inputs
@@ -93,7 +93,8 @@ def _check_output(output: ScoreOutput, inputs: Inputs, stdout: IO[bytes]) -> Non
     if output.path == STDIN:
         inputs.refuse_stdout(stdout)
     elif output.path is not None:
-        if os.path.isfile(output.path):
+        names_file = is_data_file(output.path) and not os.path.isdir(output.path)
+        if names_file or os.path.isfile(output.path):
             raise UsageError(
                 f"--output {output.path} is a file; score writes a directory, or - for lines"
             )

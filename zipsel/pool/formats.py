@@ -145,9 +145,15 @@ _FOREIGN_MAGICS = {
     b"version https://git-lfs.github.com/spec/": "a git-lfs pointer",
 }
 
+#: A page that a server sent in place of the file, in lower case. An example in a .txt file may be a
+#: page itself.
+_PAGE_MAGICS = (b"<!doctype html", b"<html", b"<?xml")
+_PAGE = "a web page"
+
 #: What is to be done with files that are not read, where renaming them does not help.
 _REMEDIES = {
     "encrypted Parquet": "write it again without encryption",
+    _PAGE: "its server may have refused it; fetch it again",
     "a git-lfs pointer": "fetch the file that it stands for: git lfs pull",
     "Feather version 1": "write it again as Feather version 2",
 }
@@ -186,6 +192,8 @@ def check_head(path: str, kind: Format, compression: str, head: bytes) -> None:
         return
     found = _title_of(head)
     expected = next((one.title for one in COMPRESSIONS if one.name == compression), kind.title)
+    if found == _PAGE and kind.is_target_only and not compression:
+        return
     if found != expected:
         remedy = _REMEDIES.get(found, "rename it")
         raise ShardError(path, f"holds {found} where its suffix says {expected}; {remedy}")
@@ -244,6 +252,8 @@ def _title_of(head: bytes) -> str:
     magics |= {one.magic: one.title for one in COMPRESSIONS} | _FOREIGN_MAGICS
     if _is_skippable_frame(head):
         return "zstd"
+    if head.removeprefix(codecs.BOM_UTF8).lstrip().lower().startswith(_PAGE_MAGICS):
+        return _PAGE
     return next((title for magic, title in magics.items() if head.startswith(magic)), "text")
 
 
