@@ -2,7 +2,7 @@
 
 import pytest
 
-from zipsel.commands.options import Given, gather, options_of, read_environment
+from zipsel.commands.options import Given, gather, options_of, read_environment, read_file
 from zipsel.commands.rules import NEEDS, flag
 from zipsel.commands.settings import run_settings, select_settings
 from zipsel.errors import UsageError
@@ -163,3 +163,9 @@ def test_fit_and_demo_have_no_option_that_they_would_ignore(option):
 
 def test_flags_are_spelled_as_on_the_command_line():
     assert flag("leak_ngram") == "--leak-ngram"
+
+
+@pytest.mark.parametrize("value", [0, True, 1.5, [], ["c.toml"], {}, b"c.toml", ""])
+def test_what_names_no_configuration_file_is_refused(value):
+    with pytest.raises(UsageError, match="--config takes a path"):
+        read_file(value)

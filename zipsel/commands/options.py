@@ -186,6 +186,10 @@ def read_file(path: str) -> Level:
         UsageError: If it cannot be read.
     """
     try:
+        path = convert(path, Path)  # an integer would be an open file of this process
+    except ValueError as error:
+        raise UsageError(f"--config {error}") from None
+    try:
         with open(path, "rb") as file:
             values = tomllib.load(file)
     except OSError as error:
