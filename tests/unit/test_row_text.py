@@ -110,3 +110,16 @@ def test_any_name_of_a_field_is_found(name):
     assert RowParser(TextSpec("field", name), "group").parse(line) == ("a text", "g")
     line = json.dumps({"text": "a text", name: "g"}).encode()
     assert RowParser(TextSpec(), name).parse(line) == ("a text", "g")
+
+
+@pytest.mark.parametrize(
+    ("row", "text"),
+    [
+        ({"m": {"a.b": "x"}}, "x"),
+        ({"m": {"a": {"b": "x"}, "a.b": "y"}}, "x"),
+        ({"m.a.b": "x", "m": {"a.b": "y"}}, "x"),
+        ({"m": {"a": {"b": "x"}}}, "x"),
+    ],
+)
+def test_a_key_with_dots_is_found_below_others_too(row, text):
+    assert take_text(row, TextSpec(value="m.a.b")) == text

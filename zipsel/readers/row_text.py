@@ -15,21 +15,27 @@ from zipsel.readers.rows import Reason, RowError, TextSpec, parse_template
 
 
 def get_path(row: Any, path: str) -> Any:
-    """Follow a dotted path through nested objects; a key of just that name comes first.
+    """Follow a dotted path through nested objects.
+
+    A key that is the whole path comes first; below, a key that is all the rest of it comes last.
 
     Raises:
         RowError: ``missing-field`` where a step is absent, ``null`` where one is null,
             ``wrong-type`` where one is no object.
     """
-    value = row
-    for step in [path] if isinstance(row, dict) and path in row else path.split("."):
+    value: Any = row
+    rest: str | None = path
+    while rest is not None:
         if value is None:
             raise RowError(Reason.NULL)
         if not isinstance(value, dict):
             raise RowError(Reason.WRONG_TYPE)
+        step, dot, after = rest.partition(".")
+        if rest in value and (value is row or step not in value):
+            return value[rest]
         if step not in value:
             raise RowError(Reason.MISSING_FIELD, value)
-        value = value[step]
+        value, rest = value[step], after if dot else None
     return value
 
 
