@@ -26,6 +26,7 @@ from bench_lib.table import Row, Table
 SECTIONS = {
     "kernels": limits.measure_kernels,
     "limits": limits.measure_limits,
+    "cover": limits.measure_cover,
     "memory": limits.measure_memory,
     "growth": growth.measure_growth,
     "stages": growth.measure_stages,

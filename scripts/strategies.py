@@ -6,7 +6,7 @@ judged as a set, as `zipsel eval` does; a strategy that leaves part of the budge
 on what it used, and the JSON says how much that was.
 
     python scripts/strategies.py                          everything, to scripts/results/
-    python scripts/strategies.py --targets gsm8k --budgets 400000 --only diverse random
+    python scripts/strategies.py --targets gsm8k --budgets 400000 --only cover random
 """
 
 import argparse
@@ -56,24 +56,25 @@ def choice(options: str, *, named: bool = False) -> Choice:
 
 
 CHOICES: dict[str, Choice] = {
-    "top": choice(""),
-    "top, dedup none": choice("--dedup none"),
-    "top, dedup near": choice("--dedup near"),
+    "cover": choice(""),
+    "cover, dedup near": choice("--dedup near"),
+    "top": choice("--strategy top"),
+    "top, dedup none": choice("--strategy top --dedup none"),
+    "top, dedup near": choice("--strategy top --dedup near"),
     "sample 0.3": choice("--strategy sample --temperature 0.3"),
     "sample 1": choice("--strategy sample --temperature 1"),
     "stratified 0.5": choice("--strategy stratified --hard-cutoff 0.5"),
     "stratified 0.9": choice("--strategy stratified --hard-cutoff 0.9"),
-    "diverse": choice("--strategy diverse"),
-    "diverse, dedup near": choice("--strategy diverse --dedup near"),
-    "facets 2": choice("--facets 2"),
-    "facets auto": choice("--facets auto"),
+    "top, facets 2": choice("--strategy top --facets 2"),
+    "top, facets auto": choice("--strategy top --facets auto"),
+    "cover, facets 2": choice("--facets 2"),
     "coverage, facets 2": choice("--strategy coverage --facets 2"),
     "coverage, facets 4": choice("--strategy coverage --facets 4"),
     "coverage, facets auto": choice("--strategy coverage --facets auto"),
     "named targets": choice("", named=True),
     "named targets, mix 50/50": choice("--mix humaneval=0.5,proofnet=0.5", named=True),
-    "named targets, mix, diverse": choice(
-        "--mix humaneval=0.5,proofnet=0.5 --strategy diverse", named=True
+    "named targets, mix, top": choice(
+        "--mix humaneval=0.5,proofnet=0.5 --strategy top", named=True
     ),
 }
 RANDOM = "random"

@@ -36,8 +36,9 @@ def measure_growth(bench: Bench) -> None:
 
 def _measure_scaling(bench: Bench, section: str, n_runs: int) -> None:
     counts = sorted({1, *(2**i for i in range(1, 8) if 2**i < bench.n_workers), bench.n_workers})
+    every_record = ("--strategy", "top", "--scorer", "fused", "--contenders", 1)
     runs = bench.time(
-        {str(n): bench.select(LIMIT_TIMES, "--contenders", 1, n_workers=n) for n in counts},
+        {str(n): bench.select(LIMIT_TIMES, *every_record, n_workers=n) for n in counts},
         n_runs,
     )
     alone = runs["1"].median

@@ -56,10 +56,10 @@ def iter_batches(texts: Sequence[bytes]) -> Iterator[TextBatch]:
 
 
 def fit(texts: Sequence[bytes], target: Sequence[bytes]) -> FusedScorer:
-    """The default scorer, fitted on as large a sample as `select` takes."""
+    """``fused``, fitted on as large a sample as `select` takes."""
     step = max(1, sum(map(len, texts)) // DEFAULT_SAMPLE_BYTES)
     examples, sample = TextBatch.from_encoded(target), TextBatch.from_encoded(texts[::step])
-    return FusedScorer.fit({"": examples}, sample, FitSettings())
+    return FusedScorer.fit({"": examples}, sample, FitSettings(scorer="fused"))
 
 
 def rate(work: Callable[[], object], n_bytes: int) -> float:

@@ -50,14 +50,13 @@ class Bench:
         return 1 if self.material.quick else N_PEER_RUNS
 
     def select(self, times: int, *options: object, n_workers: int | None = None) -> list[str]:
-        """The command that selects from the pool `times` times over."""
+        """The command that selects from the pool `times` times over; `TOP_K` records by default."""
         return zipsel(
             "select",
             self.material.pool(times),
             "--output",
             self.material.folder / "runs" / "subset",
-            "--top-k",
-            TOP_K,
+            *(() if "--max-bytes" in options else ("--top-k", TOP_K)),
             "--workers",
             n_workers or self.n_workers,
             *(options if "--target" in options else ("--target", self.material.target, *options)),

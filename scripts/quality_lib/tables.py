@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from quality_lib.grid import Cell
 from zipsel.evaluation.ppm import bits_per_byte, bootstrap_interval
 
-DEFAULT = "fused"
+DEFAULT = "cover"
 # Heading → selectors, in the order of the columns.
 OWN: dict[str, tuple[str, ...]] = {
+    "cover": ("cover",),
+    "cover of fused": ("cover-fused",),
     "fused": ("fused",),
     "ngram": ("ngram",),
     "cond. 1": ("conditional-1",),

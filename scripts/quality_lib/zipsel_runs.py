@@ -16,14 +16,17 @@ import numpy as np
 from quality_lib.data import Pool, Task
 from quality_lib.peers import Bench, Scores, task_examples
 
+TOP = ("--strategy", "top")
 # Options of `zipsel select` behind the name of each selector.
 ZIPSEL_OPTIONS: dict[str, tuple[str, ...]] = {
-    "fused": (),
-    "conditional-1": ("--scorer", "conditional", "--level", "1"),
-    "conditional-3": ("--scorer", "conditional", "--level", "3"),
-    "conditional-9": ("--scorer", "conditional", "--level", "9"),
-    "conditional-19": ("--scorer", "conditional", "--level", "19"),
-    "ngram": ("--scorer", "ngram"),
+    "cover": (),
+    "cover-fused": ("--scorer", "fused"),
+    "fused": (*TOP, "--scorer", "fused"),
+    "conditional-1": (*TOP, "--scorer", "conditional", "--level", "1"),
+    "conditional-3": (*TOP, "--scorer", "conditional", "--level", "3"),
+    "conditional-9": (*TOP, "--scorer", "conditional", "--level", "9"),
+    "conditional-19": (*TOP, "--scorer", "conditional", "--level", "19"),
+    "ngram": (*TOP, "--scorer", "ngram"),
 }
 # Records are cut at the budget here, so the run has to go one record beyond it.
 SPARE_BYTES = 50_000

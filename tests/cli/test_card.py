@@ -34,7 +34,7 @@ def test_datasets_opens_the_output_as_its_rows_and_nothing_else(select, tmp_path
 
     assert list(loaded) == ["train"]
     assert loaded["train"]["text"][:] == [json.loads(line)["text"] for line in chosen]
-    extra = ["alignment"] if "--add-field" in options else []
+    extra = ["alignment", "alignment_gain"] if "--add-field" in options else []
     assert sorted(loaded["train"].column_names) == sorted(["id", "text", "kind", *extra])
 
 

@@ -37,7 +37,7 @@ def test_every_example_runs_as_its_comment_says(tmp_path, zipsel, pool, target, 
     zipsel("select", *inputs, "--config", config.name, "--output", "out")
 
     report = json.loads((tmp_path / "out" / "report.json").read_bytes())
-    assert report["scorer"] == settings.get("scorer", "fused")
+    assert report["scorer"] == settings.get("scorer", "ngram")
     assert report["counts"]["n_chosen"] > 0
 
 

@@ -14,7 +14,10 @@ from zipsel.commands.rules import flag
 def test_scores_are_row_aligned_with_the_shards(tmp_path, zipsel, pool, target):
     with open(pool / "part-1.jsonl", "ab") as file:
         file.write(b'{"text": ""}\n\n{"text": "def return self"}\n')
-    zipsel("score", pool, "--target", target, "--output", "scores", "--max-rejects", 1)
+    zipsel(
+        *("score", pool, "--target", target, "--scorer", "fused", "--output", "scores"),
+        *("--max-rejects", 1),
+    )
     tables = {
         path.name: pq.read_table(path) for path in sorted((tmp_path / "scores").rglob("*.parquet"))
     }
@@ -30,7 +33,7 @@ def test_scores_are_row_aligned_with_the_shards(tmp_path, zipsel, pool, target):
 
 
 def test_fused_is_the_mean_of_its_components(tmp_path, zipsel, pool, target):
-    zipsel("score", pool, "--target", target, "--output", "scores")
+    zipsel("score", pool, "--target", target, "--scorer", "fused", "--output", "scores")
     rows = [
         row
         for path in (tmp_path / "scores").rglob("*.parquet")

@@ -73,10 +73,12 @@ def test_every_budget(tmp_path, select, budget, check):
     rows = read(tmp_path / "out.jsonl")
 
     assert check(rows, [row["text"].encode() for row in rows])
-    scores = [row["score"] for row in rows]
-    assert scores == sorted(scores, reverse=True)
     if budget[0] == "--min-alignment":
+        scores = [row["score"] for row in rows]
+        assert scores == sorted(scores, reverse=True)
         assert all(score >= budget[1] for score in scores)
+    else:
+        assert all(row["score_gain"] >= 0 for row in rows)
 
 
 @pytest.mark.parametrize("budget", [(), ("--top-k", 3, "--fraction", 0.1)])
@@ -212,12 +214,12 @@ def test_parquet_rows_keep_columns_and_types(tmp_path, zipsel, records, target):
     )
     out = pq.read_table(tmp_path / "out.parquet")
 
-    assert out.column_names == [*table.column_names, "score"]
+    assert out.column_names == [*table.column_names, "score", "score_gain"]
     for name in table.column_names:
         assert out.schema.field(name).type == table.schema.field(name).type, name
-    rows = out.drop_columns("score").to_pylist()
+    rows = out.drop_columns(["score", "score_gain"]).to_pylist()
     assert rows == [table.slice(row["id"], 1).to_pylist()[0] for row in rows]
-    assert out["score"].to_pylist() == sorted(out["score"].to_pylist(), reverse=True)
+    assert all(gain >= 0 for gain in out["score_gain"].to_pylist())
 
 
 def test_jsonl_to_parquet_loses_no_field(tmp_path, zipsel, target):
@@ -272,7 +274,7 @@ def test_output_is_cut_into_shards_in_rank_order(tmp_path, select):
 
 
 def test_another_budget_scores_nothing(tmp_path, select):
-    common = ("--work-dir", "work", "--contenders", 1)
+    common = ("--work-dir", "work", "--contenders", 1, "--scorer", "fused")
     select("--fraction", 0.5, "--output", "a.jsonl", *common)
     before = snapshot(tmp_path / "work" / "scores")
     select("--top-k", 5, "--output", "b.jsonl", *common)
@@ -283,11 +285,19 @@ def test_another_budget_scores_nothing(tmp_path, select):
     assert lines_of(tmp_path / "a.jsonl")[:5] == lines_of(tmp_path / "b.jsonl")
 
 
-@pytest.mark.parametrize("change", [("--level", 9), ("--seed", 1), ("--scorer", "ngram")])
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("--scorer", "fused", "--level", 9),
+        ("--scorer", "fused", "--seed", 1),
+        ("--scorer", "ngram"),
+    ],
+)
 def test_another_setting_never_meets_old_scores(tmp_path, select, change):
-    select("--top-k", 5, "--output", "a.jsonl", "--work-dir", "work")
+    common = ("--top-k", 5, "--work-dir", "work")
+    select(*common, "--scorer", "fused", "--output", "a.jsonl")
     before = {path.parent for path in snapshot(tmp_path / "work" / "scores")}
-    select("--top-k", 5, "--output", "b.jsonl", "--work-dir", "work", *change)
+    select(*common, *change, "--output", "b.jsonl")
     after = {path.parent for path in snapshot(tmp_path / "work" / "scores")}
 
     assert len(after) > len(before)
@@ -372,8 +382,9 @@ def test_workers_do_not_change_a_byte(tmp_path, zipsel, records, target, n_worke
 
 
 def test_contenders_narrow_the_search_and_say_so(tmp_path, select):
-    select("--top-k", 3, "--output", "all", "--contenders", 1, "--work-dir", "w1")
-    select("--top-k", 3, "--output", "auto", "--work-dir", "w2")
+    fused = ("--top-k", 3, "--scorer", "fused", "--strategy", "top")
+    select(*fused, "--output", "all", "--contenders", 1, "--work-dir", "w1")
+    select(*fused, "--output", "auto", "--work-dir", "w2")
     everything, narrowed = report_of(tmp_path / "all"), report_of(tmp_path / "auto")
 
     assert everything["counts"]["n_screened"] == 0
@@ -477,7 +488,7 @@ def test_gzip_level_0_is_refused_with_the_reason(select):
     ("options", "hint"),
     [
         (("--scorer", "ngram", "--level", 3), b"--level needs --scorer"),
-        (("--codec", "lz4"), b"goes with --scorer ncd"),
+        (("--codec", "lz4"), b"--codec needs --scorer"),
         (("--scorer", "ncd", "--codec", "zstd", "--level", 99), b"zstd takes --level 1 to 22"),
         (("--workers", 0), b"--workers takes"),
         (("--max-rejects", "many"), b"--max-rejects"),

@@ -101,7 +101,7 @@ def test_without_a_profile_the_head_is_the_sample(zipsel, target, records):
 
 def test_the_best_of_a_stream_are_the_best_of_files(zipsel, profile, pool, records):
     data = encode(records[:20]) + encode(records)  # every text of the first shard twice
-    options = ("--profile", profile, "--top-k", 7, "--output", "-", "--contenders", 1)
+    options = ("--profile", profile, "--top-k", 7, "--output", "-", "--strategy", "top")
     streamed = zipsel("select", "-", *options, stdin=data).stdout
     assert streamed == zipsel("select", pool, *options).stdout
     assert len(streamed.splitlines()) == 7
@@ -111,17 +111,15 @@ def test_the_best_of_a_stream_are_the_best_of_files(zipsel, profile, pool, recor
 FILTERED = ["", "--dedup none", "--keep-leaks", "--exclude-overlap bench.jsonl", "--add-field a"]
 KEPT = [
     "--min-alignment 0 --dedup near",
-    "--min-alignment 0 --contenders 0.3",
     "--min-alignment 0 --group-field kind --max-per-group 5",
     "--min-alignment 0 --report report.json",
     "--top-k 9",
     "--top-k 9 --dedup none --keep-leaks",
     "--top-k 9 --order input --add-field a",
     "--top-k 9 --exclude-overlap bench.jsonl --leak-ngram 8",
-    "--top-k 9 --contenders 0.2",
     "--top-k 9 --strategy sample --seed 3",
     "--top-k 9 --strategy stratified",
-    "--top-k 9 --strategy diverse",
+    "--top-k 9 --strategy cover",
     "--top-k 9 --group-field kind --quota code=0.5,*=0.5",
     "--fraction 0.2",
     "--max-bytes 4kB",
@@ -260,7 +258,7 @@ def test_only_a_stream_that_needs_a_work_directory_asks_for_one(zipsel, profile,
 @pytest.mark.parametrize("compress", [gzip.compress, zstandard.compress])
 def test_compressed_streams_are_decompressed(zipsel, profile, target, messy, compress):
     options = ("--max-rejects", 1, "--output", "-")
-    for budget in (("--min-alignment", 0), ("--top-k", 5, "--contenders", 1)):
+    for budget in (("--min-alignment", 0), ("--top-k", 5, "--strategy", "top")):
         command = ("select", "-", "--profile", profile, *budget, *options)
         plain = zipsel(*command, stdin=messy.read_bytes()).stdout
         assert zipsel(*command, stdin=compress(messy.read_bytes())).stdout == plain

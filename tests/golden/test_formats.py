@@ -117,9 +117,7 @@ def choose(files, suffix, tmp_path, **options):
         pool=(str(files[suffix]),), profile=str(files["profile"]), work_dir=str(tmp_path / "work")
     )
     stdout = io.BytesIO()
-    select = SelectSettings(
-        budget=Budget("top_k", 40), contenders=1.0, add_field="alignment", **options
-    )
+    select = SelectSettings(budget=Budget("top_k", 40), add_field="alignment", **options)
     with LocalEngine(1) as engine:
         run_select(Run(settings, Log(quiet=True), stdout=stdout), select, engine)
     return stdout.getvalue()
@@ -143,7 +141,7 @@ def test_as_parquet_the_columns_are_those_of_the_pool(files, tmp_path, suffix):
     table = pq.read_table(tmp_path / "out.parquet")
 
     assert table.to_pylist() == [json.loads(row) for row in rows]
-    assert table.schema.names == ["id", "text", "kind", "alignment"]
+    assert table.schema.names == ["id", "text", "kind", "alignment", "alignment_gain"]
     assert {table.schema.field(name).type for name in ("id", "text")} == {pa.string()}
     assert pa.types.is_dictionary(table.schema.field("kind").type) == (suffix == "-words.arrow")
 

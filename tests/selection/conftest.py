@@ -111,6 +111,8 @@ def choose(tmp_path, topic_pool, topic_target):
     """Run a selection; scores are kept for the next one."""
 
     def run(budget, *, pool=topic_pool, target=(topic_target,), fit=None, group=None, **options):
+        if "contenders" in options:  # which only a cascade has
+            fit = {"scorer": "fused", **(fit or {})}
         output = tmp_path / "out" / "subset.jsonl"
         output.parent.mkdir(exist_ok=True)
         settings = RunSettings(

@@ -25,5 +25,5 @@ from zipsel.selection.settings import SelectSettings
     ],
 )
 def test_contenders_are_twice_the_budget_in_doubling_steps(budget, options, expected):
-    select = SelectSettings(budget=Budget(*budget), output="out", **options)
+    select = SelectSettings(budget=Budget(*budget), output="out", **{"strategy": "top", **options})
     assert contender_fraction(select, 10_000, 2_000_000) == expected

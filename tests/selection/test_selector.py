@@ -18,12 +18,12 @@ from zipsel.selection.ranking import Candidates
 from zipsel.selection.selector import Chooser
 
 STRATEGIES = {
-    "top": {},
+    "top": {"strategy": "top"},
     "sample": {"strategy": "sample"},
     "stratified": {"strategy": "stratified"},
     "coverage": {"strategy": "coverage", "fit": {"facets": 2}},
-    "diverse": {"strategy": "diverse"},
-    "diverse facets": {"strategy": "diverse", "fit": {"facets": 2}},
+    "cover": {},
+    "cover facets": {"strategy": "cover", "fit": {"facets": 2}},
 }
 BUDGETS = [("top_k", 30), ("fraction", 0.1), ("max_bytes", 6000), ("max_tokens", 2000)]
 
@@ -55,7 +55,7 @@ def test_a_seed_is_a_subset(choose, strategy):
     assert set(first) != set(other)
 
 
-@pytest.mark.parametrize("strategy", ["top", "coverage", "diverse"])
+@pytest.mark.parametrize("strategy", ["top", "coverage", "cover"])
 def test_where_nothing_is_drawn_a_seed_changes_nothing(choose, strategy):
     options = STRATEGIES[strategy]
     first = choose(("top_k", 40), **options).ids
@@ -63,7 +63,7 @@ def test_where_nothing_is_drawn_a_seed_changes_nothing(choose, strategy):
 
 
 def test_a_cold_sample_is_the_top_and_a_hot_one_is_not(choose):
-    top = choose(("top_k", 40), contenders=1.0).ids
+    top = choose(("top_k", 40), strategy="top").ids
     cold = choose(("top_k", 40), strategy="sample", temperature=1e-6).ids
     hot = choose(("top_k", 40), strategy="sample", temperature=1e6).rows
 
@@ -90,7 +90,7 @@ def test_choosing_again_scores_nothing(choose):
     for options in (
         {"strategy": "sample"},
         {"strategy": "stratified"},
-        {"strategy": "diverse"},
+        {"strategy": "top"},
         {"dedup": "none"},
         {"max_per_group": None},
     ):
@@ -168,10 +168,10 @@ def test_no_strategy_takes_a_leak(choose, items, topic_target, strategy):
 
 
 def test_exact_copies_are_taken_once(choose, topic_pool):
-    best = choose(("top_k", 5)).rows
+    best = choose(("top_k", 5), strategy="top").rows
     plant(topic_pool, [{**row, "id": f"copy of {row['id']}"} for row in best])
-    both = choose(("top_k", 60), dedup="none").ids
-    once = choose(("top_k", 60)).ids
+    both = choose(("top_k", 60), strategy="top", dedup="none").ids
+    once = choose(("top_k", 60), strategy="top").ids
 
     assert sum(str(name).startswith("copy") for name in both) == 5
     assert once[:50] == [name for name in both if not str(name).startswith("copy")][:50]
@@ -239,7 +239,7 @@ def named(tmp_path):
     ]
 
 
-@pytest.mark.parametrize("strategy", ["top", "sample", "diverse"])
+@pytest.mark.parametrize("strategy", ["top", "sample", "cover"])
 def test_mixtures_have_their_shares_and_each_record_once(choose, named, strategy):
     mix = (("cooking", 0.75), ("sailing", 0.25))
     chosen = choose(("top_k", 40), target=named, mix=mix, strategy=strategy)
@@ -272,7 +272,7 @@ def test_a_mixture_of_unknown_targets_is_refused(choose, named):
         choose(("top_k", 10), target=named, mix=(("cooking", 0.5), ("saling", 0.5)))
 
 
-@pytest.mark.parametrize("strategy", ["sample", "stratified", "diverse"])
+@pytest.mark.parametrize("strategy", ["sample", "stratified", "cover"])
 def test_workers_change_nothing(tmp_path, topic_pool, topic_target, strategy):
     written = []
     for workers in (1, 2):
@@ -294,7 +294,7 @@ def test_workers_change_nothing(tmp_path, topic_pool, topic_target, strategy):
 def test_chunks_and_blocks_change_nothing(choose, strategy, tmp_path, monkeypatch):
     options = {**STRATEGIES[strategy], "contenders": 1.0}
     whole = choose(("max_bytes", 9000), **options).ids
-    if "diverse" not in strategy:  # there, what is fetched is what is chosen from
+    if "cover" not in strategy:  # which fetches by stages
         monkeypatch.setattr("zipsel.selection.selector._SPARE_BYTES", 0)
         monkeypatch.setattr("zipsel.selection.selector._SPARE_FRACTION", -0.8)
     monkeypatch.setattr("zipsel.selection.gather._RUN_BYTES", 500)

@@ -9,14 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zipsel.scorers.ngram import NgramScorer
 from zipsel.scoring.histogram import N_BINS, bins_of
 from zipsel.selection.budgets import Budget
-from zipsel.selection.diverse import GreedyCover
 from zipsel.selection.sample import GumbelPriority, uniform_noise
-from zipsel.selection.selector import cut_windows
 from zipsel.selection.stratified import N_STRATA, StrataPriority, cut_strata, share_evenly
-from zipsel.texts import TextBatch
 
 
 def ccs_budgets(sizes, budget):
@@ -132,71 +128,3 @@ def test_noise_depends_on_seed_shard_and_row_alone():
     for other in (uniform_noise(8, 3, rows), uniform_noise(7, 4, rows)):
         assert abs(np.corrcoef(noise, other)[0, 1]) < 0.05
     assert abs(np.corrcoef(noise[1:], noise[:-1])[0, 1]) < 0.05
-
-
-FIRST = "the quick brown fox jumps over the lazy dog near the river bank"
-SECOND = "colourless green ideas sleep furiously in a very small wooden house"
-OTHER = "0123456789 9876543210 1234567890 0987654321 5678901234 4321098765"
-
-
-@pytest.fixture(scope="module")
-def code():
-    """Of a target of two topics, the first better known than the second."""
-    target = TextBatch.from_texts([FIRST] * 6 + [SECOND] * 3)
-    return NgramScorer.compare(target, TextBatch.from_texts([OTHER] * 20 + [FIRST, SECOND]))
-
-
-def cover(code, texts, n_taken, alignment=None):
-    taken = []
-
-    def take(i):
-        taken.append(i)
-        return True
-
-    order = GreedyCover([code], 1e6 / 3).take_from(
-        texts,
-        take,
-        np.zeros(len(texts)) if alignment is None else np.array(alignment),
-        lambda: len(taken) >= n_taken,
-    )
-    assert order.tolist() == taken
-    return taken
-
-
-def test_diverse_picks_the_second_topic_before_the_tenth_copy(code):
-    texts = [f"{FIRST} {i}" for i in range(10)] + [f"{SECOND} {i}" for i in range(10)] + [OTHER]
-    topics = [i // 10 for i in cover(code, texts, 20)]
-    assert topics[0] != topics[9]
-    assert 1 in topics[:9]
-    assert 2 not in topics
-
-
-def test_diverse_leaves_equal_worths_to_the_alignment(code):
-    assert cover(code, [FIRST] * 3, 1, [0.1, 0.9, 0.5]) == [1]
-
-
-def test_diverse_is_the_plain_greedy_choice(code):
-    """Against a greedy choice that looks at every candidate again each time."""
-    words = [*FIRST.split(), *SECOND.split(), *OTHER.split()]
-    generator = np.random.default_rng(0)
-    texts = [" ".join(generator.choice(words, 12)) for _ in range(60)]
-    buckets = [code.buckets(TextBatch.from_texts([text])) for text in texts]
-    weights = np.maximum(code.weights, 0).astype(float)
-    covered, expected, left = np.zeros(len(weights)), [], list(range(60))
-    for _ in range(30):
-        worth = {
-            i: (weights[buckets[i]] / (1 + covered[buckets[i]] / 4)).sum() / len(buckets[i])
-            for i in left
-        }
-        best = max(left, key=lambda i: (worth[i], -i))
-        left.remove(best)
-        expected.append(best)
-        np.add.at(covered, buckets[best], 1)
-    assert cover(code, texts, 30) == expected
-
-
-def test_windows_hold_every_candidate_once():
-    lengths = np.array([30, 30, 30, 30, 250, 10, 10])
-    windows = cut_windows(lengths, 100)
-    assert np.concatenate(windows).tolist() == list(range(7))
-    assert len(windows) == 3

@@ -37,7 +37,8 @@ def run(tmp_path, target, monkeypatch):
     shared = ["pool", "-t", "target.jsonl", "--scorer", "ngram", "--group-field", "kind",
               "--max-rejects", "9", "--quiet", "--work-dir", "work"]  # fmt: skip
     cli.main(["score", *shared, "-o", "scores"], standalone_mode=False)
-    cli.main(["select", *shared, "-o", "out", "--top-k", str(BUDGET)], standalone_mode=False)
+    select = ["select", *shared, "-o", "out", "--strategy", "top", "--top-k", str(BUDGET)]
+    cli.main(select, standalone_mode=False)
     for i, row in enumerate(rows):
         row["at"] = (f"pool/{i // 30}.jsonl", i % 30)
     tables = [pq.read_table(tmp_path / f"scores/{i}.jsonl.scores.parquet") for i in range(3)]

@@ -325,6 +325,9 @@ def test_the_share_of_contenders_follows_the_size_that_the_pool_turns_out_to_hav
 ):
     rows = write_jsonl(tmp_path / "rows.jsonl", make_records(100)).read_bytes()
     (tmp_path / "rows.jsonl.gz").write_bytes(gzip.compress(rows, 9))
-    command("select", "rows.jsonl.gz", "-t", target, "-o", "out", "--top-k", 30, "--quiet")
+    command(
+        *("select", "rows.jsonl.gz", "-t", target, "-o", "out", "--top-k", 30, "--quiet"),
+        *("--scorer", "fused", "--strategy", "top"),
+    )
     report = json.loads((tmp_path / "out" / "report.json").read_bytes())
     assert report["cascade"]["share"] == 0.8

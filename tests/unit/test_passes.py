@@ -13,7 +13,8 @@ from zipsel.commands.select import run_select
 from zipsel.console.messages import Log
 from zipsel.engines.local import LocalEngine
 from zipsel.readers import fetch
-from zipsel.scorers.fused import FusedScorer
+from zipsel.scorers.fit import FitSettings
+from zipsel.scorers.ngram import NgramScorer
 from zipsel.scoring.run import Run
 from zipsel.scoring.settings import RunSettings
 from zipsel.selection.budgets import Budget
@@ -33,13 +34,16 @@ def profile(tmp_path, pool, target):
 
 
 @pytest.fixture
-def choose(tmp_path, profile):
+def choose(tmp_path, profile, target):
     """Select 25 records of some files in this process and return the bytes."""
 
-    def run(*paths, work="work", **options):
-        settings = RunSettings(
-            pool=tuple(map(str, paths)), profile=profile, work_dir=str(tmp_path / work)
-        )
+    def run(*paths, work="work", scorer=None, **options):
+        if "contenders" in options:  # which only a cascade has
+            scorer = "fused"
+        given = {"profile": profile}
+        if scorer is not None:
+            given = {"target": (str(target),), "fit": FitSettings(scorer=scorer)}
+        settings = RunSettings(pool=tuple(map(str, paths)), work_dir=str(tmp_path / work), **given)
         stdout = io.BytesIO()
         select = SelectSettings(budget=Budget("top_k", 25), output="-", **options)
         with LocalEngine(1) as engine:
@@ -75,7 +79,7 @@ def test_chunks_and_shards_do_not_change_a_byte(
     expected = choose(*write_pool(tmp_path / "whole", lines, 1, ".jsonl"), work="w1")
     assert expected.count(b"\n") == 25
 
-    monkeypatch.setattr(FusedScorer, "chunk_bytes", chunk_bytes)
+    monkeypatch.setattr(NgramScorer, "chunk_bytes", chunk_bytes)
     found = choose(*write_pool(tmp_path / "cut", lines, n_shards, suffix), work="w2")
     if suffix == ".parquet":  # keys and values, written anew
         assert list(map(json.loads, found.splitlines())) == list(
@@ -102,7 +106,7 @@ def test_shards_named_twice_are_read_once(tmp_path, lines, choose):
 
 def test_a_compressed_shard_is_read_once_for_few_contenders(tmp_path, monkeypatch, lines, choose):
     lines[3] = b" \n" + lines[3].replace(b"\n", b"\r\n")  # a blank line before, and CRLF
-    few = {"contenders": 0.1}
+    few = {"contenders": 0.1, "strategy": "top", "scorer": "fused"}
     expected = choose(*write_pool(tmp_path / "plain", lines, 2, ".jsonl"), work="w1", **few)
     packed = write_pool(tmp_path / "packed", lines, 2, ".jsonl.zst")
 
@@ -113,7 +117,8 @@ def test_a_compressed_shard_is_read_once_for_few_contenders(tmp_path, monkeypatc
         patched.setattr(fetch, "iter_lines", refuse)
         assert choose(*packed, work="w2", **few) == expected
     # What more contenders need is not in the sidecar, and is read from the shard.
-    assert choose(*packed, work="w2", contenders=1.0) == choose(*packed, work="w3", contenders=1.0)
+    more = {**few, "contenders": 1.0}
+    assert choose(*packed, work="w2", **more) == choose(*packed, work="w3", **more)
 
 
 def test_categories_may_differ_between_row_groups(tmp_path, monkeypatch, lines, choose):

@@ -11,7 +11,7 @@ from zipsel.api.scorer import Scorer
 from zipsel.console.messages import Log
 from zipsel.engines.local import LocalEngine
 from zipsel.readers.rows import Reading, TextSpec
-from zipsel.scorers.fused import FusedScorer
+from zipsel.scorers.ngram import NgramScorer
 from zipsel.scorers.profile import ProfileFile
 from zipsel.scoring import plan
 from zipsel.scoring.fitting import open_profile, profile_key
@@ -37,7 +37,7 @@ class Recording(LocalEngine):
 @pytest.fixture
 def stream_pool(tmp_path, target, monkeypatch):
     """One compressed shard of many chunks, as a job of scoring it into a folder of its own."""
-    monkeypatch.setattr(FusedScorer, "chunk_bytes", 3000)
+    monkeypatch.setattr(NgramScorer, "chunk_bytes", 3000)
     lines = write_jsonl(tmp_path / "plain.jsonl", make_records(300)).read_bytes()
     (tmp_path / "pool").mkdir()
     (tmp_path / "pool" / "a.jsonl.gz").write_bytes(gzip.compress(lines))

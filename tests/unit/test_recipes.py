@@ -222,7 +222,10 @@ def by_letter(letter, records, k, fitted=None):
     return sorted(records, key=lambda one: distance(one["text"]))[:k]
 
 
-SELECT = ("select", "pool", "-t", "target.jsonl", "-o", "out.jsonl", "--top-k", "8", "--workers", 2)
+SELECT = (
+    *("select", "pool", "-t", "target.jsonl", "-o", "out.jsonl", "--top-k", "8", "--workers", 2),
+    *("--strategy", "top"),
+)
 
 
 def test_a_scorer_is_an_entry_point_of_another_package(letters, tmp_path):
@@ -295,8 +298,7 @@ def test_a_strategy_is_a_file_and_a_line(letters, tmp_path, monkeypatch):
     for strategy, k in (("top", 60), ("worst", 8)):
         output = tmp_path / f"{strategy}.jsonl"
         zipsel.select(
-            tmp_path / "pool", output=output, strategy=strategy, top_k=k,
-            contenders=1.0 if strategy == "top" else None, **options,
+            tmp_path / "pool", output=output, strategy=strategy, top_k=k, **options,
         )  # fmt: skip
         found[strategy] = [row["id"] for row in read_jsonl(output)]
     assert sorted(found["worst"]) == sorted(found["top"][-8:])

@@ -11,14 +11,14 @@ from zipsel.commands.score import run_score
 from zipsel.console.messages import Log
 from zipsel.engines.local import LocalEngine
 from zipsel.readers import jsonl
-from zipsel.scorers.fused import FusedScorer
+from zipsel.scorers.ngram import NgramScorer
 from zipsel.scoring.run import Run
 from zipsel.scoring.settings import RunSettings, ScoreOutput
 
 
 @pytest.mark.parametrize("kind", ["parquet", "dolma", "lines"])
 def test_a_compressed_shard_of_many_parts_is_fetched_from_once(tmp_path, monkeypatch, kind, target):
-    monkeypatch.setattr(FusedScorer, "chunk_bytes", 2000)
+    monkeypatch.setattr(NgramScorer, "chunk_bytes", 2000)
     records = [{"id": str(i), **record} for i, record in enumerate(make_records(80))]
     plain = write_jsonl(tmp_path / "plain.jsonl", records).read_bytes()
     (tmp_path / "pool").mkdir()

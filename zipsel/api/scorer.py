@@ -23,6 +23,7 @@ from zipsel.readers.rows import Reading, RowError, TextSpec
 from zipsel.scorers import scorer_class
 from zipsel.scorers.fit import FitSettings, fit_scorer
 from zipsel.scorers.profile import Profile
+from zipsel.scorers.target_ngrams import TargetNgrams
 from zipsel.texts import TextBatch
 
 Table = TypeVar("Table", pa.RecordBatch, pa.Table)
@@ -50,7 +51,7 @@ class Scorer:
         target: Iterable[str],
         pool_sample: Iterable[str] = (),
         *,
-        scorer: str = "fused",
+        scorer: str = "ngram",
         codec: str | None = None,
         level: int | None = None,
         text: str | TextSpec = "text",
@@ -89,9 +90,9 @@ class Scorer:
             "n_sample_records": len(sample),
             "n_sample_bytes": int(sample.offsets[-1]),
         }
-        return cls(
-            Profile(fit_scorer(settings, {"": examples}, sample), examples, origin), text=text
-        )
+        fitted = fit_scorer(settings, {"": examples}, sample)
+        ngrams = TargetNgrams.fit(examples, sample)
+        return cls(Profile(fitted, examples, origin, ngrams), text=text)
 
     @classmethod
     def load(cls, path: str | Path, *, text: str | TextSpec = "text") -> Scorer:

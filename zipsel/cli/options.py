@@ -68,7 +68,8 @@ scorer_options = stack(
     option(
         _SCORER,
         "--scorer",
-        help="How closeness is measured; ncd is ZIP-FIT, dsir is DSIR.",
+        help="How closeness is measured; ncd is ZIP-FIT, dsir is DSIR. "
+        "[ngram; fused for several targets or facets]",
     ),
     option(
         _SCORER,

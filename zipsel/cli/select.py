@@ -89,7 +89,7 @@ _selection_options = stack(
     option(
         _SELECTION,
         "--strategy",
-        help="How the budget is filled; the README says which to use when.",
+        help="How the budget is filled. [cover; top with --min-alignment]",
     ),
     option(
         _SELECTION,

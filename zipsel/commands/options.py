@@ -21,11 +21,12 @@ from zipsel.commands.rules import ALTERNATIVES, MISSING, NEEDS, REQUIRED, Need, 
 from zipsel.console.values import Name, Path, Paths, convert, is_many, nearest
 from zipsel.errors import UsageError
 from zipsel.readers.rows import Reading
-from zipsel.scorers.fit import FitSettings
+from zipsel.scorers.fit import FitSettings, default_scorer
 from zipsel.scoring.settings import RunSettings, ScoreOutput, Workers
 from zipsel.selection.budgets import BudgetOptions
 from zipsel.selection.leaks import LeakRule
 from zipsel.selection.settings import SelectSettings
+from zipsel.selection.strategies import default_strategy
 
 Settings = TypeVar("Settings", bound=msgspec.Struct)
 
@@ -305,6 +306,12 @@ def _counts(value: Any) -> bool:
 def _choice(command: CommandName, merged: Mapping[str, Given]) -> Options:
     given = {name: one.value for name, one in merged.items() if _counts(one.value)}
     defaults = {name: _default(field) for name, field in options_of(command).items()}
+    named = {str(one).partition("=")[0] for one in given.get("target", ()) if "=" in str(one)}
+    settled = {
+        "scorer": default_scorer(len(named), given.get("facets", 1)),
+        "strategy": default_strategy(by_alignment="min_alignment" in given),
+    }
+    defaults.update((name, value) for name, value in settled.items() if name in defaults)
     return Options({**defaults, **given}, given.keys())
 
 

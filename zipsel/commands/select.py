@@ -205,9 +205,10 @@ def _write_side_files(
     for name, content in iter_report_files(report):
         with staging.open(output.side_file(name)) as file:
             file.write(content)
-    group_names = choice.ranking.group_names
+    selection, group_names = choice.selection, choice.ranking.group_names
     with staging.open(output.side_file(CHOSEN_FILE)) as file:
-        write_chosen(file, chosen_table(choice.selection.chosen, choice.shards, group_names))
+        table = chosen_table(selection.chosen, choice.shards, group_names, selection.gains)
+        write_chosen(file, table)
     if not output.is_file:
         path = output.side_file(CARD_FILE)
         if may_write(path):

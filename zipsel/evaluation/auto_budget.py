@@ -4,7 +4,8 @@ The target is split into folds. For each, the pool is ranked by the other folds,
 grows along that ranking, the bits per byte of the held-out fold under the PPM judge are measured:
 they fall while closer text comes in, flatten, and rise once the subset drifts away. The answer is
 the smallest subset within one percent of the best, on the mean curve. TAROT stops on the same
-question, asked of gradient distances.
+question, asked of gradient distances. One choice a fold serves all sizes: under ``cover`` every
+beginning of the ranking is the choice for a smaller budget.
 
 What is looked at ends at ``LARGEST_BYTES`` or a fifth of the pool, since the judge reads every
 byte; a curve that still falls there says that more would help.

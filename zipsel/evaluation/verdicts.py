@@ -20,7 +20,8 @@ class Curve(msgspec.Struct, kw_only=True):
         x_label: Quantity and unit.
         y_label: Quantity and unit.
         series: Name → points ``(x, y)``, x ascending.
-        mark: The x that was settled on.
+        mark: An x that stands out: the size that was settled on.
+        mark_name: What it is.
         log_x: Whether x is best shown on a logarithmic scale.
         note: One sentence on how to read it.
     """
@@ -30,6 +31,7 @@ class Curve(msgspec.Struct, kw_only=True):
     y_label: str
     series: dict[str, list[tuple[float, float]]]
     mark: float | None = None
+    mark_name: str = "chosen"
     log_x: bool = False
     note: str = ""
 

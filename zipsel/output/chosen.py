@@ -2,7 +2,8 @@
 
 A Feather file and not Parquet, so that nobody who reads ``subset/*.parquet`` takes it for data.
 Columns, best record first: rank (from 1), shard, row, offset (of a JSON line or CSV row in the
-decompressed shard; null for tables), alignment, n_bytes (of text), group.
+decompressed shard; null for tables), alignment, n_bytes (of text), group, gain (what the record
+added to those before it, in bits per n-gram of the target; null but for ``--strategy cover``).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import IO
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from zipsel.errors import OutputError
 from zipsel.pool.shards import Shard
@@ -24,10 +26,14 @@ FILE_NAME = "chosen.feather"
 
 
 def chosen_table(
-    chosen: Candidates, shards: Sequence[Shard], group_names: Sequence[str]
+    chosen: Candidates,
+    shards: Sequence[Shard],
+    group_names: Sequence[str],
+    gains: NDArray[np.float64] | None = None,
 ) -> pa.Table:
     """The chosen records, in the order of ``chosen``, which is that of their ranks."""
     group = pa.array(chosen.group, mask=chosen.group < 0)
+    gain = pa.nulls(len(chosen), pa.float64()) if gains is None else pa.array(gains)
     return pa.table(
         {
             "rank": pa.array(np.arange(1, len(chosen) + 1)),
@@ -39,6 +45,7 @@ def chosen_table(
             "alignment": pa.array(chosen.alignment),
             "n_bytes": pa.array(chosen.n_bytes),
             "group": pa.DictionaryArray.from_arrays(group, pa.array(group_names, pa.string())),
+            "gain": gain,
         }
     )
 

@@ -90,7 +90,8 @@ class WriteTask:
     Attributes:
         chosen: Its rows.
         format: ``jsonl``, ``jsonl.gz``, ``jsonl.zst`` or ``parquet``.
-        add_field: Name of the alignment's field, or None.
+        add_field: Name of the alignment's field, or None. The field of the gain, where records
+            have one, has the same name and ``_gain``.
         path: Its final name.
         temporary: Where it is written.
         schema: The columns of all files, for Parquet; None where there is one file.
@@ -244,23 +245,30 @@ def write_lines(file: IO[bytes], chosen: Chosen, add_field: str | None) -> None:
     for part in _cut(chosen.n_bytes, _SLICE_BYTES):
         of_part = chosen.take(slice(*part))
         lines = of_part.read_lines()
-        if add_field is not None:
-            values = of_part.alignment.tolist()
-            lines = [with_field(*pair) for pair in zip(lines, repeat(add_field), values)]
+        for name, values in _added(of_part, add_field):
+            lines = [with_field(*pair) for pair in zip(lines, repeat(name), values.tolist())]
         file.write(b"".join(line + b"\n" for line in lines))
+
+
+def _added(chosen: Chosen, add_field: str | None) -> Iterator[tuple[str, NDArray[np.float64]]]:
+    """Yield the fields that each row gets, and their values."""
+    if add_field is None:
+        return
+    yield add_field, chosen.alignment
+    if chosen.gains is not None:
+        yield f"{add_field}_gain", chosen.gains
 
 
 def _write_parquet(raw: IO[bytes], task: WriteTask) -> None:
     table = task.chosen.read_table(task.schema)
     if problem := parquet_problem(table.schema):
         raise OutputError(f"{problem}; {_WRITE_JSONL}")
-    if task.add_field is not None:
-        if task.add_field in table.column_names:
+    for name, values in _added(task.chosen, task.add_field):
+        if name in table.column_names:
             raise OutputError(
-                f"the rows already have a column {task.add_field!r}; choose another for --add-field"
+                f"the rows already have a column {name!r}; choose another for --add-field"
             )
-        alignment = pa.array(task.chosen.alignment, pa.float64())
-        table = table.append_column(task.add_field, alignment)
+        table = table.append_column(name, pa.array(values, pa.float64()))
     try:
         pq.write_table(table, raw, compression="zstd")
     except pa.ArrowException as error:  # such as a time that is too far away for Parquet's units

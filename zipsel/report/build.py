@@ -21,6 +21,7 @@ from zipsel.report.model import (
     ShardCounts,
     library_versions,
 )
+from zipsel.report.novelty import gain_curve
 from zipsel.report.shown_records import count_facets, list_removals, show_records, show_rejects
 from zipsel.report.statistics import (
     alignment_histogram,
@@ -71,6 +72,7 @@ def build_report(
         command=list(run.command),
         budget=str(select.budget),
         scorer=profile.scorer.name,
+        strategy=select.strategy,
         profile=_describe_profile(profile),
         counts=counts,
         threshold=float(chosen.alignment.min()) if len(chosen) else None,
@@ -93,10 +95,17 @@ def build_report(
         reject_examples=show_rejects(scores.parts, counts.rejects),
         removed=list_removals(selection, shards, spec, select),
         shortfalls=[asdict(shortfall) for shortfall in selection.shortfalls],
-        curves=list(curves),
+        curves=[*_gain_curves(selection), *curves],
         facets=count_facets(selection, profile, select),
         provenance=provenance,
     )
+
+
+def _gain_curves(selection: Selection) -> list[Curve]:
+    if selection.gains is None:
+        return []
+    curve = gain_curve(selection.chosen.n_bytes, selection.gains)
+    return [] if curve is None else [curve]
 
 
 def _compare(pool: dict[str, float], subset: dict[str, float]) -> dict[str, dict[str, float]]:

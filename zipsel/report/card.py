@@ -94,6 +94,7 @@ def _body(report: Report) -> Iterator[str]:
 
 def _facts(report: Report) -> Iterator[tuple[str, str]]:
     counts = report.counts
+    yield "strategy", code(report.strategy)
     yield "scorer", code(report.scorer)
     yield "budget", code(report.budget)
     if report.threshold is not None:

@@ -176,7 +176,11 @@ def curve_chart(curve: Curve) -> Markup:
             f"{_WIDTH * x(a):.1f} {_HEIGHT * (0.95 - 0.9 * y(b)):.1f}" for a, b in series
         )
         lines.append(f'<path class="line s{i % _N_COLOURS}" d="M{path}"/>')
-    overlay = "" if curve.mark is None else _mark(x(curve.mark), f"chosen {number(curve.mark)}")
+    overlay = (
+        ""
+        if curve.mark is None
+        else _mark(x(curve.mark), f"{printable(curve.mark_name, 40)} {number(curve.mark)}")
+    )
     overlay += "".join(
         f'<i class="level" style="top:{100 * (0.95 - 0.9 * y(value)):.2f}%">{number(value)}</i>'
         for value in (min(ys), max(ys))

@@ -58,7 +58,7 @@ def _about_choice(report: Report) -> list[Finding]:
         found.append(
             Finding(
                 report.threshold <= median,
-                f"The last chosen record has alignment {report.threshold:.3f}; "
+                f"The {_last_of(report)} has alignment {report.threshold:.3f}; "
                 f"the median of the {whom} is {median:.3f}.",
             )
         )
@@ -79,6 +79,12 @@ def _about_choice(report: Report) -> list[Finding]:
                 )
             )
     return found
+
+
+def _last_of(report: Report) -> str:
+    return (
+        "chosen record closest to the pool" if report.strategy == "cover" else "last chosen record"
+    )
 
 
 def _about_lengths(report: Report) -> list[Finding]:

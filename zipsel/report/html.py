@@ -67,24 +67,29 @@ def environment() -> Environment:
 
 
 def strip_markup(record: ShownRecord) -> Markup:
-    """The text of a record with its heat as background and its savings underlined.
+    """The text of a record: heat as background, savings underlined, what was new in bold.
 
     Each stretch is cut where either changes. Hovering, or a tap, shows what a saving comes from.
     """
-    if record.strip is None:
-        return visible(record.text, one_line=False)
-    heat = record.strip.heat or "0" * len(record.text)
+    savings = record.strip.savings if record.strip is not None else []
+    heat = (record.strip.heat if record.strip is not None else "") or "0" * len(record.text)
+    new = record.new or "0" * len(record.text)
     saving_at = [-1] * len(record.text)
-    for number, saving in enumerate(record.strip.savings):
+    for number, saving in enumerate(savings):
         first, last = _without_blanks(record.text, saving)
         saving_at[first:last] = [number] * (last - first)
     parts: list[str] = []
     start = 0
     for i in range(1, len(record.text) + 1):
-        if i < len(record.text) and (heat[i], saving_at[i]) == (heat[start], saving_at[start]):
+        if i < len(record.text) and (heat[i], saving_at[i], new[i]) == (
+            heat[start],
+            saving_at[start],
+            new[start],
+        ):
             continue
-        saving_of = record.strip.savings[saving_at[start]] if saving_at[start] >= 0 else None
-        parts.append(_stretch(record.text[start:i], heat[start], saving_of))
+        saving_of = savings[saving_at[start]] if saving_at[start] >= 0 else None
+        stretch = _stretch(record.text[start:i], heat[start], saving_of)
+        parts.append(f'<b class="new">{stretch}</b>' if new[start] == "1" else stretch)
         start = i
     return Markup("".join(parts))
 

@@ -94,9 +94,10 @@ class Report(msgspec.Struct, kw_only=True):
         command: The command line, one argument an element.
         budget: As on the command line.
         scorer: Name of the scorer.
+        strategy: How the budget was filled.
         profile: Digest and origin of the profile.
         counts: Where every row went.
-        threshold: Alignment of the last chosen record; None if none was chosen.
+        threshold: Lowest alignment of a chosen record; None if none was chosen.
         cascade: Share, screen and contenders, where the scorer is one.
         histogram: Of alignments.
         quantiles: ``pool`` and ``subset`` → percentile → alignment.
@@ -138,6 +139,7 @@ class Report(msgspec.Struct, kw_only=True):
     bad_shards: dict[str, str]
     stages: dict[str, float]
     outputs: list[dict[str, Any]]
+    strategy: str = "top"
     random: list[ShownRecord] = []
     lengths: Histogram | None = None
     length_quantiles: dict[str, dict[str, float]] = {}

@@ -63,7 +63,7 @@ def _iter_counts(report: Report) -> Iterator[tuple[str, str]]:
     yield (
         "chosen",
         f"{counts.n_chosen:,} rows, {human_bytes(counts.n_chosen_bytes)} "
-        f"({report.budget}, {report.scorer})",
+        f"({report.budget}, {report.strategy}, {report.scorer})",
     )
     if counts.n_leaks:
         yield "leaks", f"{counts.n_leaks:,} candidates hold a target or excluded example"

@@ -59,6 +59,10 @@ class ShownRecord(msgspec.Struct, kw_only=True):
         text: The first ``SHOWN_CHARACTERS`` characters.
         group: Value of the group field, if there is one.
         strip: Its explanation, where the scorer can be explained.
+        gain: What it added to the records before it, in bits per n-gram of the target; None but
+            for chosen records of ``--strategy cover``.
+        new: One digit for each shown character: 1 where an n-gram of the target covers it that
+            the subset did not hold yet. Empty where the strategy does not ask.
     """
 
     rank: int
@@ -70,6 +74,8 @@ class ShownRecord(msgspec.Struct, kw_only=True):
     text: str
     group: str | None = None
     strip: Strip | None = None
+    gain: float | None = None
+    new: str = ""
 
 
 class RejectExample(msgspec.Struct, kw_only=True):

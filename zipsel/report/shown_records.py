@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from zipsel.pool.shards import Shard
 from zipsel.readers.rows import TextSpec
 from zipsel.report.model import Facet
+from zipsel.report.novelty import new_characters
 from zipsel.report.shown import SHOWN_CHARACTERS, RejectExample, Removal, RemovedRecord, ShownRecord
 from zipsel.report.strips import make_strips
 from zipsel.scorers import facets_of
@@ -54,12 +55,7 @@ def show_records(
 
 def _borderline(selection: Selection) -> NDArray[np.int64]:
     """Positions of the last five chosen and the first five candidates after them."""
-    half = _N_SHOWN // 2
-    if not len(selection.taken):
-        return np.arange(min(half, len(selection.candidates)))
-    last = int(selection.taken[-1])
-    after = np.arange(last + 1, min(last + 1 + half, len(selection.candidates)))
-    return np.concatenate([selection.taken[-half:], after])
+    return np.concatenate([selection.taken[-_N_SHOWN // 2 :], selection.following])
 
 
 def _random(selection: Selection) -> NDArray[np.int64]:
@@ -82,12 +78,19 @@ def _show(
     """Records at positions of the candidates."""
     records = selection.candidates.take(positions)
     taken = {int(position): i for i, position in enumerate(selection.taken.tolist())}
+    ranks = dict(taken)
     texts = selection.texts_of(positions, spec)
     strips = make_strips(profile, texts)
-    first_after = int(selection.taken[-1]) + 1 if len(selection.taken) else 0
+    for i, position in enumerate(selection.following.tolist(), len(taken)):
+        ranks.setdefault(position, i)
+    new = [""] * len(texts)
+    if selection.first_ranks is not None:
+        beginnings = [text[:SHOWN_CHARACTERS] for text in texts]
+        when = [ranks[p] + 1 if p in taken else 0 for p in positions.tolist()]
+        new = new_characters(profile.ngrams, beginnings, when, selection.first_ranks)
     return [
         ShownRecord(
-            rank=taken.get(position, len(taken) + position - first_after) + 1,
+            rank=ranks[position] + 1,
             chosen=position in taken,
             shard=shards[int(records.shard[i])].path,
             row=int(records.row[i]),
@@ -96,9 +99,17 @@ def _show(
             text=texts[i][:SHOWN_CHARACTERS],
             group=group_names[records.group[i]] if records.group[i] >= 0 else None,
             strip=strips[i],
+            gain=_gain_of(selection, taken.get(position)),
+            new=new[i],
         )
         for i, position in enumerate(positions.tolist())
     ]
+
+
+def _gain_of(selection: Selection, place: int | None) -> float | None:
+    if selection.gains is None or place is None:
+        return None
+    return float(selection.gains[place])
 
 
 def show_rejects(parts: Sequence[Part], counts: Mapping[str, int]) -> list[RejectExample]:

@@ -1,8 +1,8 @@
 """Scorers: fitted once on target and pool sample, then a pure function of a text.
 
-``fused`` (default) is the mean of ``conditional`` (a zstd dictionary made of the target) and
-``ngram`` (a byte n-gram code of the target against one of the pool), each standardized on the
-pool sample. ``ncd`` is ZIP-FIT itself, ``dsir`` the hashed n-gram importance weights.
+``ngram`` (default) is a byte n-gram code of the target against one of the pool, ``conditional`` a
+zstd dictionary made of the target, ``fused`` the mean of both, each standardized on the pool
+sample. ``ncd`` is ZIP-FIT itself, ``dsir`` the hashed n-gram importance weights.
 
 A scorer is one file and one line in ``SCORERS``; or, in another package, an entry point of the
 group ``zipsel.scorers``, with the scorer's name and its class. What only some scorers can do is a
@@ -38,9 +38,9 @@ State = dict[str, Any]
 
 #: Name of each scorer of zipsel → where its class is.
 SCORERS = {
+    "ngram": "zipsel.scorers.ngram:NgramScorer",
     "fused": "zipsel.scorers.fused:FusedScorer",
     "conditional": "zipsel.scorers.conditional:ConditionalScorer",
-    "ngram": "zipsel.scorers.ngram:NgramScorer",
     "ncd": "zipsel.scorers.ncd:NcdScorer",
     "dsir": "zipsel.scorers.dsir:DsirScorer",
 }

@@ -39,7 +39,8 @@ class FitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """What is fitted.
 
     Attributes:
-        scorer: Name of the scorer.
+        scorer: Name of the scorer; empty for ``ngram``, or for ``fused`` where the target has
+            several names or facets.
         codec: Compressor of ``ncd``; None for its default.
         level: Compression level; None for the scorer's default.
         seed: Seed of the pool sample.
@@ -48,7 +49,7 @@ class FitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         per_token: Whether ``dsir`` divides the weight by the number of tokens.
     """
 
-    scorer: ScorerName = "fused"
+    scorer: ScorerName = ""
     codec: CodecName | None = None
     level: Whole | None = None
     seed: Seed = 0
@@ -62,7 +63,16 @@ class FitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         Raises:
             UsageError: If there is no such scorer, or it does not take a codec or level.
         """
-        check_with(scorer_class(self.scorer), self)
+        check_with(scorer_class(self.scorer_for(1)), self)
+
+    def scorer_for(self, n_targets: int) -> str:
+        """Name of the scorer for a number of named targets."""
+        return self.scorer or default_scorer(n_targets, self.facets)
+
+
+def default_scorer(n_targets: int, facets: int | str) -> str:
+    """Name of the scorer where none is asked for."""
+    return "fused" if n_targets > 1 or facets != 1 else "ngram"
 
 
 def scorers_that_take(option: str) -> list[str]:
@@ -98,7 +108,7 @@ def fit_scorer(
     Raises:
         UsageError: If the scorer cannot use the examples, the sample or several targets.
     """
-    kind = scorer_class(settings.scorer)
+    kind = scorer_class(settings.scorer_for(len(targets)))
     if len(targets) > 1 and "facets" not in kind.takes:
         names = " or ".join(scorers_that_take("facets"))
         raise UsageError(f"several named targets need --scorer {names}")

@@ -19,6 +19,7 @@ import numpy as np
 
 from zipsel.errors import ProfileError
 from zipsel.scorers import Scorer, scorer_class
+from zipsel.scorers.target_ngrams import TargetNgrams
 from zipsel.storage.paths import read_bytes
 from zipsel.storage.staging import write_atomically
 from zipsel.texts import TextBatch
@@ -36,23 +37,36 @@ class Profile:
         scorer: Ready to score.
         target: The target examples, for leak detection and explanations.
         origin: Where it came from: settings and sources, JSON-like, for people and reports.
+        fitted_ngrams: The target's n-grams, counted in a pool sample too; None if they were not.
     """
 
     scorer: Scorer
     target: TextBatch
     origin: dict[str, Any] = field(default_factory=dict)
+    fitted_ngrams: TargetNgrams | None = None
+
+    @cached_property
+    def ngrams(self) -> TargetNgrams:
+        """The target's n-grams, for ``--strategy cover``.
+
+        Without a pool sample each is as common in the pool as any other.
+        """
+        if self.fitted_ngrams is not None:
+            return self.fitted_ngrams
+        return TargetNgrams.fit(self.target, TextBatch.from_encoded([]))
 
     @cached_property
     def payload(self) -> bytes:
         """The uncompressed map; equal profiles have equal bytes."""
-        return msgspec.msgpack.encode(
-            {
-                "scorer": self.scorer.name,
-                "state": _pack(self.scorer.state()),
-                "target": _pack({"buffer": self.target.buffer, "offsets": self.target.offsets}),
-                "origin": self.origin,
-            }
-        )
+        content = {
+            "scorer": self.scorer.name,
+            "state": _pack(self.scorer.state()),
+            "target": _pack({"buffer": self.target.buffer, "offsets": self.target.offsets}),
+            "origin": self.origin,
+        }
+        if self.fitted_ngrams is not None:
+            content["ngrams"] = _pack(self.fitted_ngrams.state())
+        return msgspec.msgpack.encode(content)
 
     @cached_property
     def digest(self) -> str:
@@ -103,7 +117,10 @@ class Profile:
         """Rebuild a profile from its ``payload``."""
         content = msgspec.msgpack.decode(payload)
         scorer = scorer_class(content["scorer"]).from_state(_unpack(content["state"]))
-        return cls(scorer, TextBatch(**_unpack(content["target"])), content["origin"])
+        ngrams = None
+        if "ngrams" in content:
+            ngrams = TargetNgrams.from_state(_unpack(content["ngrams"]))
+        return cls(scorer, TextBatch(**_unpack(content["target"])), content["origin"], ngrams)
 
 
 class ProfileFile(NamedTuple):

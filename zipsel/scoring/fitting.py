@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 
 from zipsel.pool.shards import Shard
-from zipsel.scorers import package_version, scorer_class
+from zipsel.scorers import package_version
 from zipsel.scorers.fit import fit_scorer
 from zipsel.scorers.profile import Profile, ProfileFile
+from zipsel.scorers.target_ngrams import TargetNgrams
 from zipsel.scoring.exchange import Store
 from zipsel.scoring.inputs import read_targets
 from zipsel.scoring.pool_sample import sample_pool
@@ -19,26 +20,24 @@ from zipsel.storage.workdir import WorkDir, digest_of
 from zipsel.texts import TextBatch, join_batches
 
 #: Raise it when the same target and pool no longer give the same profile.
-_FIT_VERSION = 2
+_FIT_VERSION = 3
 
 
 def fit_profile(
     settings: RunSettings, targets: Mapping[str, TextBatch], shards: Sequence[Shard]
 ) -> Profile:
-    """Fit a profile; a pool sample is drawn for scorers that need one.
+    """Draw a pool sample and fit a profile.
 
     Shards that cannot be read are left out of the sample: pass one names them all at once.
     """
     fit = settings.fit
-    sample = TextBatch.from_encoded([])
-    if scorer_class(fit.scorer).needs_sample:
-        sample = sample_pool(
-            shards,
-            settings.reading,
-            sample_bytes=fit.sample_bytes,
-            seed=fit.seed,
-            on_error=lambda _: None,
-        )
+    sample = sample_pool(
+        shards,
+        settings.reading,
+        sample_bytes=fit.sample_bytes,
+        seed=fit.seed,
+        on_error=lambda _: None,
+    )
     return make_profile(settings, targets, sample)
 
 
@@ -49,14 +48,16 @@ def make_profile(
     fit = settings.fit
     origin = {
         "target": list(settings.target),
-        "scorer": fit.scorer,
+        "scorer": fit.scorer_for(len(targets)),
         "codec": fit.codec,
         "level": fit.level,
         "seed": fit.seed,
         "n_sample_records": len(sample),
         "n_sample_bytes": int(sample.offsets[-1]),
     }
-    return Profile(fit_scorer(fit, targets, sample), join_batches(list(targets.values())), origin)
+    target = join_batches(list(targets.values()))
+    scorer, ngrams = fit_scorer(fit, targets, sample), TargetNgrams.fit(target, sample)
+    return Profile(scorer, target, origin, ngrams)
 
 
 def profile_key(
@@ -81,7 +82,7 @@ def profile_key(
             "pool": [shard.fingerprint for shard in shards],
             "reading": settings.reading,
             "fit": settings.fit,
-            "package": package_version(settings.fit.scorer),
+            "package": package_version(settings.fit.scorer_for(len(targets))),
         }
     )
     return key, targets

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -23,9 +23,9 @@ from zipsel.readers.fetch import text_of_row
 from zipsel.readers.json_rows import RowParser
 from zipsel.readers.rows import Reading, RowError
 from zipsel.scoring.sidecar import Part, read_lines
-from zipsel.selection.inspection import Inspection
+from zipsel.selection.inspection import Features, Inspection
 from zipsel.selection.ranking import Candidates
-from zipsel.selection.spool import SpoolFile
+from zipsel.selection.spool import SpoolFile, ngrams_path
 
 _RUN_BYTES = 64 << 20
 
@@ -178,37 +178,32 @@ def fetch_rows(task: GatherTask) -> SpoolFile:
 
 def _fetch_lines(task: GatherTask) -> SpoolFile:
     parser = RowParser(task.reading.text)
-    ranks: list[NDArray[np.int64]] = []
-    lengths: list[int] = []
-    features: list[Any] = []
+    runs = _Runs(task)
     lines: list[bytes] = []
-    found: list[Any] = []
-    n_done = n_bytes = 0
+    texts: list[str] = []
+    lengths: list[int] = []
+    n_bytes = 0
     with open(task.spool_path, "wb") as spool:
 
         def flush() -> None:
-            nonlocal n_done, n_bytes
-            run = task.ranks[n_done : n_done + len(lines)]
-            for i in np.argsort(run).tolist():
+            nonlocal n_bytes
+            order = runs.add(texts)
+            for i in order:
                 spool.write(lines[i])
                 lengths.append(len(lines[i]))
-                features.append(found[i])
-            ranks.append(np.sort(run))
-            n_done += len(lines)
             n_bytes = 0
             lines.clear()
-            found.clear()
+            texts.clear()
 
         for line in _iter_lines(task):
             lines.append(line)
-            found.append(task.inspection.look(parser.parse(line)[0]))
+            texts.append(parser.parse(line)[0])
             n_bytes += len(line)
             if n_bytes >= _RUN_BYTES:
                 flush()
         flush()
     of_line = np.array(lengths, np.int64)
-    starts = np.cumsum(of_line) - of_line
-    return SpoolFile(task.spool_path, False, np.concatenate(ranks), starts, of_line, features)
+    return runs.spool_file(is_table=False, starts=np.cumsum(of_line) - of_line, lengths=of_line)
 
 
 def _iter_lines(task: GatherTask) -> Iterator[bytes]:
@@ -221,24 +216,64 @@ def _iter_lines(task: GatherTask) -> Iterator[bytes]:
 
 
 def _fetch_tables(task: GatherTask) -> SpoolFile:
-    ranks: list[NDArray[np.int64]] = []
-    features: list[Any] = []
-    n_done = 0
+    runs = _Runs(task)
     sink: pa.ipc.RecordBatchStreamWriter | None = None
     for table in fetch.iter_tables(task.shard, task.rows, task.reading):
-        run = task.ranks[n_done : n_done + len(table)]
-        n_done += len(table)
-        order = np.argsort(run)
-        ordered = table.take(pa.array(order)).combine_chunks()
-        ranks.append(run[order])
-        features.extend(
-            task.inspection.look(text_of_row(ordered, i, task.reading.text))
-            for i in range(len(ordered))
-        )
+        texts = [text_of_row(table, i, task.reading.text) for i in range(len(table))]
+        ordered = table.take(pa.array(runs.add(texts))).combine_chunks()
         if sink is None:
             sink = pa.ipc.new_stream(task.spool_path, ordered.schema)
         sink.write_table(ordered)
     if sink is not None:
         sink.close()
-    places, ones = np.arange(n_done), np.ones(n_done, np.int64)
-    return SpoolFile(task.spool_path, True, np.concatenate(ranks), places, ones, features)
+    n_rows = runs.n_rows
+    return runs.spool_file(
+        is_table=True, starts=np.arange(n_rows), lengths=np.ones(n_rows, np.int64)
+    )
+
+
+class _Runs:
+    """Looks at the texts of a task's rows, run by run, and puts each run in order of rank.
+
+    Args:
+        task: Whose rows they are.
+    """
+
+    def __init__(self, task: GatherTask) -> None:
+        self.n_rows = 0
+        self._task = task
+        self._ranks: list[NDArray[np.int64]] = []
+        self._features: list[Features] = []
+        self._n_ngrams: list[NDArray[np.int64]] = []
+        if task.inspection.ngrams is not None:
+            open(ngrams_path(task.spool_path), "wb").close()  # of a worker that was killed
+
+    def add(self, texts: Sequence[str]) -> list[int]:
+        """Look at the texts of the next rows; returns their order by rank."""
+        task = self._task
+        run = task.ranks[self.n_rows : self.n_rows + len(texts)]
+        order: list[int] = np.argsort(run).tolist()
+        ordered = [texts[i] for i in order]
+        self.n_rows += len(texts)
+        self._ranks.append(np.sort(run))
+        self._features += map(task.inspection.look, ordered)
+        for numbers, lengths in task.inspection.find_ngrams(ordered):
+            with open(ngrams_path(task.spool_path), "ab") as file:
+                file.write(numbers)
+            self._n_ngrams.append(lengths)
+        return order
+
+    def spool_file(
+        self, *, is_table: bool, starts: NDArray[np.int64], lengths: NDArray[np.int64]
+    ) -> SpoolFile:
+        """All rows, once they are in the spool file."""
+        none = np.zeros(0, np.int64)
+        return SpoolFile(
+            self._task.spool_path,
+            is_table,
+            np.concatenate([none, *self._ranks]),
+            starts,
+            lengths,
+            self._features,
+            np.concatenate([none, *self._n_ngrams]),
+        )

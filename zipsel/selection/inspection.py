@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from zipsel.errors import UsageError
+from zipsel.scorers.profile import ProfileFile, load_cached
 from zipsel.selection.leaks import Leak, LeakSources, load_index
 from zipsel.storage.paths import read_bytes
+from zipsel.texts import BATCH_BYTES, TextBatch
 
 
 class Features(NamedTuple):
@@ -48,11 +54,27 @@ class Inspection:
         leaks: What must not leak; None to look for no leaks.
         near: Make the sketch that near-duplicates are found by.
         tokenizer: What to count tokens with, or None.
+        ngrams: The file of a profile whose target's n-grams are looked up, or None.
     """
 
     leaks: LeakSources | None = None
     near: bool = False
     tokenizer: TokenizerFile | None = None
+    ngrams: ProfileFile | None = None
+
+    def find_ngrams(self, texts: Sequence[str]) -> Iterator[tuple[bytes, NDArray[np.int64]]]:
+        """Yield the target's n-grams in texts, as ``spool.SpoolFile`` keeps them, batch by batch.
+
+        Nothing is yielded where they were not asked for.
+        """
+        if self.ngrams is None:
+            return
+        ngrams = load_cached(self.ngrams).ngrams
+        ends = np.cumsum([len(text) for text in texts]) // BATCH_BYTES
+        for batch in np.split(np.arange(len(texts)), np.flatnonzero(np.diff(ends)) + 1):
+            some = TextBatch.from_texts([texts[i] for i in batch.tolist()])
+            numbers, lengths = ngrams.in_texts(some)
+            yield numbers.tobytes(), lengths
 
     def look(self, text: str) -> Features:
         """Look at one text."""

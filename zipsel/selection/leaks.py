@@ -35,6 +35,9 @@ _SHORTEST_WORDS = 8
 
 _REMEMBERED = 4096
 
+#: Words that are looked up together to rule a text out.
+_SEED_WORDS = 4
+
 _WORD = re.compile(r"\w+")
 _SPACE = re.compile(r"\s")
 
@@ -108,12 +111,19 @@ class LeakIndex:
         self._found: dict[bytes, Leak | None] = {}
         grams: dict[int, list[tuple[NDArray[np.uint64], int]]] = {}
         totals: list[int] = []
+        #: Numbers of words that examples have, and all their runs of ``_seed_words`` words.
+        self._n_words: set[int] = set()
+        self._seeds: set[tuple[str, ...]] = set()
+        self._seed_words = min(_SEED_WORDS, rule.ngram)
         for source, number, text in examples:
             self._copies.setdefault(_digest(text), (source, number))
-            numbers = self._number(words_of(text))
+            words = words_of(text)
+            numbers = self._number(words)
+            self._n_words.add(len(words))
             length = min(rule.ngram, len(numbers))
             if length < min(_SHORTEST_WORDS, rule.ngram):
                 continue
+            self._seeds.update(zip(*(words[i:] for i in range(self._seed_words)), strict=False))
             starts = np.arange(len(numbers) - length + 1)
             hashes = np.unique(_hash_windows(numbers, length, starts))
             grams.setdefault(length, []).append((hashes, len(self._places)))
@@ -130,14 +140,17 @@ class LeakIndex:
 
     def find(self, text: str) -> Leak | None:
         """The example that a text holds most of, if it holds enough."""
+        words = words_of(text) if len(text) <= _STRETCH_CHARACTERS else None
+        if words is not None and not self._may_leak(words):
+            return None
         copy = self._copies.get(_digest(text))
         if copy is not None:
             return Leak(self.sources[copy[0]], copy[1], 1.0)
         get = self._numbers.get
         numbers = np.concatenate(
             [
-                np.array([get(word, 0) for word in words_of(stretch)], np.uint64)
-                for stretch in _stretches(text)
+                np.array([get(word, 0) for word in some], np.uint64)
+                for some in ([words] if words is not None else map(words_of, _stretches(text)))
             ]
         )
         best: Leak | None = None
@@ -150,6 +163,18 @@ class LeakIndex:
                     source, number = self._places[example]
                     best = Leak(self.sources[source], number, round(overlap, 4))
         return best
+
+    def _may_leak(self, words: list[str]) -> bool:
+        """Whether words could be a copy of an example or hold one of its n-grams.
+
+        A run of as many words as the shortest n-gram has contains a seed that begins at a multiple
+        of the stride, so that only these seeds are looked up.
+        """
+        n, seeds = self._seed_words, self._seeds
+        stride = min(self._tables, default=n) - n + 1
+        return len(words) in self._n_words or any(
+            tuple(words[i : i + n]) in seeds for i in range(0, len(words) - n + 1, stride)
+        )
 
     def find_again(self, digest: bytes, text: str) -> Leak | None:
         """As ``find``, remembering the last few thousand texts by digest: pools hold copies."""

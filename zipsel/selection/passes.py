@@ -162,6 +162,7 @@ class Passes:
                 leaks=leak_sources(run.settings, select, self.file, spool_folder),
                 near=select.dedup == "near",
                 tokenizer=self._tokenizer(),
+                ngrams=self.file if find_strategy(select.strategy).by_gain else None,
             ),
             spool_folder,
             threshold,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -21,20 +21,24 @@ from zipsel.scoring.plan import PoolScores
 from zipsel.scoring.settings import RunSettings
 from zipsel.selection.budgets import (
     BYTES_PER_TOKEN,
-    Meter,
     apportion,
     counts_records,
     whole_limit,
 )
+from zipsel.selection.chooser import N_FOLLOWING, Chooser, Taken, features_in_order
+from zipsel.selection.cover import GreedyCover
+from zipsel.selection.covering import CoverRun
 from zipsel.selection.duplicates import Duplicates
 from zipsel.selection.gather import Source, gather
-from zipsel.selection.inspection import Features, Inspection
-from zipsel.selection.leaks import Leak
-from zipsel.selection.quotas import Quotas, Shortfall
+from zipsel.selection.inspection import Inspection
+from zipsel.selection.leaks import Leak, load_index
+from zipsel.selection.offers import OfferStream, end_of_stage
+from zipsel.selection.quotas import OTHERS, Quotas, Shortfall
 from zipsel.selection.ranking import Candidates, Ranking, RecordReader
 from zipsel.selection.settings import SelectSettings
-from zipsel.selection.spool import Chosen, Spool, SpoolFile
+from zipsel.selection.spool import Chosen, RowTexts, Spool, SpoolFile
 from zipsel.selection.strategies import (
+    CANDIDATE_FACTOR,
     BudgetParts,
     Plan,
     RankedPool,
@@ -56,12 +60,16 @@ class Selection:
 
     Attributes:
         candidates: Everything fetched, in the order in which it was offered.
-        taken: Positions of the chosen among them, by alignment, best first.
+        taken: Positions of the chosen among them, best first: by alignment, or in the order in
+            which ``cover`` took them.
         spool: Holds their rows.
         leaks: Position of a candidate → what leaked.
         copies: Position of a candidate → position of the taken record that it is a copy of.
         shortfalls: Parts of the budget that were not filled.
         full: Whether the budget was reached before the ranking ended.
+        following: Positions of the first candidates past the budget, best first.
+        gains: As ``Taken.gains``.
+        first_ranks: As ``Taken.first_ranks``.
     """
 
     candidates: Candidates
@@ -71,6 +79,9 @@ class Selection:
     copies: dict[int, int]
     shortfalls: list[Shortfall]
     full: bool
+    following: NDArray[np.int64]
+    gains: NDArray[np.float64] | None = None
+    first_ranks: NDArray[np.int64] | None = None
 
     @property
     def n_duplicates(self) -> int:
@@ -95,11 +106,12 @@ class Selection:
 
     def in_order(self, order: str) -> Chosen:
         """The choice as the writers take it, in ``rank`` or ``input`` order."""
-        chosen, positions = self.chosen, self.taken
+        chosen, positions, gains = self.chosen, self.taken, self.gains
         if order == "input":
             by_place = np.lexsort((chosen.row, chosen.shard))
             chosen, positions = chosen.take(by_place), positions[by_place]
-        return Chosen(positions, chosen.alignment, chosen.n_bytes, self.spool)
+            gains = None if gains is None else gains[by_place]
+        return Chosen(positions, chosen.alignment, chosen.n_bytes, self.spool, gains)
 
 
 class Ranked(NamedTuple):
@@ -167,16 +179,17 @@ class Selector:
     def _n_accepted(self) -> int:
         return self.scores.n_rows - self.scores.n_rejected
 
+    def _shares(self) -> dict[str, float]:
+        """Shares of the budget of a mixture, facets or quotas; empty where there are none."""
+        shares = facet_shares(self.select, list(facets_of(self.profile.scorer)))
+        return shares or dict(self.select.quota)
+
     def _parts_of_budget(self, ranking: Ranking) -> BudgetParts:
         """The parts that a mixture, the strategy or quotas cut the budget into."""
         select, names = self.select, list(facets_of(self.profile.scorer))
-        shares = facet_shares(select, names)
-        if shares:
-            return BudgetParts(
-                apportion(select.budget, self._n_accepted, shares),
-                lambda block: [names[i] for i in block.facet.tolist()],
-            )
-        limits = apportion(select.budget, self._n_accepted, dict(select.quota))
+        limits = apportion(select.budget, self._n_accepted, self._shares())
+        if facet_shares(select, names):
+            return BudgetParts(limits, lambda block: [names[i] for i in block.facet.tolist()])
         return BudgetParts(limits, ranking.groups_of)
 
     def choose(self, ranked: Ranked) -> Selection:
@@ -195,53 +208,91 @@ class Selector:
         )
         duplicates = Duplicates(select.dedup, select.near_threshold)
         chooser = Chooser(quotas, duplicates, parts.name_of, ranked.ranking.groups_of)
+        by_gain = find_strategy(select.strategy).by_gain
+        taken = (self._cover if by_gain else self._take_in_order)(ranked, chooser)
+        return Selection(
+            taken.candidates,
+            taken.positions,
+            Spool(taken.files),
+            chooser.leaks,
+            chooser.copies,
+            quotas.shortfalls(),
+            chooser.done,
+            taken.following,
+            taken.gains,
+            taken.first_ranks,
+        )
+
+    def _take_in_order(self, ranked: Ranked, chooser: Chooser) -> Taken:
+        """Take candidates as the ranking has them."""
         blocks: list[Candidates] = []
         taken: list[NDArray[np.int64]] = []
         files: list[SpoolFile] = []
         n_before = 0
-        for offered, until in self._iter_offers(ranked, quotas.whole):
+        first_block = self._first_block(ranked, chooser.quotas.whole.limit)
+        for offered in ranked.offered.iter_blocks(*first_block):
             block = offered.take(chooser.may_take(offered))
             if len(block) == 0:
                 continue
-            found = self._fetch(block, n_before, f"block-{len(blocks):03d}")
-            consider = chooser.considering(block, _in_order(found, n_before, len(block)), n_before)
-            if ranked.plan.taker is None:
-                positions = chooser.take_in_order(consider, len(block))
-            else:
-                ranks = np.arange(n_before, n_before + len(block))
-                texts = Spool(found).read_texts(ranks, self.settings.reading.text)
-                enough = chooser.enough_at(until)
-                positions = ranked.plan.taker.take_from(texts, consider, block.alignment, enough)
-            taken.append(positions + n_before)
+            found = self._fetch(block, n_before, self.inspection)
+            features = features_in_order(found, n_before, len(block))
+            consider = chooser.considering(block, features, n_before)
+            taken.append(chooser.take_in_order(consider, len(block)) + n_before)
             blocks.append(block)
             files.extend(found)
             n_before += len(block)
             if chooser.done:
                 break
         candidates = Candidates.concatenate(blocks)
-        return Selection(
-            candidates,
-            _best_first(candidates, np.concatenate([np.zeros(0, np.int64), *taken])),
-            Spool(files),
-            chooser.leaks,
-            chooser.copies,
-            quotas.shortfalls(),
-            chooser.done,
+        positions = _best_first(candidates, np.concatenate([np.zeros(0, np.int64), *taken]))
+        after = int(positions[-1]) + 1 if len(positions) else 0
+        following = np.arange(after, min(after + N_FOLLOWING, n_before))
+        return Taken(candidates, positions, following, files)
+
+    def _cover(self, ranked: Ranked, chooser: Chooser) -> Taken:
+        """Take candidates by what each adds to those taken before."""
+        shares = self._shares()
+        names = [name for name, share in shares.items() if share > 0] if shares else [""]
+        numbers = {name: number for number, name in enumerate(names)}
+        others = numbers.get(OTHERS, -1 if shares else 0)
+
+        def number_of(block: Candidates) -> NDArray[np.int64]:
+            found = [numbers.get(name, others) for name in ranked.parts.name_of(block)]
+            return np.array(found, np.int64)
+
+        def find_leak(file: SpoolFile, place: int) -> Leak | None:
+            sources = self.inspection.leaks
+            return None if sources is None else load_index(sources).find(texts.read(file, place))
+
+        texts = RowTexts(self.settings.reading.text)
+        of_parts = np.array([shares.get(name, 1.0) for name in names])
+        expected = self._expected_bytes(ranked.ranking, chooser.quotas.whole.limit)
+        # Whether the ranking is read in one piece or in many does not change the order.
+        blocks = ranked.offered.iter_blocks(
+            ranked.ranking.total_records + 1, int(CANDIDATE_FACTOR * end_of_stage(expected))
         )
+        inspection = replace(self.inspection, leaks=None)
+        run = CoverRun(
+            GreedyCover(self.profile.ngrams),
+            OfferStream(blocks, of_parts, number_of),
+            of_parts,
+            chooser,
+            lambda block, first: self._fetch(block, first, inspection),
+            find_leak,
+        )
+        return run.take(expected)
 
-    def _iter_offers(self, ranked: Ranked, whole: Meter) -> Iterator[tuple[Candidates, float]]:
-        """Candidates block by block, and how much of the budget may be used once each is done.
-
-        A taker gets windows that fit in memory, each with its part of what is left.
-        """
-        for block in ranked.offered.iter_blocks(*self._first_block(ranked, whole.limit)):
-            if ranked.plan.taker is None:
-                yield block, whole.limit
-                continue
-            used, n_bytes = whole.used, np.cumsum(block.n_bytes)
-            for window in cut_windows(block.n_bytes, ranked.plan.window_bytes):
-                fraction = float(n_bytes[window[-1]] / n_bytes[-1])
-                yield block.take(window), used + (whole.limit - used) * fraction
+    def _expected_bytes(self, ranking: Ranking, limit: float) -> float:
+        """Bytes of text that a budget of records, bytes or tokens holds, about."""
+        kind = self.select.budget.kind
+        if kind == "max_bytes":
+            return limit
+        if kind == "max_tokens":
+            return limit * BYTES_PER_TOKEN
+        n_records = np.cumsum(ranking.n_records[::-1])
+        n_bytes = np.cumsum(ranking.n_bytes[::-1])
+        at = min(int(np.searchsorted(n_records, limit)), len(n_records) - 1)
+        return float(limit * n_bytes[at] / max(1, n_records[at]))
 
     def _first_block(self, ranked: Ranked, limit: float) -> tuple[int, int | None]:
         """Records, or bytes if that is less, that should suffice."""
@@ -256,108 +307,12 @@ class Selector:
         per_unit = BYTES_PER_TOKEN if budget.kind == "max_tokens" else 1
         return ranked.ranking.total_records + 1, wanted * per_unit + _SPARE_BYTES
 
-    def _fetch(self, block: Candidates, first: int, name: str) -> list[SpoolFile]:
-        source = Source(
-            self.shards,
-            self.scores.parts,
-            self.settings.reading,
-            self.inspection,
-        )
-        return gather(self.engine, source, block, first, os.path.join(self.spool_folder, name))
-
-
-def cut_windows(n_bytes: NDArray[np.int64], window_bytes: int) -> list[NDArray[np.int64]]:
-    """Cut candidates of these lengths into runs of about ``window_bytes``; positions of each."""
-    numbers = np.cumsum(n_bytes) // window_bytes
-    return np.split(np.arange(len(n_bytes)), np.flatnonzero(np.diff(numbers)) + 1)
+    def _fetch(self, block: Candidates, first: int, inspection: Inspection) -> list[SpoolFile]:
+        source = Source(self.shards, self.scores.parts, self.settings.reading, inspection)
+        prefix = os.path.join(self.spool_folder, f"from-{first:012d}")
+        return gather(self.engine, source, block, first, prefix)
 
 
 def _best_first(candidates: Candidates, positions: NDArray[np.int64]) -> NDArray[np.int64]:
     chosen = candidates.take(positions)
     return positions[np.lexsort((chosen.row, chosen.shard, -chosen.alignment))]
-
-
-def _in_order(files: Sequence[SpoolFile], first: int, n_candidates: int) -> list[Features]:
-    features = [Features()] * n_candidates
-    for file in files:
-        for rank, feature in zip(file.ranks.tolist(), file.features, strict=True):
-            features[rank - first] = feature
-    return features
-
-
-#: Names the part of the budget that each candidate counts against, or its group.
-Namer = Callable[[Candidates], list[str]]
-
-
-@dataclass
-class Chooser:
-    """Takes candidates block by block until the budget is full.
-
-    Attributes:
-        quotas: The budget and its parts.
-        duplicates: What was taken, to recognize copies.
-        part_of: Part of the budget that each candidate counts against.
-        group_of: Group of each candidate, of which only so many may be taken.
-        leaks: Position → what leaked, of candidates refused for it.
-        copies: Position → position of the taken record that it is a copy of.
-    """
-
-    quotas: Quotas
-    duplicates: Duplicates
-    part_of: Namer
-    group_of: Namer
-    leaks: dict[int, Leak] = field(default_factory=dict)
-    copies: dict[int, int] = field(default_factory=dict)
-
-    @property
-    def done(self) -> bool:
-        """Whether no further candidate could be taken."""
-        return self.quotas.full
-
-    def may_take(self, block: Candidates) -> NDArray[np.bool_]:
-        """Which candidates need a look: those whose part of the budget has room."""
-        places = list(zip(self.part_of(block), self.group_of(block), strict=True))
-        is_open = {place: self.quotas.is_open(*place) for place in set(places)}
-        return np.array([is_open[place] for place in places], bool)
-
-    def enough_at(self, until: float) -> Callable[[], bool]:
-        """A function that says whether so much of the budget is used, or nothing more fits."""
-        return lambda: self.done or self.quotas.whole.used >= until
-
-    def take_in_order(
-        self, consider: Callable[[int], bool], n_candidates: int
-    ) -> NDArray[np.int64]:
-        """Consider candidates as they come; positions of those taken, ascending, int64."""
-        taken: list[int] = []
-        for i in range(n_candidates):
-            if self.done:
-                break
-            if consider(i):
-                taken.append(i)
-        return np.array(taken, np.int64)
-
-    def considering(
-        self, block: Candidates, features: Sequence[Features], first: int
-    ) -> Callable[[int], bool]:
-        """A function that takes the i-th candidate of a block if it may be taken."""
-        parts, groups = self.part_of(block), self.group_of(block)
-        alignments, lengths = block.alignment.tolist(), block.n_bytes.tolist()
-
-        def consider(i: int) -> bool:
-            found = features[i]
-            if self.done or not self.quotas.is_open(parts[i], groups[i]):
-                return False
-            if found.leak is not None:
-                self.leaks[first + i] = found.leak
-                return False
-            original = self.duplicates.find(found.digest, found.minhash)
-            if original is not None:
-                self.copies[first + i] = original
-                return False
-            record = (alignments[i], lengths[i], found.n_tokens)
-            if not self.quotas.admit(parts[i], groups[i], *record):
-                return False
-            self.duplicates.add(first + i, found.digest, found.minhash)
-            return True
-
-        return consider

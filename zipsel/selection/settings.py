@@ -17,7 +17,7 @@ from zipsel.selection.budgets import Budget
 from zipsel.selection.duplicates import DEFAULT_NEAR_THRESHOLD, DedupMode
 from zipsel.selection.leaks import LeakRule
 from zipsel.selection.quotas import OTHERS, Shares
-from zipsel.selection.strategies import STRATEGIES, find_strategy
+from zipsel.selection.strategies import STRATEGIES, default_strategy, find_strategy
 from zipsel.storage.paths import refuse_unwritable
 
 #: Groups that a message names.
@@ -48,7 +48,8 @@ class SelectSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         shard_bytes: Rows of one output shard, before compression.
         tokenizer: A tokenizers JSON file for token budgets.
         contenders: Share of the pool that a cascade finishes; None to follow the budget.
-        strategy: In what order records are offered.
+        strategy: In what order records are offered; empty for ``cover``, or for ``top`` where the
+            budget is an alignment.
         temperature: Of ``sample``.
         hard_cutoff: Share of lowest alignments that ``stratified`` drops.
         seed: Of everything random.
@@ -71,7 +72,7 @@ class SelectSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     shard_bytes: Size = field(default=DEFAULT_SHARD_BYTES, name="shard_size")
     tokenizer: Path | None = None
     contenders: Share | None = None
-    strategy: StrategyName = "top"
+    strategy: StrategyName = ""
     temperature: Temperature = 0.3
     hard_cutoff: Cutoff = 0.5
     seed: Seed = 0
@@ -86,12 +87,15 @@ class SelectSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     mix: Shares = ()
 
     def __post_init__(self) -> None:
-        """Refuse an output that cannot be written to.
+        """Settle the strategy, and refuse an output that cannot be written to.
 
         Raises:
             UsageError: If the output is a URL that can only be read.
         """
         refuse_unwritable("--output", self.output)
+        if not self.strategy:
+            name = default_strategy(by_alignment=self.budget.kind == "min_alignment")
+            msgspec.structs.force_setattr(self, "strategy", name)
 
     def digest_fields(self) -> dict[str, Any]:
         """Everything that decides the bytes written."""

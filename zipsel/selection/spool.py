@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,14 @@ from zipsel.readers.convert import ConversionError, fit_schema, join_schemas, to
 from zipsel.readers.fetch import text_of_row
 from zipsel.readers.json_rows import RowParser
 from zipsel.readers.rows import TextSpec
+
+#: Mapped spool files of tables; they hold address space and no memory.
+_OPEN_TABLES = 64
+
+
+def ngrams_path(spool_path: str) -> str:
+    """The file with the n-grams of a spool file's rows: uint32 numbers end to end."""
+    return f"{spool_path}.ngrams"
 
 
 @dataclass
@@ -33,6 +42,8 @@ class SpoolFile:
         starts: Byte offset of each line; for a table the number of the row in the file.
         lengths: Bytes of each line; for a table 1.
         features: What the inspection found of each row, in the order of the file.
+        n_ngrams: How many of the target's n-grams each has in the file ``ngrams_path(path)``;
+            empty if they were not looked up.
     """
 
     path: str
@@ -41,9 +52,10 @@ class SpoolFile:
     starts: NDArray[np.int64]
     lengths: NDArray[np.int64]
     features: list[Any] = field(default_factory=list)
+    n_ngrams: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def take(self, places: NDArray[np.int64]) -> SpoolFile:
-        """Some of the rows, without their features."""
+        """Some of the rows, without their features and n-grams."""
         return SpoolFile(
             self.path, self.is_table, self.ranks[places], self.starts[places], self.lengths[places]
         )
@@ -76,6 +88,32 @@ class SpoolFile:
         parser = RowParser(spec)
         for line in self.iter_lines():
             yield parser.parse(line)[0]
+
+
+class RowTexts:
+    """Reads texts of single rows of spool files, one at a time.
+
+    Args:
+        spec: Where the text of a row is.
+    """
+
+    def __init__(self, spec: TextSpec) -> None:
+        self._spec = spec
+        self._parser = RowParser(spec)
+        self._table_of = lru_cache(maxsize=_OPEN_TABLES)(_map_table)
+
+    def read(self, file: SpoolFile, place: int) -> str:
+        """The text of the row at a place of a file."""
+        start = int(file.starts[place])
+        if file.is_table:
+            return text_of_row(self._table_of(file.path), start, self._spec)
+        with open(file.path, "rb") as lines:
+            lines.seek(start)
+            return self._parser.parse(lines.read(int(file.lengths[place])))[0]
+
+
+def _map_table(path: str) -> pa.Table:
+    return pa.ipc.open_stream(pa.memory_map(path)).read_all()
 
 
 class Spool:
@@ -140,17 +178,21 @@ class Chosen:
         alignment: Their alignments.
         n_bytes: Bytes of their texts, by which output is cut.
         spool: Holds the rows.
+        gains: What each added to the subset, or None; see ``chooser.Taken``.
     """
 
     ranks: NDArray[np.int64]
     alignment: NDArray[np.float64]
     n_bytes: NDArray[np.int64]
     spool: Spool
+    gains: NDArray[np.float64] | None = None
 
     def take(self, part: slice) -> Chosen:
         """A part of the choice, with no more of the spool than it needs."""
         ranks = self.ranks[part]
-        return Chosen(ranks, self.alignment[part], self.n_bytes[part], self.spool.take(ranks))
+        gains = None if self.gains is None else self.gains[part]
+        spool = self.spool.take(ranks)
+        return Chosen(ranks, self.alignment[part], self.n_bytes[part], spool, gains)
 
     def read_lines(self) -> list[bytes]:
         """The rows as JSON lines, without newlines.

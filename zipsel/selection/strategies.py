@@ -1,11 +1,11 @@
 """Strategies: in what order records are offered, and how the budget is shared out among them.
 
+- ``cover``: by what each record adds to those taken before; see ``cover.py``.
 - ``top``: by alignment.
 - ``sample``: at random, in proportion to exp(alignment / temperature); see ``sample.py``.
 - ``stratified``: equal ranges of alignment share the budget; see ``stratified.py``.
 - ``coverage``: every facet of the target gets the same part of the budget (SimCore and TAROT let
   targets take turns; equal parts are where turns lead).
-- ``diverse``: what the subset holds already stops counting; see ``diverse.py``.
 
 A strategy is one file with a ``Strategy``, and one line in ``STRATEGIES``. Everything random is a
 hash of seed, shard and row, so that it depends on nothing else.
@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pkgutil import resolve_name
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from zipsel.errors import UsageError
 
@@ -31,12 +31,15 @@ if TYPE_CHECKING:
 
 #: Name of each strategy → where it is.
 STRATEGIES = {
+    "cover": "zipsel.selection.strategies:COVER",
     "top": "zipsel.selection.strategies:TOP",
     "sample": "zipsel.selection.sample:SAMPLE",
     "stratified": "zipsel.selection.stratified:STRATIFIED",
     "coverage": "zipsel.selection.strategies:COVERAGE",
-    "diverse": "zipsel.selection.diverse:DIVERSE",
 }
+
+#: Bytes of candidates of ``cover`` for each byte of a stage.
+CANDIDATE_FACTOR = 4.0
 
 #: Turns alignments of rows of a shard into what the rows are ordered by; NaN leaves a row out.
 Priority: TypeAlias = "Callable[[NDArray[np.float64], int, NDArray[np.int64]], NDArray[np.float64]]"
@@ -76,43 +79,16 @@ class BudgetParts(NamedTuple):
     rounded: bool = False
 
 
-class Taker(Protocol):
-    """Decides in what order the candidates of a window are taken, by their texts."""
-
-    def take_from(
-        self,
-        texts: Sequence[str],
-        take: Callable[[int], bool],
-        alignment: NDArray[np.float64],
-        enough: Callable[[], bool],
-    ) -> NDArray[np.int64]:
-        """Take texts one by one.
-
-        Args:
-            texts: The candidates.
-            take: Takes the candidate at a position; False if it may not be taken.
-            alignment: Alignment of each, float64 ``(len(texts),)``.
-            enough: Whether the window's part of the budget is used.
-
-        Returns:
-            Positions taken, in order, int64.
-        """
-
-
 class Plan(NamedTuple):
     """How one run offers its candidates and cuts its budget.
 
     Attributes:
         priority: What candidates are ordered by; None for the alignment.
         parts: Parts of the budget; None to leave them to quotas and mixtures.
-        taker: Takes candidates by their texts; None to take them in order.
-        window_bytes: Text of the candidates that a taker sees at once.
     """
 
     priority: Priority | None = None
     parts: BudgetParts | None = None
-    taker: Taker | None = None
-    window_bytes: int = 64 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +103,8 @@ class Strategy:
         needs_whole_pool: Whether records of any alignment may be chosen, so that a cascade has to
             finish all of them.
         overselection: Candidates that are looked at, as a multiple of the budget.
+        by_gain: Whether records are taken by what each adds to those taken before, so that the
+            target's n-grams are looked up in every candidate.
         shares_budget: Whether it cuts the budget into parts, so that quotas cannot.
         even_facets: Whether every facet of the target gets the same part of the budget.
     """
@@ -136,13 +114,26 @@ class Strategy:
     by_alignment_alone: bool = False
     needs_whole_pool: bool = False
     overselection: float = 1.0
+    by_gain: bool = False
     shares_budget: bool = False
     even_facets: bool = False
 
 
 TOP = Strategy(by_alignment_alone=True)
 
+#: A stage of ``cover`` may end at 1.5 times the budget.
+COVER = Strategy(by_gain=True, overselection=1.5 * CANDIDATE_FACTOR)
+
 COVERAGE = Strategy(shares_budget=True, even_facets=True)
+
+
+def default_strategy(*, by_alignment: bool) -> str:
+    """Name of the strategy where none is asked for.
+
+    Args:
+        by_alignment: Whether the budget is a lowest alignment, which has no size to fill.
+    """
+    return "top" if by_alignment else "cover"
 
 
 def find_strategy(name: str) -> Strategy:

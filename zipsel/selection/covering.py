@@ -1,0 +1,114 @@
+"""Runs ``cover`` over a pool: fetches each stage's candidates and takes what may be taken.
+
+All candidates that the budget is expected to need are fetched at once, since each fetch may read
+every shard; should leaks, copies or quotas leave the budget unfilled, each further stage fetches
+its own. When candidates are fetched does not change which are taken.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zipsel.selection.chooser import N_FOLLOWING, Chooser, Taken, features_in_order
+from zipsel.selection.cover import GreedyCover, NgramRun
+from zipsel.selection.leaks import Leak
+from zipsel.selection.offers import STAGE_ENDS, Offers, OfferStream, end_of_stage
+from zipsel.selection.ranking import Candidates
+from zipsel.selection.spool import SpoolFile, ngrams_path
+
+#: Fetches candidates, the first of which has this position among all.
+Fetch = Callable[[Candidates, int], list[SpoolFile]]
+
+
+class CoverRun:
+    """A choice under way.
+
+    Args:
+        cover: Orders the candidates; nothing was taken yet.
+        stream: The candidates.
+        shares: Share of the budget that each part has, float64 ``(n_parts,)``.
+        chooser: Says what may be taken.
+        fetch: Fetches candidates with their n-grams.
+        find_leak: Looks for a leak in the row at a place of a file. Only candidates that would be
+            taken are looked at, a small part of those fetched.
+    """
+
+    def __init__(
+        self,
+        cover: GreedyCover,
+        stream: OfferStream,
+        shares: NDArray[np.float64],
+        chooser: Chooser,
+        fetch: Fetch,
+        find_leak: Callable[[SpoolFile, int], Leak | None],
+    ) -> None:
+        self._cover = cover
+        self._stream = stream
+        self._shares = shares
+        self._chooser = chooser
+        self._fetch = fetch
+        self._find_leak = find_leak
+        self._blocks: list[Candidates] = []
+        self._files: list[SpoolFile] = []
+        #: Position of the first candidate of each block, and what takes its candidates.
+        self._firsts: list[int] = []
+        self._considers: list[Callable[[int], bool]] = []
+        self._n_candidates = 0
+
+    def take(self, expected_bytes: float) -> Taken:
+        """Take candidates until the budget is full or none is left.
+
+        Args:
+            expected_bytes: Text that the budget is expected to hold.
+        """
+        expected = end_of_stage(expected_bytes)
+        room = np.zeros(len(self._shares))
+        before = 0
+        for end in STAGE_ENDS.tolist():
+            self._offer(self._stream.until(max(end, expected)))
+            room += self._shares * (end - before)
+            before = end
+            self._cover.run_stage(end, room, self._consider, lambda: self._chooser.done)
+            if self._chooser.done or (self._stream.ended and not self._cover.has_candidates):
+                break
+        return Taken(
+            Candidates.concatenate(self._blocks),
+            np.array(self._cover.taken, np.int64),
+            self._cover.next_in_line(N_FOLLOWING),
+            self._files,
+            np.array(self._cover.gains, np.float64),
+            self._cover.code.first_rank,
+        )
+
+    def _offer(self, offers: Offers) -> None:
+        """Fetch candidates and pass them on."""
+        offers = offers.take(self._chooser.may_take(offers.candidates))
+        block, first = offers.candidates, self._n_candidates
+        if len(block) == 0:
+            return
+        files = self._fetch(block, first)
+        features = features_in_order(files, first, len(block))
+        consider = self._chooser.considering(block, features, first, self._leak_at)
+        self._considers.append(consider)
+        self._firsts.append(first)
+        self._cover.offer(offers, [_run_of(file) for file in files])
+        self._blocks.append(block)
+        self._files.extend(files)
+        self._n_candidates += len(block)
+
+    def _leak_at(self, position: int) -> Leak | None:
+        number, place = self._cover.place_of(position)
+        return self._find_leak(self._files[number], place)
+
+    def _consider(self, position: int) -> bool:
+        """Take a candidate if it may be taken."""
+        block = bisect_right(self._firsts, position) - 1
+        return self._considers[block](position - self._firsts[block])
+
+
+def _run_of(file: SpoolFile) -> NgramRun:
+    return NgramRun(ngrams_path(file.path), file.ranks, file.n_ngrams)
