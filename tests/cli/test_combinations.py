@@ -1,0 +1,269 @@
+"""Every pair of choices runs and its counts add up, or is refused by a message that names both."""
+
+import gzip
+import itertools
+import json
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.feather
+import pyarrow.parquet as pq
+import pytest
+import zstandard
+from made_up import make_records, write_jsonl
+
+from zipsel.cli.group import cli
+from zipsel.errors import UsageError
+from zipsel.scorers import SCORERS
+from zipsel.selection.duplicates import DedupMode
+from zipsel.selection.strategies import STRATEGIES
+
+ONE_TARGET = ("-t", "target.jsonl")
+NAMED = ("-t", "code=code.jsonl", "-t", "law=law.jsonl")
+GROUPED = ("--group-field", "kind")
+
+#: Factor → its values → options of each. The first value of a factor says as little as possible.
+FACTORS = {
+    "scorer": {"default": (), **{name: ("--scorer", name) for name in SCORERS}},
+    "strategy": {"default": (), **{name: ("--strategy", name) for name in STRATEGIES}},
+    "groups": {
+        "none": (),
+        "field": GROUPED,
+        "quota": (*GROUPED, "--quota", "code=0.5,*=0.5"),
+        "at most": (*GROUPED, "--max-per-group", "5"),
+    },
+    "target": {
+        "one": ONE_TARGET,
+        "facets": (*ONE_TARGET, "--facets", "2"),
+        "named": NAMED,
+        "mix": (*NAMED, "--mix", "code=0.7,law=0.3"),
+    },
+    "dedup": {mode: ("--dedup", mode) for mode in DedupMode.__args__},
+    "budget": {
+        "records": ("--top-k", "8"),
+        "fraction": ("--fraction", "0.2"),
+        "bytes": ("--max-bytes", "2kB"),
+        "tokens": ("--max-tokens", "500"),
+        "alignment": ("--min-alignment", "0"),
+    },
+    "order": {"rank": (), "input": ("--order", "input")},
+    "output": {
+        "directory": ("-o", "out"),
+        "directory of zst": ("-o", "out", "--format", "jsonl.zst"),
+        "directory of parquet": ("-o", "out", "--format", "parquet", "--shard-size", "1kB"),
+        "file": ("-o", "out.jsonl"),
+        "file of gz": ("-o", "out.jsonl.gz"),
+        "file of parquet": ("-o", "out.parquet"),
+        "lines": ("-o", "-", "--report", "report.json"),
+    },
+    "pool": {
+        "jsonl": ("pool",),
+        "gz": ("pool-gz",),
+        "zst": ("pool-zst",),
+        "parquet": ("pool-parquet",),
+        "arrow": ("pool-arrow",),
+        "csv": ("pool-csv",),
+        "stdin": ("-",),
+    },
+    "leaks": {"refused": (), "kept": ("--keep-leaks",)},
+    "field": {"none": (), "added": ("--add-field", "score")},
+    "workers": {"1": ("--workers", "1"), "2": ("--workers", "2")},
+}
+
+OF_SEVERAL = ("facets", "named", "mix")
+FACETED = ("fused",)
+WITH_SIZE = tuple(name for name in STRATEGIES if name != "top")
+SHARING = ("stratified", "coverage")
+
+
+def refusals():
+    """Pairs that contradict each other → what the message has to name."""
+    found = {}
+    for scorer, target in itertools.product(SCORERS, OF_SEVERAL):
+        if scorer not in FACETED:
+            found["scorer", scorer, "target", target] = ("--scorer",)
+    for strategy in WITH_SIZE:
+        found["strategy", strategy, "budget", "alignment"] = ("--strategy", "--min-alignment")
+    for strategy in SHARING:
+        found["strategy", strategy, "groups", "quota"] = ("--strategy", "--quota")
+        found["strategy", strategy, "target", "mix"] = ("--strategy", "--mix")
+    found["strategy", "coverage", "target", "one"] = ("--strategy", "--facets", "--target")
+    found["groups", "quota", "target", "mix"] = ("--quota", "--mix")
+    found["groups", "quota", "budget", "alignment"] = ("--quota", "--min-alignment")
+    found["target", "mix", "budget", "alignment"] = ("--mix", "--min-alignment")
+    return found
+
+
+REFUSALS = refusals()
+
+#: Pairs that any third choice contradicts: coverage needs several targets, which these lack.
+HOPELESS = {
+    ("scorer", scorer, "strategy", "coverage") for scorer in SCORERS if scorer not in FACETED
+}
+
+
+def covering_array():
+    """Rows such that any two values that go together stand in one of them."""
+    names = list(FACTORS)
+    wanted = {
+        (a, x, b, y)
+        for a, b in itertools.combinations(names, 2)
+        for x, y in itertools.product(FACTORS[a], FACTORS[b])
+    }
+    wanted = {pair for pair in wanted if goes_alone(*pair)}
+    rows = []
+    while wanted:
+        row = {}
+        a, x, b, y = min(wanted)
+        row[a], row[b] = x, y
+        for name in names:
+            if name not in row:
+                row[name] = max(
+                    (v for v in FACTORS[name] if goes_with(row, name, v)),
+                    key=lambda v, n=name, r=row: n_covered({**r, n: v}, wanted),
+                )
+        rows.append(row)
+        wanted -= pairs_of(row)
+    return rows
+
+
+def goes_alone(a, x, b, y):
+    pairs = {(a, x, b, y), (b, y, a, x)}
+    return not pairs & (REFUSALS.keys() | HOPELESS)
+
+
+def goes_with(row, name, value):
+    return all(goes_alone(a, x, name, value) for a, x in row.items())
+
+
+def pairs_of(row):
+    ordered = [(name, row[name]) for name in FACTORS if name in row]
+    return {(*one, *other) for one, other in itertools.combinations(ordered, 2)}
+
+
+def n_covered(row, wanted):
+    return len(pairs_of(row) & wanted)
+
+
+ROWS = covering_array()
+
+
+@pytest.fixture(scope="module")
+def material(tmp_path_factory):
+    """Pools of the same 60 records in every format, with copies and a leak, and targets."""
+    folder = tmp_path_factory.mktemp("material")
+    rows = make_records(60)
+    targets = make_records(24, seed=1)
+    rows[6]["text"] = targets[0]["text"]
+    for copy in (20, 33, 41):
+        rows[copy]["text"] = rows[4]["text"]
+    lines = write_jsonl(folder / "pool" / "a.jsonl", rows[:40]).read_bytes()
+    lines += write_jsonl(folder / "pool" / "b.jsonl", rows[40:]).read_bytes()
+    (folder / "lines.jsonl").write_bytes(lines)
+    table = pa.Table.from_pylist(rows)
+    for name in ("gz", "zst", "parquet", "arrow", "csv"):
+        (folder / f"pool-{name}").mkdir()
+    (folder / "pool-gz" / "a.jsonl.gz").write_bytes(gzip.compress(lines))
+    (folder / "pool-zst" / "a.jsonl.zst").write_bytes(zstandard.compress(lines))
+    pq.write_table(table, folder / "pool-parquet" / "a.parquet", row_group_size=25)
+    pyarrow.feather.write_feather(table, folder / "pool-arrow" / "a.feather")
+    pyarrow.csv.write_csv(table, folder / "pool-csv" / "a.csv")
+    write_jsonl(folder / "target.jsonl", targets)
+    for kind in ("code", "law"):
+        write_jsonl(folder / f"{kind}.jsonl", [row for row in targets if row["kind"] == kind])
+    return folder, rows
+
+
+@pytest.fixture
+def run(material, tmp_path, monkeypatch, capfdbinary):
+    """Run ``zipsel select`` in this process: what it wrote to standard output, and the report."""
+    folder, _ = material
+    monkeypatch.chdir(tmp_path)
+    for source in folder.iterdir():
+        Path(source.name).symlink_to(source)
+
+    def select(row):
+        words = [word for name in FACTORS for word in FACTORS[name][row[name]]]
+        with open("lines.jsonl") as lines:
+            monkeypatch.setattr(sys, "stdin", lines)
+            cli.main(["select", *words, "--quiet"], standalone_mode=False)
+        sys.stdout.flush()
+        return capfdbinary.readouterr().out
+
+    return select
+
+
+def read_output(folder, name, printed):
+    """The chosen rows, wherever they were written."""
+    if name == "lines":
+        return [json.loads(line) for line in printed.splitlines()]
+    rows = []
+    files = sorted(folder.glob("out/subset-*")) or list(folder.glob("out.*[!l]")) + list(
+        folder.glob("out.jsonl")
+    )
+    for file in files:
+        if file.is_dir():
+            continue
+        if file.suffix == ".parquet":
+            rows += pq.read_table(file).to_pylist()
+            continue
+        data = file.read_bytes()
+        if file.suffix == ".gz":
+            data = gzip.decompress(data)
+        if file.suffix == ".zst":
+            data = zstandard.ZstdDecompressor().decompressobj().decompress(data)
+        rows += [json.loads(line) for line in data.splitlines()]
+    return rows
+
+
+def report_of(folder, name):
+    if name == "lines":
+        return json.loads((folder / "report.json").read_bytes())
+    (path,) = folder.glob("out*/report.json")
+    return json.loads(path.read_bytes())
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: " ".join(row.values()))
+def test_any_two_choices_go_together(run, material, tmp_path, row):
+    printed = run(row)
+    _, pool = material
+    report = report_of(tmp_path, row["output"])
+    counts = report["counts"]
+    chosen = read_output(tmp_path, row["output"], printed)
+
+    assert counts["n_chosen"] + counts["n_passed"] + counts["n_rejected"] == counts["n_rows"] == 60
+    assert len(chosen) == counts["n_chosen"] > 0
+    texts = [one["text"] for one in chosen]
+    assert counts["n_chosen_bytes"] == sum(len(text.encode()) for text in texts)
+    assert set(texts) <= {one["text"] for one in pool}
+    if row["groups"] != "none":
+        assert {group["name"]: group["n_chosen"] for group in report["groups"]} == {
+            kind: sum(one["kind"] == kind for one in chosen) for kind in ("code", "law")
+        }
+    if row["groups"] == "at most":
+        assert max(group["n_chosen"] for group in report["groups"]) <= 5
+    if row["dedup"] != "none":
+        assert len(set(texts)) == len(texts)
+    if row["leaks"] == "refused":
+        assert pool[6]["text"] not in texts
+    used = {"records": len(chosen), "fraction": len(chosen), "bytes": counts["n_chosen_bytes"]}
+    limit = {"records": 8, "fraction": 12, "bytes": 2000}
+    if row["budget"] in used:
+        assert used[row["budget"]] <= limit[row["budget"]]
+    if row["field"] == "added":
+        assert all(one["score"] is not None for one in chosen)
+    if row["order"] == "input":
+        places = [next(p["id"] for p in pool if p["id"] == int(one["id"])) for one in chosen]
+        assert places == sorted(places)
+
+
+@pytest.mark.parametrize("pair", REFUSALS, ids=" ".join)
+def test_what_contradicts_is_refused_by_both_names(run, pair):
+    a, x, b, y = pair
+    row = {name: next(iter(values)) for name, values in FACTORS.items()}
+    with pytest.raises(UsageError) as refused:
+        run({**row, a: x, b: y})
+    for name in REFUSALS[pair]:
+        assert name in str(refused.value)
