@@ -41,7 +41,7 @@ def _iter_counts(report: Report) -> Iterator[tuple[str, str]]:
     rate = f", {human_bytes(counts.n_bytes / seconds)}/s" if seconds else ""
     yield (
         "pool",
-        f"{counts.n_rows:,} rows in {counts.n_shards} shards, "
+        f"{counts.n_rows:,} rows in {counts.n_shards:,} shard{'s' * (counts.n_shards != 1)}, "
         f"{human_bytes(counts.n_bytes)} of text{rate}",
     )
     if counts.n_rejected:
