@@ -192,6 +192,8 @@ def test_where_rows_went_adds_up_to_the_rows_read():
     report = make_report(removed=[Removal(cause="leaks", n_records=2)])
     assert sum(n for _, n, _ in loss_rows(report)) == report.counts.n_rows
     assert ("not reached", 2, "ranked below the threshold") in loss_rows(report)
+    by_gain = make_report(removed=[Removal(cause="leaks", n_records=2)], strategy="cover")
+    assert dict(row[::2] for row in loss_rows(by_gain))["not reached"].startswith("added less")
 
 
 def test_findings_say_what_asks_for_a_look():

@@ -11,6 +11,13 @@ from zipsel.report.model import Report
 _MAX_GROUPS = 30
 
 
+#: Strategy → why records that could be chosen were not.
+_NOT_REACHED = {
+    "top": "ranked below the threshold",
+    "cover": "added less than the chosen ones, or too far from the target to be compared",
+}
+
+
 class Row(NamedTuple):
     """A line of a table of shares.
 
@@ -81,7 +88,7 @@ def loss_rows(report: Report) -> list[tuple[str, int, str]]:
         ("refused", counts.n_rejected, "no usable text"),
         ("ruled out early", counts.n_screened, "too few n-grams of the target to contend"),
         *removed,
-        ("not reached", below, "ranked below the threshold"),
+        ("not reached", below, _NOT_REACHED.get(report.strategy, "came after the budget was full")),
         ("chosen", counts.n_chosen, report.budget),
     ]
     return [row for row in rows if row[1] or row[0] == "chosen"]
