@@ -165,6 +165,8 @@ def test_a_filter_passes_on_what_a_pool_of_files_gives(rows_of_both, profile, me
 
 @pytest.mark.parametrize("options", KEPT)
 def test_a_kept_stream_gives_what_a_pool_of_files_gives(rows_of_both, profile, messy, options):
+    if "near" in options:
+        pytest.importorskip("rensa", reason="needs the extra dedup")
     of_file, streamed = rows_of_both(messy, f"--profile {profile} {options}")
     assert len(streamed) > 3
     assert streamed == of_file
@@ -196,6 +198,7 @@ def test_the_least_alignment_itself_is_passed_on(zipsel, profile, records):
 
 
 def test_what_makes_a_filter_wait_for_the_end_is_named(zipsel, profile, records):
+    pytest.importorskip("rensa", reason="needs the extra dedup")
     options = ("--profile", profile, "--min-alignment", 0, "--output", "-", "--dedup", "near")
     done = zipsel("select", "-", *options, stdin=encode(records))
     assert b"--dedup near needs all of standard input" in done.stderr

@@ -24,7 +24,9 @@ SIDE_FILES = {"manifest.json", "report.json", "rejects.jsonl", "leaks.jsonl", "c
 
 
 def select(pool, target, output, work_dir, **options):
-    options = {"top_k": 100, "workers": 1, "format": "jsonl", "shard_size": 6000, **options}
+    options = {"top_k": 100, "workers": 1, "format": "jsonl", **options}
+    if not str(output).endswith((".jsonl", ".gz")):
+        options.setdefault("shard_size", 6000)
     return package.select(pool, target=target, output=output, work_dir=work_dir, **options)
 
 

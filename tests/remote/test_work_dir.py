@@ -53,14 +53,17 @@ def test_what_is_kept_is_not_scored_again(bucket, command, target, tmp_path, dir
 
 
 def test_unfinished_parts_stay_at_home(bucket, command, target, tmp_path, direct):
-    arguments = ("s3://bucket/pool", "-t", target, "--work-dir", "s3://bucket/work")
-    command("select", *arguments, "-o", "out", "--top-k", 5)
+    arguments = (
+        "s3://bucket/pool", "-t", target, "--work-dir", "s3://bucket/work", "--scorer", "fused"
+    )  # fmt: skip
+    top = ("--strategy", "top", "--top-k", 5)
+    command("select", *arguments, "-o", "out", *top)
     assert parts_on(direct) == {}
     assert list((tmp_path / ".zipsel").glob("scores/**/*.parquet"))
     command("score", *arguments)
     assert len(parts_on(direct)) == 3
     first = (tmp_path / "out" / "subset-00000.jsonl").read_bytes()
-    command("select", *arguments, "-o", "out", "--top-k", 5, "--force")
+    command("select", *arguments, "-o", "out", *top, "--force")
     assert (tmp_path / "out" / "subset-00000.jsonl").read_bytes() == first
 
 

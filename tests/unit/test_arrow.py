@@ -1,13 +1,14 @@
 """Arrow files and streams: planned by their footer, or cut from their beginning."""
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 import pytest
 
 from zipsel.pool.shards import open_shard
 from zipsel.readers import iter_chunks, iter_shard, reader_of
 from zipsel.readers.rows import Reading
+
+pl = pytest.importorskip("polars", reason="polars is not installed")
 
 TEXTS = [f"text number {i} of some length" for i in range(200)]
 

@@ -71,7 +71,8 @@ def test_a_refused_row_takes_its_group_with_it(spec):
 
 
 def test_a_row_without_the_field_says_which_it_has():
-    batch = pa.record_batch({"meta": pa.array([{"url": "a", "body": 1}])})
+    kind = pa.struct([("url", pa.string()), ("body", pa.int64())])
+    batch = pa.record_batch({"meta": pa.array([{"url": "a", "body": 1}], kind)})
     rows = read_batch(batch, Reading(text=TextSpec("field", "meta.text")))
     assert [reason for reason, _ in rows.rejects.values()] == [Reason.MISSING_FIELD]
     assert rows.found == "url, body"
