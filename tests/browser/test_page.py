@@ -163,7 +163,11 @@ def test_the_table_of_shards_sorts(demo, show):
 
 
 def test_a_saving_says_where_it_comes_from_when_tapped(demo, show):
-    window = show(demo / "report.html", 360)
+    run_zipsel(
+        demo.parent.parent, "select", "demo/pool", "--target", "demo/target.jsonl", "--output",
+        "demo/fused", "--top-k", "50", "--scorer", "fused", "--quiet",
+    )  # fmt: skip
+    window = show(demo.parent / "fused" / "report.html", 360)
     span = window.find_element("css selector", "#why .m[title]")
     window.execute_script("arguments[0].click()", span)
     tip = window.find_element("id", "tip")
