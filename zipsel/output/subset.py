@@ -29,6 +29,7 @@ from zipsel.readers.convert import (
     first_line,
     join_schemas,
     parquet_problem,
+    with_parquet_units,
 )
 from zipsel.readers.json_rows import decode_object
 from zipsel.selection.spool import Chosen, UnwritableRowError
@@ -270,7 +271,7 @@ def _write_parquet(raw: IO[bytes], task: WriteTask) -> None:
             )
         table = table.append_column(name, pa.array(values, pa.float64()))
     try:
-        pq.write_table(table, raw, compression="zstd")
+        pq.write_table(with_parquet_units(table), raw, compression="zstd")
     except pa.ArrowException as error:  # such as a time that is too far away for Parquet's units
         row = first_failing(len(table), lambda n: _discard(table.slice(0, n)))
         raise UnwritableRowError(int(task.chosen.ranks[row]), first_line(error)) from None
@@ -278,7 +279,7 @@ def _write_parquet(raw: IO[bytes], task: WriteTask) -> None:
 
 def _discard(table: pa.Table) -> None:
     """Write a table nowhere, to see whether Parquet can hold it."""
-    pq.write_table(table, pa.BufferOutputStream())
+    pq.write_table(with_parquet_units(table), pa.BufferOutputStream())
 
 
 def _cut(sizes: NDArray[np.int64], limit_bytes: int) -> list[tuple[int, int]]:

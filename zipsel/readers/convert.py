@@ -305,6 +305,54 @@ def parquet_problem(schema: pa.Schema) -> str:
     return f"Parquet has no type for the column {field.name!r}: {shown}{only_empty}"
 
 
+def with_parquet_units(table: pa.Table) -> pa.Table:
+    """A table whose times in seconds, which Parquet lacks, are milliseconds.
+
+    pyarrow before 25 does the same on writing and lets times that are too far away overflow.
+
+    Raises:
+        pa.ArrowInvalid: If a time has no milliseconds in 64 bits.
+    """
+    fields = [field.with_type(_parquet_unit(field.type)) for field in table.schema]
+    schema = pa.schema(fields, table.schema.metadata)
+    return table if schema.equals(table.schema) else table.cast(schema)
+
+
+def _parquet_unit(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_timestamp(kind) and kind.unit == "s":
+        return pa.timestamp("ms", kind.tz)
+    return with_inner_types(kind, _parquet_unit)
+
+
+_LISTS = (
+    (pa.types.is_list, pa.list_),
+    (pa.types.is_large_list, pa.large_list),
+    (pa.types.is_list_view, pa.list_view),
+    (pa.types.is_large_list_view, pa.large_list_view),
+)
+
+
+def with_inner_types(
+    kind: pa.DataType, change: Callable[[pa.DataType], pa.DataType]
+) -> pa.DataType:
+    """A struct, map or list with the types inside it changed; any other type as it is."""
+
+    def changed(field: pa.Field) -> pa.Field:
+        return field.with_type(change(field.type))
+
+    if pa.types.is_struct(kind):
+        return pa.struct([changed(kind.field(i)) for i in range(kind.num_fields)])
+    if pa.types.is_map(kind):
+        key, item = changed(kind.key_field), changed(kind.item_field)
+        return pa.map_(key, item, keys_sorted=kind.keys_sorted)
+    if pa.types.is_fixed_size_list(kind):
+        return pa.list_(changed(kind.value_field), kind.list_size)
+    for is_kind, make in _LISTS:
+        if is_kind(kind):
+            return make(changed(kind.value_field))
+    return kind
+
+
 #: Characters of a type in a message.
 _SHOWN_TYPE = 200
 

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from zipsel.errors import ShardError
+from zipsel.readers.convert import with_inner_types
 
 #: Rows of a group, and what reads all its columns.
 Group = tuple[int, Callable[[], Iterable[pa.RecordBatch]]]
@@ -104,26 +105,4 @@ def plain_type(kind: pa.DataType) -> pa.DataType:
     if pa.types.is_dictionary(kind):
         plain = plain_type(kind.value_type)
         return kind if plain == kind.value_type else plain
-    if pa.types.is_struct(kind):
-        return pa.struct([_plain_field(kind.field(i)) for i in range(kind.num_fields)])
-    if pa.types.is_map(kind):
-        key, item = _plain_field(kind.key_field), _plain_field(kind.item_field)
-        return pa.map_(key, item, keys_sorted=kind.keys_sorted)
-    if pa.types.is_fixed_size_list(kind):
-        return pa.list_(_plain_field(kind.value_field), kind.list_size)
-    for is_kind, make in _LISTS:
-        if is_kind(kind):
-            return make(_plain_field(kind.value_field))
-    return kind
-
-
-def _plain_field(field: pa.Field) -> pa.Field:
-    return field.with_type(plain_type(field.type))
-
-
-_LISTS = (
-    (pa.types.is_list, pa.list_),
-    (pa.types.is_large_list, pa.large_list),
-    (pa.types.is_list_view, pa.list_view),
-    (pa.types.is_large_list_view, pa.large_list_view),
-)
+    return with_inner_types(kind, plain_type)
