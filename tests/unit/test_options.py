@@ -96,6 +96,11 @@ def test_every_option_of_select_changes_what_is_done(name):
         ({"strict": True, "max_rejects": 5}, ("--strict", "--max-rejects")),
         ({"chat": True, "text_field": "a"}, ("--chat", "--text-field")),
         ({"max_bytes": 5}, ("--top-k", "--max-bytes")),
+        ({"target": ["a=x", "b=y"], "facets": 2}, ("--facets", "--target NAME=PATH")),
+        ({"target": ["a=x", "b=y"], "scorer": "ncd"}, ("--scorer", "--target NAME=PATH")),
+        ({"pool": ["-"], "lock": "fail"}, ("--lock", "POOL")),
+        ({"pool": ["-"], "force": True}, ("--force", "POOL")),
+        ({"pool": ["-"], "on_bad_file": "skip"}, ("--on-bad-file", "POOL")),
     ],
 )  # fmt: skip
 def test_an_option_without_effect_is_refused_by_both_names(given, named):
@@ -103,6 +108,44 @@ def test_an_option_without_effect_is_refused_by_both_names(given, named):
         take({**BASE, **given})
     for name in named:
         assert name in str(caught.value)
+
+
+STREAM = {"pool": ["-"], "target": ["t"], "output": "-"}
+
+
+@pytest.mark.parametrize("command", ["select", "score"])
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"order": "rank"}, "--report"),
+        ({"group_field": "g"}, "--output -"),
+        ({"seed": 1}, "--output -"),
+    ],
+)
+def test_what_has_no_effect_on_single_lines_is_refused_where_lines_are_answered(
+    command, given, named
+):
+    (name,) = given
+    if name not in options_of(command):
+        return
+    base = {**STREAM, "min_alignment": 0} if command == "select" else STREAM
+    with pytest.raises(UsageError, match=rf"{flag(name)} needs .*{named}"):
+        take({**base, **given}, command=command)
+    assert name in take({**base, **given, "output": "o"}, command=command).given
+    assert name in take({**base, **given, "pool": ["p"]}, command=command).given
+    assert name not in take(base, level("c.toml", **given), command=command).given
+
+
+def test_facets_are_kept_for_one_target_even_if_it_has_a_name():
+    assert "facets" in take({**BASE, "target": ["a=x", "a=y"], "facets": 2}).given
+
+
+@pytest.mark.parametrize(
+    "option",
+    [{"on_bad_file": "stop"}, {"on_bad_file": "salvage"}, {"order": "input"}, {"workers": 2}],
+)
+def test_what_has_an_effect_on_a_stream_is_taken(option):
+    assert option.keys() <= take({**STREAM, "min_alignment": 0, **option}).given
 
 
 @pytest.mark.parametrize("need", [need for needs in NEEDS.values() for need in needs])

@@ -175,17 +175,8 @@ def command(**_: Any) -> int:
     stdout = sys.stdout.buffer
     with redirect_stdout(sys.stderr):
         from zipsel.commands import start
-        from zipsel.commands.settings import run_settings, select_settings
 
-        n_chosen = start.select(
-            run_settings(options),
-            select_settings(options),
-            log,
-            stdout,
-            command=command_line(),
-            force=options["force"],
-            report_path=options["report"],
-        )
+        n_chosen = start.select(options, log, stdout, command=command_line())
     if n_chosen == 0 and options["fail_if_empty"]:
         log.say("empty", "the subset is empty (--fail-if-empty)")
         return 1

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
+from zipsel.engines import runs_in_order
 from zipsel.pool.formats import STDIN, format_of_suffix
 from zipsel.scorers import scorer_class
 from zipsel.scorers.fit import (
@@ -122,6 +123,38 @@ def _draws(options: Options) -> bool:
     return options.has("target") and scorer_class(options["scorer"]).needs_sample
 
 
+def _has_one_target(options: Options) -> bool:
+    """Whether there is one target, not several with names of their own."""
+    from zipsel.scoring.inputs import target_patterns  # loads PyArrow, which --help leaves out
+
+    return len(target_patterns(options["target"] or ())) < 2
+
+
+def _has_files(options: Options) -> bool:
+    """Whether the pool is files, not standard input."""
+    return bool(options["pool"] != (STDIN,))
+
+
+def whole_input_option(options: Options) -> str | None:
+    """The option that needs all of standard input at once; None if each line can be answered."""
+    kinds = [kind for kind in BUDGET_KINDS if kind != "min_alignment" and options.has(kind)]
+    needs = {
+        **{flag(kind): True for kind in kinds},
+        "--output": options["output"] != STDIN,
+        "--report": options.has("report"),
+        "--dedup near": options["dedup"] == "near",
+        "--max-per-group": options.has("max_per_group"),
+        "--contenders": options.has("contenders"),
+        f"--engine {options['engine']}": not runs_in_order(options["engine"]),
+    }
+    return next((option for option, is_needed in needs.items() if is_needed), None)
+
+
+def _sees_all(options: Options) -> bool:
+    """Whether the run sees all records before it writes the first."""
+    return _has_files(options) or whole_input_option(options) is not None
+
+
 def _strategies(has: Callable[[Strategy], object]) -> str:
     return _either([name for name in STRATEGIES if has(find_strategy(name))])
 
@@ -150,6 +183,19 @@ _FITTING = (
         for option in ("codec", "level", "per_token", "facets")
     ),
     Need(
+        ("scorer",),
+        f"to be {_either(scorers_that_take('facets'))} for several named targets "
+        "(--target NAME=PATH)",
+        lambda one: _takes(one, "facets") or _has_one_target(one),
+        helps=False,
+    ),
+    Need(
+        ("facets",),
+        "one target to split: named targets (--target NAME=PATH) are matched each alone already",
+        _has_one_target,
+        helps=False,
+    ),
+    Need(
         ("sample_bytes",),
         f"--scorer {_either(scorers_that_draw())}",
         lambda one: scorer_class(one["scorer"]).needs_sample,
@@ -167,6 +213,41 @@ def _text_of_target(*examples: str) -> Need:
 
 
 _CLUSTER = Need(("ray_address",), "--engine ray", lambda one: one["engine"] == "ray")
+
+
+_STREAM = (
+    Need(
+        ("lock", "force"),
+        "files as POOL: of standard input, -, nothing is kept for other runs",
+        _has_files,
+        helps=False,
+    ),
+    Need(
+        ("on_bad_file",),
+        "files as POOL in order to skip one: damaged standard input, -, is stopped at or salvaged",
+        lambda one: _has_files(one) or one["on_bad_file"] != "skip",
+        helps=False,
+    ),
+    Need(
+        ("order",),
+        "all records in order to rank them: name a file with --output or --report, as lines of "
+        "standard input are answered in the order in which they come",
+        lambda one: _sees_all(one) or one["order"] == "input",
+        helps=False,
+    ),
+    Need(
+        ("group_field",),
+        "records that are kept: with --output -, each line of standard input is answered alone",
+        _sees_all,
+        helps=False,
+    ),
+    Need(
+        ("seed",),
+        "a pool to draw from: with --output -, the first lines of standard input are the sample",
+        _sees_all,
+        helps=False,
+    ),
+)
 
 
 _SELECT = (
@@ -290,10 +371,11 @@ NEEDS: dict[str, tuple[Need, ...]] = {
     "select": (
         *_FITTING,
         *_SELECT,
+        *_STREAM,
         _text_of_target("target", "exclude_overlap", "eval_target"),
         _CLUSTER,
     ),
-    "score": (*_FITTING, *_SCORE, _text_of_target("target"), _CLUSTER),
+    "score": (*_FITTING, *_SCORE, *_STREAM, _text_of_target("target"), _CLUSTER),
     "fit": (
         *_FITTING,
         Need(("seed",), f"--scorer {_either(scorers_that_draw())}", _draws, helps=False),

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import IO, TYPE_CHECKING
 
+from zipsel.commands.rules import Options, whole_input_option
+from zipsel.commands.settings import run_settings
+from zipsel.commands.settings import select_settings as settings_to_select
 from zipsel.console.messages import Log
 from zipsel.engines import open_engine, runs_in_order
 from zipsel.errors import UsageError
@@ -20,16 +23,7 @@ if TYPE_CHECKING:
     from zipsel.commands.stream import StreamCounts
 
 
-def select(
-    settings: RunSettings,
-    select_settings: SelectSettings,
-    log: Log,
-    stdout: IO[bytes],
-    *,
-    command: Sequence[str],
-    force: bool = False,
-    report_path: str | None = None,
-) -> int | None:
+def select(options: Options, log: Log, stdout: IO[bytes], *, command: Sequence[str]) -> int | None:
     """``zipsel select``.
 
     Standard input is filtered line by line where that gives what files would give; otherwise it
@@ -41,6 +35,8 @@ def select(
     Raises:
         ZipselError: As the stages do.
     """
+    settings, select_settings = run_settings(options), settings_to_select(options)
+    force, report_path = options["force"], options["report"]
     refuse_stdin_twice(
         {
             "POOL": settings.pool,
@@ -51,9 +47,9 @@ def select(
     )
     if settings.pool != (STDIN,):
         return _select_pool(settings, select_settings, log, stdout, command, force, report_path)
-    from zipsel.commands.stream import kept_stdin, stream, whole_input_option
+    from zipsel.commands.stream import kept_stdin, stream
 
-    option = whole_input_option(settings, select_settings, report_path)
+    option = whole_input_option(options)
     if option is None:
         counts = stream(
             settings, log, stdout, select=select_settings, add_field=select_settings.add_field

@@ -22,7 +22,7 @@ import numpy as np
 from msgspec import structs
 
 from zipsel.console.messages import Log
-from zipsel.engines import open_ordered_engine, runs_in_order
+from zipsel.engines import open_ordered_engine
 from zipsel.output.subset import with_field
 from zipsel.pool.formats import STDIN
 from zipsel.readers.decompress import until_damage
@@ -43,7 +43,6 @@ from zipsel.selection.duplicates import DigestSet
 from zipsel.selection.inspection import Inspection
 from zipsel.selection.passes import leak_sources
 from zipsel.selection.settings import SelectSettings
-from zipsel.selection.strategies import find_strategy
 from zipsel.storage.remote import is_remote
 from zipsel.storage.workdir import WorkDir
 
@@ -187,29 +186,6 @@ class StreamCounts:
         if self.n_rejected > settings.rejects_allowed(self.n_rows):
             refusals = Refusals(self.n_rows, self.rejects, self.refused, self.found)
             raise too_many_rejects(refusals, settings, _PASSED_ON)
-
-
-def whole_input_option(
-    settings: RunSettings, select: SelectSettings, report_path: str | None
-) -> str | None:
-    """The option that needs all of standard input at once; None if lines can be filtered."""
-    kind = select.budget.kind.replace("_", "-")
-    needs = {
-        f"--{kind}": kind != "min-alignment",
-        "--output": select.output != STDIN,
-        "--report": report_path is not None,
-        "--eval-target": bool(select.eval_target),
-        f"--strategy {select.strategy}": not find_strategy(select.strategy).by_alignment_alone,
-        "--dedup near": select.dedup == "near",
-        "--quota": bool(select.quota),
-        "--mix": bool(select.mix),
-        "--max-per-group": select.max_per_group is not None,
-        "--contenders": select.contenders is not None,
-        "--tokenizer": select.tokenizer is not None,
-        f"--format {select.format}": select.format not in (None, "jsonl"),
-        f"--engine {settings.engine}": not runs_in_order(settings.engine),
-    }
-    return next((option for option, is_needed in needs.items() if is_needed), None)
 
 
 def fit_on_head(
