@@ -16,7 +16,9 @@ from made_up import make_records, write_jsonl
 
 from zipsel.cli.group import cli
 from zipsel.errors import UsageError
+from zipsel.pool.formats import FORMATS, OUTPUT_FORMATS
 from zipsel.scorers import SCORERS
+from zipsel.selection.budgets import BUDGET_KINDS, BYTES_PER_TOKEN
 from zipsel.selection.duplicates import DedupMode
 from zipsel.selection.strategies import STRATEGIES
 
@@ -50,21 +52,15 @@ FACTORS = {
     },
     "order": {"rank": (), "input": ("--order", "input")},
     "output": {
-        "directory": ("-o", "out"),
-        "directory of zst": ("-o", "out", "--format", "jsonl.zst"),
-        "directory of parquet": ("-o", "out", "--format", "parquet", "--shard-size", "1kB"),
-        "file": ("-o", "out.jsonl"),
-        "file of gz": ("-o", "out.jsonl.gz"),
-        "file of parquet": ("-o", "out.parquet"),
+        "directory": ("-o", "out", "--shard-size", "1kB"),
+        **{f"directory of {name}": ("-o", "out", "--format", name) for name in OUTPUT_FORMATS},
+        **{f"file of {name}": ("-o", f"out.{name}") for name in OUTPUT_FORMATS},
         "lines": ("-o", "-", "--report", "report.json"),
     },
     "pool": {
-        "jsonl": ("pool",),
+        **{name: (f"pool-{name}",) for name, one in FORMATS.items() if not one.is_target_only},
         "gz": ("pool-gz",),
         "zst": ("pool-zst",),
-        "parquet": ("pool-parquet",),
-        "arrow": ("pool-arrow",),
-        "csv": ("pool-csv",),
         "stdin": ("-",),
     },
     "leaks": {"refused": (), "kept": ("--keep-leaks",)},
@@ -83,7 +79,8 @@ def refusals():
     found = {}
     for scorer, target in itertools.product(SCORERS, OF_SEVERAL):
         if scorer not in FACETED:
-            found["scorer", scorer, "target", target] = ("--scorer",)
+            other = "--facets" if target == "facets" else "--target"
+            found["scorer", scorer, "target", target] = ("--scorer", other)
     for strategy in WITH_SIZE:
         found["strategy", strategy, "budget", "alignment"] = ("--strategy", "--min-alignment")
     for strategy in SHARING:
@@ -159,17 +156,21 @@ def material(tmp_path_factory):
     rows[6]["text"] = targets[0]["text"]
     for copy in (20, 33, 41):
         rows[copy]["text"] = rows[4]["text"]
-    lines = write_jsonl(folder / "pool" / "a.jsonl", rows[:40]).read_bytes()
-    lines += write_jsonl(folder / "pool" / "b.jsonl", rows[40:]).read_bytes()
+    lines = write_jsonl(folder / "pool-jsonl" / "a.jsonl", rows[:40]).read_bytes()
+    lines += write_jsonl(folder / "pool-jsonl" / "b.jsonl", rows[40:]).read_bytes()
     (folder / "lines.jsonl").write_bytes(lines)
     table = pa.Table.from_pylist(rows)
-    for name in ("gz", "zst", "parquet", "arrow", "csv"):
+    for name in ("gz", "zst", "parquet", "arrow", "arrow-stream", "csv", "tsv"):
         (folder / f"pool-{name}").mkdir()
     (folder / "pool-gz" / "a.jsonl.gz").write_bytes(gzip.compress(lines))
     (folder / "pool-zst" / "a.jsonl.zst").write_bytes(zstandard.compress(lines))
     pq.write_table(table, folder / "pool-parquet" / "a.parquet", row_group_size=25)
     pyarrow.feather.write_feather(table, folder / "pool-arrow" / "a.feather")
+    with pa.ipc.new_stream(folder / "pool-arrow-stream" / "a.arrow", table.schema) as stream:
+        stream.write_table(table)
     pyarrow.csv.write_csv(table, folder / "pool-csv" / "a.csv")
+    tabs = pyarrow.csv.WriteOptions(delimiter="\t")
+    pyarrow.csv.write_csv(table, folder / "pool-tsv" / "a.tsv", tabs)
     write_jsonl(folder / "target.jsonl", targets)
     for kind in ("code", "law"):
         write_jsonl(folder / f"{kind}.jsonl", [row for row in targets if row["kind"] == kind])
@@ -184,8 +185,9 @@ def run(material, tmp_path, monkeypatch, capfdbinary):
     for source in folder.iterdir():
         Path(source.name).symlink_to(source)
 
-    def select(row):
-        words = [word for name in FACTORS for word in FACTORS[name][row[name]]]
+    def select(row, **instead):
+        factors = {**{name: FACTORS[name][value] for name, value in row.items()}, **instead}
+        words = [word for options in factors.values() for word in options]
         with open("lines.jsonl") as lines:
             monkeypatch.setattr(sys, "stdin", lines)
             cli.main(["select", *words, "--quiet"], standalone_mode=False)
@@ -240,6 +242,7 @@ def test_any_two_choices_go_together(run, material, tmp_path, row):
     texts = [one["text"] for one in chosen]
     assert counts["n_chosen_bytes"] == sum(len(text.encode()) for text in texts)
     assert set(texts) <= {one["text"] for one in pool}
+    assert len({one["id"] for one in chosen}) == len(chosen)
     if row["groups"] != "none":
         assert {group["name"]: group["n_chosen"] for group in report["groups"]} == {
             kind: sum(one["kind"] == kind for one in chosen) for kind in ("code", "law")
@@ -250,22 +253,47 @@ def test_any_two_choices_go_together(run, material, tmp_path, row):
         assert len(set(texts)) == len(texts)
     if row["leaks"] == "refused":
         assert pool[6]["text"] not in texts
-    used = {"records": len(chosen), "fraction": len(chosen), "bytes": counts["n_chosen_bytes"]}
-    limit = {"records": 8, "fraction": 12, "bytes": 2000}
+    n_bytes = counts["n_chosen_bytes"]
+    used = {"records": len(chosen), "fraction": len(chosen), "bytes": n_bytes}
+    used["tokens"] = n_bytes / BYTES_PER_TOKEN
+    limit = {"records": 8, "fraction": 12, "bytes": 2000, "tokens": 500}
     if row["budget"] in used:
         assert used[row["budget"]] <= limit[row["budget"]]
     if row["field"] == "added":
-        assert all(one["score"] is not None for one in chosen)
+        least = 0 if row["budget"] == "alignment" else -float("inf")
+        assert all(float(one["score"]) >= least for one in chosen)
     if row["order"] == "input":
         places = [next(p["id"] for p in pool if p["id"] == int(one["id"])) for one in chosen]
         assert places == sorted(places)
 
 
+PLAIN = {name: next(iter(values)) for name, values in FACTORS.items()}
+
+
 @pytest.mark.parametrize("pair", REFUSALS, ids=" ".join)
-def test_what_contradicts_is_refused_by_both_names(run, pair):
+def test_what_contradicts_is_refused_by_both_names(run, tmp_path, pair):
     a, x, b, y = pair
-    row = {name: next(iter(values)) for name, values in FACTORS.items()}
     with pytest.raises(UsageError) as refused:
-        run({**row, a: x, b: y})
+        run({**PLAIN, a: x, b: y})
+    message = str(refused.value)
+    assert refused.value.exit_code == 2
+    assert "\n" not in message
     for name in REFUSALS[pair]:
-        assert name in str(refused.value)
+        assert name in message
+    assert not list(tmp_path.glob("out/subset-*"))
+
+
+def test_a_budget_that_is_found_out_counts_as_others_do(run, tmp_path):
+    """Finding it out takes many runs, so one row stands for its pairs."""
+    row = {**PLAIN, "groups": "field", "output": "file of jsonl"}
+    run(row, budget=("--auto",))
+    report = report_of(tmp_path, row["output"])
+    counts = report["counts"]
+    assert counts["n_chosen"] + counts["n_passed"] + counts["n_rejected"] == counts["n_rows"] == 60
+    assert len(read_output(tmp_path, row["output"], b"")) == counts["n_chosen"] > 0
+    assert sum(group["n_chosen"] for group in report["groups"]) == counts["n_chosen"]
+
+
+def test_every_kind_of_budget_is_walked():
+    walked = {options[0] for options in FACTORS["budget"].values()} | {"--auto"}
+    assert walked == {f"--{kind.replace('_', '-')}" for kind in BUDGET_KINDS}

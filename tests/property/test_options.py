@@ -150,6 +150,28 @@ def test_no_value_of_any_type_is_a_traceback(name, value):
     assert message is None or "--" in message or "text field" in message or "template" in message
 
 
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (("--top-k", "1e400"), "--top-k"),
+        (("--top-k", "5", "--quota", "a=0.5"), "--group-field"),
+        (("--top-k", "5", "--facets", "2", "--scorer", "ncd"), "--scorer fused"),
+        (("--top-k", "5", "--template", "{a"), "template"),
+        (("--top-k", "5", "--strateg", "top"), "--strategy"),
+        (("--top-k", "5", "--max-bytes", "1kB"), "--max-bytes"),
+        (("--top-k", "5", "--workers", "x\udcff"), "--workers"),
+        ((), "--top-k"),
+    ],
+)
+def test_the_program_refuses_in_one_line_with_code_2(select, options, named):
+    """The whole way, of which other tests here take the check alone."""
+    done = select("--output", "out", *options, code=2)
+    assert done.stdout == b""
+    (line,) = done.stderr.decode().splitlines()
+    assert line.startswith("zipsel: error: ")
+    assert named in line
+
+
 @pytest.mark.parametrize("command", [one for one in COMMANDS if one != "select"])
 @settings(max_examples=25)
 @given(value=VALUES)
