@@ -285,6 +285,7 @@ def test_what_contradicts_is_refused_by_both_names(run, tmp_path, pair):
 
 def test_a_budget_that_is_found_out_counts_as_others_do(run, tmp_path):
     """Finding it out takes many runs, so one row stands for its pairs."""
+    pytest.importorskip("pyppmd", reason="pyppmd is not installed")
     row = {**PLAIN, "groups": "field", "output": "file of jsonl"}
     run(row, budget=("--auto",))
     report = report_of(tmp_path, row["output"])
