@@ -75,7 +75,7 @@ class Bench:
     @cached_property
     def kernel_rates(self) -> dict[str, float]:
         """Median over fresh processes: kernel → MB of text a second, alone on the machine."""
-        share = self.report(LIMIT_TIMES)["cascade"]["share"]
+        share = self.report(LIMIT_TIMES)["cascade"]["fraction"]
         command = script(
             "kernels.py",
             self.material.plain,

@@ -387,9 +387,9 @@ def test_contenders_narrow_the_search_and_say_so(tmp_path, select):
     select(*fused, "--output", "auto", "--work-dir", "w2")
     everything, narrowed = report_of(tmp_path / "all"), report_of(tmp_path / "auto")
 
-    assert everything["counts"]["n_screened"] == 0
-    assert narrowed["counts"]["n_screened"] > 0
-    assert narrowed["cascade"]["share"] < 1
+    assert everything["counts"]["n_no_contenders"] == 0
+    assert narrowed["counts"]["n_no_contenders"] > 0
+    assert narrowed["cascade"]["fraction"] < 1
     kinds = {row["kind"] for row in read(tmp_path / "auto" / "subset-00000.jsonl")}
     assert kinds == {"code"}
 

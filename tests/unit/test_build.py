@@ -73,7 +73,7 @@ def test_counts(run):
     assert (len(run.leaks), len(run.copies)) == (3, 4)
     assert (counts.n_leaks, counts.n_duplicates) == (3, 4)
     assert (counts.n_rows, counts.n_rejected, counts.n_scored) == (90, 4, 86)
-    assert (counts.n_chosen, counts.n_passed, counts.n_screened) == (BUDGET, 86 - BUDGET, 0)
+    assert (counts.n_chosen, counts.n_passed, counts.n_no_contenders) == (BUDGET, 86 - BUDGET, 0)
     assert counts.n_chosen_bytes == sum(len(run.rows[i]["text"]) for i in run.chosen)
     assert run.report.threshold == run.scores[run.chosen[-1]]
 

@@ -330,4 +330,4 @@ def test_the_share_of_contenders_follows_the_size_that_the_pool_turns_out_to_hav
         *("--scorer", "fused", "--strategy", "top"),
     )
     report = json.loads((tmp_path / "out" / "report.json").read_bytes())
-    assert report["cascade"]["share"] == 0.8
+    assert report["cascade"]["fraction"] == 0.8

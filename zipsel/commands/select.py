@@ -20,7 +20,7 @@ from zipsel.readers import schema_errors
 from zipsel.report.build import build_report
 from zipsel.report.card import FILE_NAME as CARD_FILE
 from zipsel.report.card import data_pattern, may_write, render_card
-from zipsel.report.model import Report, library_versions
+from zipsel.report.model import SCHEMA_VERSION, Report, library_versions
 from zipsel.report.runs import iter_report_files, provenance_of
 from zipsel.report.shown_records import iter_leaks
 from zipsel.scoring.exchange import Store
@@ -130,7 +130,7 @@ def _digest_run(
             "max_rejects": settings.max_rejects,
             "select": select.digest_fields(),
             "format": format_name,
-            "versions": [SIDECAR_VERSION, library_versions()],
+            "versions": [SIDECAR_VERSION, SCHEMA_VERSION, library_versions()],
         }
     )
 

@@ -130,8 +130,8 @@ def _describe_cascade(choice: Choice) -> dict[str, float] | None:
     if choice.fraction is None:
         return None
     n_contenders = float(choice.ranking.total_records)
-    threshold = {} if choice.threshold is None else {"screen": choice.threshold}
-    return {"share": choice.fraction, "n_contenders": n_contenders, **threshold}
+    threshold = {} if choice.threshold is None else {"threshold": choice.threshold}
+    return {"fraction": choice.fraction, "n_contenders": n_contenders, **threshold}
 
 
 def _digest_target(target: TextBatch) -> str:
@@ -158,7 +158,7 @@ def count(
         n_rejected=scores.n_rejected,
         n_scored=n_scored,
         n_bytes=scores.n_bytes,
-        n_screened=n_scored - ranking.total_records,
+        n_no_contenders=n_scored - ranking.total_records,
         n_leaks=len(selection.leaks),
         n_duplicates=selection.n_duplicates,
         n_chosen=n_chosen,

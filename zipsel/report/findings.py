@@ -54,7 +54,7 @@ def _about_choice(report: Report) -> list[Finding]:
     ]
     median = report.quantiles.get("pool", {}).get("p50")
     if report.threshold is not None and median is not None:
-        whom = "records compared" if counts.n_screened else "pool's records"
+        whom = "records compared" if counts.n_no_contenders else "pool's records"
         found.append(
             Finding(
                 report.threshold <= median,
@@ -146,8 +146,8 @@ def _about_input(report: Report) -> list[Finding]:
         )
     else:
         found.append(Finding(False, "Every row could be read."))
-    if counts.n_screened:
-        share = counts.n_screened / max(1, counts.n_scored)
+    if counts.n_no_contenders:
+        share = counts.n_no_contenders / max(1, counts.n_scored)
         found.append(Finding(False, f"{share:.0%} of the pool was ruled out by its n-grams alone."))
     n_sample = report.profile.get("n_sample_records", 0)
     n_target = report.profile.get("n_target", 0)

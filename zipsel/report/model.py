@@ -18,7 +18,7 @@ from zipsel.readers.rows import Reading
 from zipsel.report.shown import RejectExample, Removal, ShownRecord
 from zipsel.scoring.inputs import InputFile
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 class Counts(msgspec.Struct, kw_only=True):
@@ -31,7 +31,7 @@ class Counts(msgspec.Struct, kw_only=True):
         n_rejected: Refused rows; ``rejects`` has the reasons.
         n_scored: Accepted rows.
         n_bytes: Bytes of their texts.
-        n_screened: Accepted rows that the cascade passed over.
+        n_no_contenders: Accepted rows that the cascade did not compress.
         n_leaks: Candidates left out because they hold a target example or a benchmark's.
         n_duplicates: Candidates left out as duplicates.
         n_chosen: Rows of the subset.
@@ -46,7 +46,7 @@ class Counts(msgspec.Struct, kw_only=True):
     n_rejected: int = 0
     n_scored: int = 0
     n_bytes: int = 0
-    n_screened: int = 0
+    n_no_contenders: int = 0
     n_leaks: int = 0
     n_duplicates: int = 0
     n_chosen: int = 0
@@ -98,7 +98,7 @@ class Report(msgspec.Struct, kw_only=True):
         profile: Digest and origin of the profile.
         counts: Where every row went.
         threshold: Lowest alignment of a chosen record; None if none was chosen.
-        cascade: Share, screen and contenders, where the scorer is one.
+        cascade: Fraction, number and threshold of the contenders, where the scorer is one.
         histogram: Of alignments.
         quantiles: ``pool`` and ``subset`` → percentile → alignment.
         groups: Composition by ``group_field``, the largest of the subset first.

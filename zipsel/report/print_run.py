@@ -54,11 +54,11 @@ def _iter_counts(report: Report) -> Iterator[tuple[str, str]]:
             yield "", f"the rest in {len(losers) - _N_LOSERS:,} other shards; see report.json"
     for path, problem in list(report.bad_shards.items())[:_N_LOSERS]:
         yield "bad file", f"{printable(path, 60)}: {printable(problem)}"
-    if report.cascade is not None and report.cascade["share"] < 1:
+    if report.cascade is not None and report.cascade["fraction"] < 1:
         yield (
             "contenders",
             f"{int(report.cascade['n_contenders']):,} compressed; "
-            f"{counts.n_screened:,} ruled out by their n-grams",
+            f"{counts.n_no_contenders:,} ruled out by their n-grams",
         )
     yield (
         "chosen",
@@ -84,7 +84,7 @@ def _iter_composition(report: Report) -> Iterator[tuple[str, str]]:
     counts = report.counts
     if report.threshold is not None:
         median = report.quantiles["pool"].get("p50")
-        known = median is not None and not counts.n_screened
+        known = median is not None and not counts.n_no_contenders
         beside = f"; pool median {median:.3f}" if known else ""
         yield "threshold", f"alignment {report.threshold:.3f}{beside}"
     for group in report.groups[:5]:

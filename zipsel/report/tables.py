@@ -83,10 +83,10 @@ def loss_rows(report: Report) -> list[tuple[str, int, str]]:
     if not removed and counts.n_duplicates:
         removed = [("duplicates", counts.n_duplicates, "their text equals a better-ranked one's")]
     n_removed = sum(n for _, n, _ in removed)
-    below = counts.n_passed - counts.n_screened - n_removed
+    below = counts.n_passed - counts.n_no_contenders - n_removed
     rows = [
         ("refused", counts.n_rejected, "no usable text"),
-        ("ruled out early", counts.n_screened, "too few n-grams of the target to contend"),
+        ("ruled out early", counts.n_no_contenders, "too few n-grams of the target to contend"),
         *removed,
         ("not reached", below, _NOT_REACHED.get(report.strategy, "came after the budget was full")),
         ("chosen", counts.n_chosen, report.budget),
