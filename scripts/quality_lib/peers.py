@@ -16,7 +16,7 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from quality_lib import dsir_scores, ncd_scores
+from quality_lib import dsir_scores, moore_lewis, ncd_scores, tsds
 from quality_lib.data import ORACLE_DOMAINS, Pool, Task, load_target
 from quality_lib.embeddings import Embedder
 
@@ -60,6 +60,16 @@ class Bench:
     def pool_embeddings(self) -> NDArray[np.float32]:
         """Unit vectors of the pool, shape `(n_records, 384)`."""
         return self.embedder.embed("pool", self.pool.texts)
+
+    @cached_property
+    def pool_densities(self) -> NDArray[np.float64]:
+        """How many records of the pool say what each record says, for TSDS."""
+        return tsds.compute_densities(self.pool_embeddings)
+
+    @cached_property
+    def pool_words(self) -> moore_lewis.PoolWords:
+        """Words of the pool, for Moore-Lewis."""
+        return moore_lewis.PoolWords.read(self.pool.texts)
 
     def task_embeddings(self, task: Task) -> NDArray[np.float32]:
         """Unit vectors of the task's examples, shape `(n_examples, 384)`."""
@@ -188,6 +198,18 @@ def score_minilm_top(bench: Bench, task: Task) -> Scores:
     return np.asarray(ordered[:, -TOP_COSINES:].mean(axis=1), dtype=np.float64)
 
 
+def score_tsds(bench: Bench, task: Task) -> Scores:
+    """TSDS over MiniLM embeddings, by its KNN-KDE variant."""
+    examples = bench.task_embeddings(task)
+    densities = bench.pool_densities
+    return tsds.draw_scores(tsds.compute_probabilities(bench.pool_embeddings, examples, densities))
+
+
+def score_moore_lewis(bench: Bench, task: Task) -> Scores:
+    """Moore-Lewis by word 5-grams."""
+    return moore_lewis.score_texts(bench.pool_words, task_examples(task))
+
+
 def score_oracle(bench: Bench, task: Task) -> Scores:
     """Random records of the domains a person would pick by their labels; no others."""
     domains = ORACLE_DOMAINS.get(task.target, ())
@@ -226,6 +248,8 @@ PEERS: dict[str, Callable[[Bench, Task], Scores]] = {
     "minilm-mean": score_minilm_mean,
     "minilm-max": score_minilm_max,
     "minilm-top5": score_minilm_top,
+    "tsds": score_tsds,
+    "moore-lewis": score_moore_lewis,
     "random-0": score_random_0,
     "random-1": score_random_1,
     "random-2": score_random_2,

@@ -34,6 +34,8 @@ RIVALS: dict[str, tuple[str, ...]] = {
     "DSIR per token": ("dsir-per-token", "dsir-per-token-long"),
     "fastText": ("fasttext-1x", "fasttext-20x"),
     "MiniLM": ("minilm-mean", "minilm-max", "minilm-top5"),
+    "TSDS": ("tsds",),
+    "Moore-Lewis": ("moore-lewis",),
 }
 BASELINES: dict[str, tuple[str, ...]] = {
     "random": ("random-0", "random-1", "random-2"),
