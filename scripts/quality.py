@@ -8,11 +8,17 @@ again; `--quick` measures one target in minutes and writes its tables to the cac
     python scripts/quality.py --quick         humaneval, PPM judge, cheap selectors
     python scripts/quality.py --only ppm lm   some parts
     python scripts/quality.py --forget cover  after a change of that selector
+    python scripts/quality.py --kept          tables of what is kept; measures nothing
+
+Cells that a run does not measure stay in the results as an earlier run left them, with a star.
 """
 
 import argparse
+import contextlib
+import datetime
 import importlib.metadata
 import json
+import os
 import platform
 import sys
 from collections.abc import Iterator, Mapping
@@ -31,6 +37,7 @@ from quality_lib.grid import (
     BUDGETS_BYTES,
     SELECTORS,
     Cell,
+    NotKept,
     forget,
     load_scores,
     measure_lm,
@@ -72,11 +79,12 @@ def measure_grid(bench: Bench, targets: tuple[str, ...], names: list[str]) -> li
     for task in map(Task, targets):
         for name in names:
             for budget in BUDGETS_BYTES:
-                scores = load_scores(bench, task, name, budget)
-                subset = take_budget(bench, scores, budget)
-                cells.append(measure_ppm(bench, task, name, subset, budget))
-            shown = "  ".join(f"{cell.bits_per_byte:.3f}" for cell in cells[-len(BUDGETS_BYTES) :])
-            print(f"ppm  {task.name:14} {name:20} {shown}", flush=True)
+                with contextlib.suppress(NotKept):
+                    scores = load_scores(bench, task, name, budget)
+                    subset = take_budget(bench, scores, budget)
+                    cells.append(measure_ppm(bench, task, name, subset, budget))
+                    cost = f"{budget / 1e6:g} MB {cells[-1].bits_per_byte:.3f}"
+                    print(f"ppm  {task.name:14} {name:20} {cost}", flush=True)
     return cells
 
 
@@ -138,12 +146,24 @@ def describe_run(bench: Bench) -> dict[str, object]:
         except importlib.metadata.PackageNotFoundError:
             versions[package] = "not installed"
     return {
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "command": " ".join(["python", "scripts/quality.py", *sys.argv[1:]]),
         "python": platform.python_version(),
-        "machine": platform.machine(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "packages": versions,
         "pool_records": len(bench.pool),
         "pool_bytes": sum(map(len, bench.pool.texts)),
     }
+
+
+def with_earlier(path: Path, cells: list[Cell]) -> list[Cell]:
+    """The cells and, of the results of an earlier run, those that this one did not measure."""
+    if not path.exists():
+        return cells
+    measured = {(cell.task, cell.selector, cell.budget_bytes) for cell in cells}
+    earlier = map(Cell.restore, json.loads(path.read_text())["cells"])
+    kept = (c for c in earlier if (c.task, c.selector, c.budget_bytes) not in measured)
+    return [*cells, *(cell for cell in kept if cell.selector in SELECTORS)]
 
 
 def write_results(folder: Path, name: str, content: Mapping[str, object], markdown: str) -> None:
@@ -157,6 +177,7 @@ def write_results(folder: Path, name: str, content: Mapping[str, object], markdo
 
 def write_ppm(bench: Bench, folder: Path, targets: tuple[str, ...], cells: list[Cell]) -> None:
     """Tables of the grid."""
+    cells = with_earlier(folder / "quality-ppm.json", cells)
     found = tables.verdicts(cells, targets, BUDGETS_BYTES)
     markdown = "".join(
         f"### PPM, {budget / 1e6:g} MB\n\n{tables.quality_table(cells, targets, budget)}\n"
@@ -175,7 +196,8 @@ def write_lm(
     bench: Bench, folder: Path, targets: tuple[str, ...], ppm: list[Cell], lm: list[Cell]
 ) -> None:
     """Tables of the LM judge, and how the two judges agree."""
-    lm = tables.average_seeds(lm)
+    ppm = with_earlier(folder / "quality-ppm.json", ppm)
+    lm = with_earlier(folder / "quality-lm.json", tables.average_seeds(lm))
     found = tables.verdicts(lm, targets, (LM_BUDGET_BYTES,))
     correlation = tables.correlate_judges(ppm, lm)
     markdown = f"### LM, 1 MB\n\n{tables.quality_table(lm, targets, LM_BUDGET_BYTES)}\n"
@@ -201,6 +223,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--targets", nargs="+", choices=TARGETS, default=TARGETS, metavar="T")
     parser.add_argument("--without", nargs="+", choices=SELECTORS, default=(), metavar="SELECTOR")
     parser.add_argument("--forget", nargs="+", choices=SELECTORS, default=(), metavar="SELECTOR")
+    parser.add_argument("--kept", action="store_true", help="measure nothing")
     parser.add_argument("--threads", type=int, default=1, help="of PyTorch")
     return parser.parse_args()
 
@@ -208,7 +231,7 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> int:
     """Run the parts asked for."""
     arguments = parse_arguments()
-    bench = Bench(load_pool(), arguments.cache, arguments.threads)
+    bench = Bench(load_pool(), arguments.cache, arguments.threads, not arguments.kept)
     forget(bench, arguments.forget)
     targets = QUICK_TARGETS if arguments.quick else tuple(arguments.targets)
     without = {*arguments.without, *(SLOW_SELECTORS if arguments.quick else ())}
@@ -219,7 +242,7 @@ def main() -> int:
         ppm = measure_grid(bench, targets, [name for name in SELECTORS if name not in without])
         write_ppm(bench, folder, targets, ppm)
     if "lm" in parts:
-        lm = list(iter_lm_cells(bench, targets, ppm))
+        lm = list(iter_lm_cells(bench, targets, ppm)) if bench.measures else []
         write_lm(bench, folder, targets, ppm, lm)
     if "extras" in parts:
         found = run_experiments(bench, targets)

@@ -21,7 +21,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from quality_lib.data import REPOSITORY, Pool, data_folder, load_pool, load_target, target_path
+from quality_lib.data import (
+    REPOSITORY,
+    Pool,
+    data_folder,
+    load_pool,
+    load_target,
+    target_path,
+    zipsel_environment,
+)
 
 from zipsel.evaluation.ppm import bits_per_byte, draw_orders, join_records, ppm_bits
 
@@ -169,7 +177,13 @@ class Bench:
         with tempfile.TemporaryDirectory() as folder:
             output = Path(folder, "subset.jsonl")
             command += ["--output", str(output)]
-            run = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
+            run = subprocess.run(
+                command,
+                env=zipsel_environment(),
+                capture_output=True,
+                encoding="utf-8",
+                check=False,
+            )
             if run.returncode != 0:
                 raise SystemExit(f"{' '.join(command)}\n{run.stderr}")
             lines = output.read_bytes().splitlines()

@@ -106,6 +106,11 @@ def data_folder() -> Path:
     return folder
 
 
+def zipsel_environment() -> dict[str, str]:
+    """The environment for `zipsel` in a process of its own, which takes `ZIPSEL_` for options."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("ZIPSEL_")}
+
+
 def _iter_shard(path: Path) -> Iterator[Record]:
     """Records of one zstd-compressed JSONL shard."""
     raw = zstandard.ZstdDecompressor().stream_reader(path.read_bytes()).read()

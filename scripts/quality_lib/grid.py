@@ -3,16 +3,17 @@
 Everything a cell needs is kept in the cache folder, each under a name that changes with its
 content: scores by task and selector, judgements by the digest of the subset's bytes. So a run
 that was stopped goes on where it was, and a selector that changes is measured anew as soon as its
-scores are (`forget`).
+scores are (`forget`). Where nothing may be measured (`Bench.measures`), `NotKept` says that a cell
+would have to be; cells of earlier results then stand in (`Cell.restore`).
 """
 
 import hashlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,10 @@ if TYPE_CHECKING:
 SELECTORS = (*ZIPSEL_OPTIONS, *PEERS)
 
 
+class NotKept(Exception):
+    """A cell that has not been measured, in a run that measures nothing."""
+
+
 @dataclass(frozen=True)
 class Cell:
     """One judgement.
@@ -53,6 +58,8 @@ class Cell:
         bits: Bits of each held-out example.
         n_bytes: Bytes of each held-out example.
         curve: LM only: (tokens, bits per byte) along the fine-tuning.
+        earlier: What the results of an earlier run say, if the cell stands for them; `bits` then
+            has one entry, all examples.
     """
 
     task: str
@@ -65,6 +72,19 @@ class Cell:
     bits: NDArray[np.float64]
     n_bytes: NDArray[np.int64]
     curve: tuple[tuple[float, float], ...] = ()
+    earlier: Mapping[str, Any] | None = None
+
+    @classmethod
+    def restore(cls, stored: Mapping[str, Any]) -> "Cell":
+        """From the results of an earlier run."""
+        names = ("task", "target", "selector", "budget_bytes", "subset_bytes", "n_records", "judge")
+        return cls(
+            **{name: stored[name] for name in names},
+            bits=np.array([stored["bits_per_byte"]]),
+            n_bytes=np.array([1]),
+            curve=tuple((tokens, loss) for tokens, loss in stored.get("curve", ())),
+            earlier=stored,
+        )
 
     @property
     def is_full(self) -> bool:
@@ -78,6 +98,8 @@ class Cell:
 
     def summarize(self) -> dict[str, object]:
         """The cell as it stands in the results, with a 95 % interval over examples."""
+        if self.earlier is not None:
+            return dict(self.earlier)
         low, high = bootstrap_interval(self.bits, self.n_bytes)
         return {
             "task": self.task,
@@ -108,11 +130,15 @@ def load_scores(bench: Bench, task: Task, name: str, budget_bytes: int) -> Score
     """Scores of every pool record, from the cache or from the selector.
 
     A peer scores once for all budgets; zipsel's cascade depends on the budget.
+
+    Raises:
+        NotKept: If there are none and nothing may be measured.
     """
     of_zipsel = name in ZIPSEL_OPTIONS
     key = f"{name}@{budget_bytes}" if of_zipsel else name
     path = bench.cache / "scores" / task.name / f"{key}.npy"
     if not path.exists():
+        _require_measuring(bench)
         began = time.perf_counter()
         if of_zipsel:
             scores = score_with_zipsel(bench, task, name, budget_bytes)
@@ -155,11 +181,16 @@ def take_budget(bench: Bench, scores: Scores, budget_bytes: int) -> list[bytes]:
 def measure_ppm(
     bench: Bench, task: Task, name: str, subset: Sequence[bytes], budget_bytes: int
 ) -> Cell:
-    """The PPM judge's cell of one subset, which is judged as a set, as `zipsel eval` does."""
+    """The PPM judge's cell of one subset, which is judged as a set, as `zipsel eval` does.
+
+    Raises:
+        NotKept: If it has not been judged and nothing may be measured.
+    """
     examples = held_out(task.target, PPM_MAX_EXAMPLES)
     orders, n_bytes = draw_orders(subset, budget_bytes)
     path = bench.cache / "ppm-sets" / task.target / f"{_digest([*orders[0], *examples])}.json"
     if not path.exists():
+        _require_measuring(bench)
         bits = np.mean([ppm_bits(join_records(order), examples) for order in orders], axis=0)
         _write_json(path, {"bits": bits.tolist()})
     stored = json.loads(path.read_text())
@@ -209,6 +240,11 @@ def measure_lm(
         n_bytes=lengths,
         curve=tuple(zip(stored["tokens"], losses.round(4).tolist(), strict=True)),
     )
+
+
+def _require_measuring(bench: Bench) -> None:
+    if not bench.measures:
+        raise NotKept
 
 
 def _digest(parts: Sequence[bytes]) -> str:

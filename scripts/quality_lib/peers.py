@@ -40,11 +40,13 @@ class Bench:
         pool: The records to choose from.
         cache: Folder that keeps embeddings and features between runs.
         n_threads: Threads of the embedding model.
+        measures: Whether what the cache lacks may be measured.
     """
 
     pool: Pool
     cache: Path
     n_threads: int = 1
+    measures: bool = True
 
     @cached_property
     def dsir_features(self) -> scipy.sparse.csr_array:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quality_lib.grid import Cell
-from zipsel.evaluation.ppm import bits_per_byte, bootstrap_interval
+from zipsel.evaluation.ppm import bootstrap_interval
 
 DEFAULT = "cover"
 # Heading → selectors, in the order of the columns.
@@ -75,7 +75,10 @@ def average_seeds(cells: Iterable[Cell]) -> list[Cell]:
 
 
 def quality_table(cells: Sequence[Cell], tasks: Sequence[str], budget_bytes: int) -> str:
-    """Bits per byte of every family at one budget; the best of a row, oracle aside, is bold."""
+    """Bits per byte of every family at one budget; the best of a row, oracle aside, is bold.
+
+    A star is for what an earlier run measured.
+    """
     indexed = index_cells(cells)
     measured = {cell.selector for cell in cells}
     families = {
@@ -85,23 +88,20 @@ def quality_table(cells: Sequence[Cell], tasks: Sequence[str], budget_bytes: int
     }
     rows = []
     for task in tasks:
-        values = {}
+        shown = {}
         for heading, names in families.items():
-            found = [indexed.get((task, name, budget_bytes)) for name in names]
-            costs = [cell.bits_per_byte for cell in found if cell is not None]
-            if costs:
-                values[heading] = float(np.mean(costs)) if heading == "random" else min(costs)
-        contenders = [value for heading, value in values.items() if heading != "oracle"]
-        best = min(contenders, default=0.0)
-        rows.append([task, *(_bold_best(values.get(heading), best) for heading in families)])
+            keys = [(task, name, budget_bytes) for name in names]
+            found = [indexed[key] for key in keys if key in indexed]
+            if found:
+                best = min(found, key=lambda cell: cell.bits_per_byte)
+                mean = float(np.mean([cell.bits_per_byte for cell in found]))
+                cost = mean if heading == "random" else best.bits_per_byte
+                shown[heading] = f"{cost:.3f}", "" if best.earlier is None else "*"
+        contenders = [cost for heading, (cost, _) in shown.items() if heading != "oracle"]
+        least = min(contenders, key=float, default="")
+        row = [shown.get(heading, ("-", "")) for heading in families]
+        rows.append([task, *(f"**{c}**{s}" if c == least else f"{c}{s}" for c, s in row)])
     return render(["target", *families], rows)
-
-
-def _bold_best(value: float | None, best: float) -> str:
-    if value is None:
-        return "-"
-    shown = f"{value:.3f}"
-    return f"**{shown}**" if shown == f"{best:.3f}" else shown
 
 
 def verdicts(
@@ -111,7 +111,8 @@ def verdicts(
 
     Returns:
         For each: the rival's selector, both costs, the default's gap in percent of the rival's
-        cost (negative is better), and the gap's 95 % interval from paired resampling of examples.
+        cost (negative is better), and the gap's 95 % interval from paired resampling of examples;
+        None for the interval if an earlier run measured either.
     """
     indexed = index_cells(cells)
     found = []
@@ -128,17 +129,20 @@ def verdicts(
 
 def _compare(ours: Cell, theirs: Cell) -> dict[str, object]:
     percent = 100 / theirs.bits_per_byte
-    gap = ours.bits - theirs.bits
-    low, high = bootstrap_interval(gap, ours.n_bytes)
+    low, high = None, None
+    if ours.earlier is None and theirs.earlier is None:
+        ends = bootstrap_interval(ours.bits - theirs.bits, ours.n_bytes)
+        low, high = (round(percent * end, 2) for end in ends)
     return {
         "target": ours.target,
         "budget_bytes": ours.budget_bytes,
         "default": round(ours.bits_per_byte, 4),
         "rival": theirs.selector,
         "rival_bits_per_byte": round(theirs.bits_per_byte, 4),
-        "gap_percent": round(percent * bits_per_byte(gap, ours.n_bytes), 2),
-        "low_percent": round(percent * low, 2),
-        "high_percent": round(percent * high, 2),
+        "rival_is_earlier": theirs.earlier is not None,
+        "gap_percent": round(percent * (ours.bits_per_byte - theirs.bits_per_byte), 2),
+        "low_percent": low,
+        "high_percent": high,
     }
 
 
@@ -149,14 +153,21 @@ def verdict_table(found: Sequence[dict[str, object]]) -> str:
             str(v["target"]),
             _megabytes(v["budget_bytes"]),
             f"{v['default']:.3f}",
-            f"{v['rival_bits_per_byte']:.3f}",
+            f"{v['rival_bits_per_byte']:.3f}{'*' if v['rival_is_earlier'] else ''}",
             str(v["rival"]),
-            f"{v['gap_percent']:+.1f} % [{v['low_percent']:+.1f}, {v['high_percent']:+.1f}]",
+            _describe_gap(v),
         ]
         for v in found
     ]
     header = ["target", "budget", DEFAULT, "best rival", "which", "gap [95 %]"]
     return f"{render(header, rows)}\n{describe_wins(found)}\n"
+
+
+def _describe_gap(verdict: dict[str, object]) -> str:
+    gap = f"{verdict['gap_percent']:+.1f} %"
+    if verdict["low_percent"] is None:
+        return gap
+    return f"{gap} [{verdict['low_percent']:+.1f}, {verdict['high_percent']:+.1f}]"
 
 
 def describe_wins(found: Sequence[dict[str, object]]) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from quality_lib.data import Pool, Task
+from quality_lib.data import Pool, Task, zipsel_environment
 from quality_lib.peers import Bench, Scores, task_examples
 
 TOP = ("--strategy", "top")
@@ -63,7 +63,11 @@ def run_select(
         command = [sys.executable, "-m", "zipsel", "select", *pool, "--target", str(target)]
         command += ["--output", str(subset), "--work-dir", f"{folder}/work", "--workers", "1"]
         run = subprocess.run(
-            [*command, *options], capture_output=True, encoding="utf-8", check=False
+            [*command, *options],
+            env=zipsel_environment(),
+            capture_output=True,
+            encoding="utf-8",
+            check=False,
         )
         if run.returncode != 0:
             raise SystemExit(f"{' '.join([*command, *options])}\n{run.stderr}")
