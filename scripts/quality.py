@@ -24,7 +24,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from quality_lib import dsir_scores, ncd_scores, tables
+from quality_lib import chart, dsir_scores, ncd_scores, tables
 from quality_lib.data import REPOSITORY, TARGETS, Task, load_pool
 from quality_lib.experiments import (
     clustered_tasks,
@@ -50,7 +50,7 @@ PARTS = ("ppm", "lm", "extras", "checks")
 QUICK_TARGETS = ("humaneval",)
 # Minutes each, so no part of a quick run.
 SLOW_SELECTORS = ("zipfit-gzip-9", "conditional-19", "minilm-mean", "minilm-max", "minilm-top5")
-LM_BUDGET_BYTES = 1_000_000
+LM_BUDGET_BYTES = PICTURE_BUDGET_BYTES = 1_000_000
 # What the LM judge compares; of a family with variants, the one that PPM found best.
 LM_FAMILIES = {
     "cover": ("cover",),
@@ -176,7 +176,7 @@ def write_results(folder: Path, name: str, content: Mapping[str, object], markdo
 
 
 def write_ppm(bench: Bench, folder: Path, targets: tuple[str, ...], cells: list[Cell]) -> None:
-    """Tables of the grid."""
+    """Tables of the grid, and their picture."""
     cells = with_earlier(folder / "quality-ppm.json", cells)
     found = tables.verdicts(cells, targets, BUDGETS_BYTES)
     markdown = "".join(
@@ -190,6 +190,8 @@ def write_ppm(bench: Bench, folder: Path, targets: tuple[str, ...], cells: list[
         "cells": [cell.summarize() for cell in cells],
     }
     write_results(folder, "ppm", content, markdown)
+    extra = chart.extra_percent(cells, targets, PICTURE_BUDGET_BYTES)
+    (folder / "quality.svg").write_text(chart.draw(extra, PICTURE_BUDGET_BYTES))
 
 
 def write_lm(

@@ -90,18 +90,33 @@ def quality_table(cells: Sequence[Cell], tasks: Sequence[str], budget_bytes: int
     for task in tasks:
         shown = {}
         for heading, names in families.items():
-            keys = [(task, name, budget_bytes) for name in names]
-            found = [indexed[key] for key in keys if key in indexed]
-            if found:
-                best = min(found, key=lambda cell: cell.bits_per_byte)
-                mean = float(np.mean([cell.bits_per_byte for cell in found]))
-                cost = mean if heading == "random" else best.bits_per_byte
+            cost = family_cost(indexed, task, heading, names, budget_bytes)
+            if cost is not None:
+                keys = [(task, name, budget_bytes) for name in names]
+                best = min(
+                    (indexed[k] for k in keys if k in indexed), key=lambda c: c.bits_per_byte
+                )
                 shown[heading] = f"{cost:.3f}", "" if best.earlier is None else "*"
         contenders = [cost for heading, (cost, _) in shown.items() if heading != "oracle"]
         least = min(contenders, key=float, default="")
         row = [shown.get(heading, ("-", "")) for heading in families]
         rows.append([task, *(f"**{c}**{s}" if c == least else f"{c}{s}" for c, s in row)])
     return render(["target", *families], rows)
+
+
+def family_cost(
+    indexed: dict[tuple[str, str, int], Cell],
+    task: str,
+    heading: str,
+    names: Sequence[str],
+    budget_bytes: int,
+) -> float | None:
+    """Bits per byte of a family's best variant, of random the mean; None if not measured."""
+    keys = [(task, name, budget_bytes) for name in names]
+    costs = [indexed[key].bits_per_byte for key in keys if key in indexed]
+    if not costs:
+        return None
+    return float(np.mean(costs)) if heading == "random" else min(costs)
 
 
 def verdicts(
