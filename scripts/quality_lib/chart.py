@@ -62,6 +62,9 @@ def draw(extra: Mapping[str, Mapping[str, float]], budget_bytes: int) -> str:
         left, top = LEFT + i % LEGEND_COLUMNS * 160, 16 + i // LEGEND_COLUMNS * 18
         parts.append(f'<circle cx="{left}" cy="{top}" r="5" fill="{COLOURS[family]}"/>')
         parts.append(f'<text x="{left + 10}" y="{top + 4}">{NAMES.get(family, family)}</text>')
+    for i in range(len(extra)):
+        y = TOP + ROW * i + ROW // 2
+        parts.append(f'<path d="M{LEFT} {y}H{WIDTH - RIGHT}" stroke="#eee"/>')
     for percent in range(0, int(high) + 1, TICK_PERCENT):
         heavy = 'stroke="#222" stroke-width="2"' if percent == 0 else 'stroke="#ddd"'
         at = f"{x(percent):.1f}"
@@ -70,7 +73,6 @@ def draw(extra: Mapping[str, Mapping[str, float]], budget_bytes: int) -> str:
     for i, (task, row) in enumerate(extra.items()):
         y = TOP + ROW * i + ROW // 2
         parts.append(f'<text x="{LEFT - 12}" y="{y + 4}" text-anchor="end">{task}</text>')
-        parts.append(f'<path d="M{LEFT} {y}H{WIDTH - RIGHT}" stroke="#eee"/>')
         for family, value in row.items():
             parts.append(
                 f'<circle cx="{x(value):.1f}" cy="{y}" r="5" fill="{COLOURS[family]}" '

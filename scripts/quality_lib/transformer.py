@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -76,6 +76,12 @@ CPU_CONFIG = LmConfig(
         rate=2e-3,
     ),
     Finetuning(n_tokens=262_144, rate=5e-4, averaging=0.95, n_checks=8, max_examples=100),
+    n_seeds=1,
+)
+# A quarter of the pretraining and half of the rest: for a machine that is shared, in pairs only.
+SMALL_CONFIG = LmConfig(
+    replace(CPU_CONFIG.pretraining, n_tokens=900_000),
+    Finetuning(n_tokens=131_072, rate=5e-4, averaging=0.95, n_checks=4, max_examples=50),
     n_seeds=1,
 )
 GPU_CONFIG = LmConfig(
