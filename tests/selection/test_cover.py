@@ -19,11 +19,13 @@ from zipsel.selection.chooser import Chooser
 from zipsel.selection.cover import PRIOR_STRENGTH, GreedyCover
 from zipsel.selection.covering import CoverRun
 from zipsel.selection.duplicates import Duplicates
+from zipsel.selection.gather import Fetched
 from zipsel.selection.inspection import Inspection
 from zipsel.selection.offers import CANDIDATE_FACTOR, FIRST_STAGE_BYTES, STAGE_ENDS, OfferStream
 from zipsel.selection.quotas import Quotas
 from zipsel.selection.ranking import Candidates
-from zipsel.selection.spool import SpoolFile, ngrams_path
+from zipsel.selection.spool import ROW, SpooledRows, ngrams_path
+from zipsel.selection.strategies import BudgetParts
 from zipsel.texts import TextBatch
 
 N = 6
@@ -91,7 +93,7 @@ class Made:
         sizes = np.array([len(text.encode()) for text in self.texts])
         codes = np.full(n, -1, np.int32)
         shard = np.zeros(n, np.int32)
-        return Candidates(shard, rows, rows, self.alignment, self.alignment, sizes, codes, codes)
+        return Candidates(shard, rows, rows, self.alignment, sizes, codes, codes)
 
     def choose(self, folder, budget, *, n_blocks=1, n_files=1, fetch_bytes=0, seed=0):
         """Positions chosen, with candidates that arrive in so many blocks, fetches and files."""
@@ -104,29 +106,28 @@ class Made:
         ]
 
         def fetch(block, first):
-            files = []
-            file_of = np.array([generator.randrange(n_files) for _ in range(len(block))])
+            rows = np.zeros(len(block), ROW)
+            rows["file"] = [generator.randrange(n_files) for _ in range(len(block))]
             for number in range(n_files):
-                places = np.flatnonzero(file_of == number)
-                if len(places) == 0:
-                    continue
+                places = np.flatnonzero(rows["file"] == number)
                 texts = [self.texts[i] for i in block.row[places].tolist()]
                 numbers, lengths = self.ngrams.in_texts(TextBatch.from_texts(texts))
-                path = str(folder / f"{first}-{number}")
-                with open(ngrams_path(path), "wb") as file:
+                with open(ngrams_path(folder / f"{first}-{number}"), "wb") as file:
                     file.write(numbers.tobytes())
-                looked = list(map(Inspection().look, texts))
-                none = np.zeros(0, np.int64)
-                files.append(SpoolFile(path, False, places + first, none, none, looked, lengths))
-            return files
+                rows["n_ngrams"][places] = lengths
+                rows["ngrams"][places] = np.cumsum(lengths) - lengths
+                digests = b"".join(Inspection().look(text).digest for text in texts)
+                if digests:
+                    rows["digest"][places] = np.frombuffer(digests, "V16")
+            files = [(str(folder / f"{first}-{number}"), False) for number in range(n_files)]
+            return Fetched(first, SpooledRows(files, first, rows), {})
 
         quotas = Quotas(budget, n, {})
-        chooser = Chooser(
-            quotas, Duplicates("exact", 0.7), lambda b: [""] * len(b), lambda b: [""] * len(b)
-        )
-        stream = OfferStream(iter(blocks), np.ones(1), lambda b: np.zeros(len(b), np.int64))
+        one_part = BudgetParts({}, lambda b: b.group, lambda: [""])
+        chooser = Chooser(quotas, Duplicates("exact", 0.7), one_part, lambda: [""])
+        stream = OfferStream(iter(blocks), np.ones(1), lambda b: np.zeros(len(b), np.int32))
         cover = GreedyCover(self.ngrams)
-        choice = CoverRun(cover, stream, np.ones(1), chooser, fetch, lambda file, place: None).take(
+        choice = CoverRun(cover, stream, np.ones(1), chooser, fetch, lambda fetched, i: None).take(
             fetch_bytes
         )
         return choice.candidates.row[choice.positions].tolist(), choice
@@ -302,9 +303,9 @@ def offered(alignment, n_bytes, shares, parts):
     n = len(alignment)
     zeros, codes = np.zeros(n, np.int64), np.full(n, -1, np.int32)
     values, sizes = np.array(alignment, float), np.array(n_bytes)
-    block = Candidates(codes + 1, np.arange(n), zeros, values, values, sizes, codes, codes)
+    block = Candidates(codes + 1, np.arange(n), zeros, values, sizes, codes, codes)
     stream = OfferStream(iter([block]), np.array(shares), lambda b: np.array(parts)[b.row])
-    return stream.until(int(STAGE_ENDS[-1])).enters
+    return STAGE_ENDS[stream.until(int(STAGE_ENDS[-1])).stage]
 
 
 def test_candidates_enter_by_the_bytes_before_them():

@@ -8,7 +8,7 @@ import pytest
 
 from zipsel.errors import UsageError
 from zipsel.selection import duplicates
-from zipsel.selection.duplicates import DigestSet, Duplicates, count_bands, sketch
+from zipsel.selection.duplicates import DigestMap, DigestSet, Duplicates, count_bands, sketch
 
 WORDS = [f"w{i}" for i in range(2000)]
 
@@ -108,6 +108,11 @@ def test_a_digest_set_tells_known_digests_from_new_ones():
     known = DigestSet()
     assert all(known.add(digest) for digest in digests)
     assert not any(known.add(digest) for digest in digests)
+    numbers = DigestMap()
+    for number, digest in enumerate(digests):
+        assert numbers.get(digest) is None
+        numbers.add(digest, number * 2**36)
+    assert [numbers.get(digest) for digest in digests] == [n * 2**36 for n in range(len(digests))]
 
 
 def test_a_missing_library_is_a_usage_error(monkeypatch):

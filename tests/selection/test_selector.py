@@ -16,6 +16,7 @@ from zipsel.selection.inspection import Features
 from zipsel.selection.quotas import Quotas
 from zipsel.selection.ranking import Candidates
 from zipsel.selection.selector import Chooser
+from zipsel.selection.strategies import BudgetParts
 
 STRATEGIES = {
     "top": {"strategy": "top"},
@@ -340,11 +341,10 @@ def test_one_block_of_candidates_suffices_where_none_is_left_out(choose, monkeyp
 
 def test_copies_are_told_by_their_place_among_all_candidates():
     quotas, seen = Quotas(Budget("top_k", 9), 9, {}), Duplicates("exact", 1.0)
-    chooser = Chooser(
-        quotas, seen, lambda block: [""] * len(block), lambda block: [""] * len(block)
-    )
+    one_part = BudgetParts({}, lambda block: block.group, lambda: [""])
+    chooser = Chooser(quotas, seen, one_part, lambda: [""])
     none = np.zeros(2, np.int32)
-    block = Candidates(none, np.arange(2), none, none * 1.0, none * 1.0, none, none, none)
-    same = [Features(b"digest"), Features(b"digest")]
-    assert chooser.take_in_order(chooser.considering(block, same, 10), 2).tolist() == [0]
-    assert chooser.copies == {11: 10}
+    block = Candidates(none, np.arange(2), none, none * 1.0, none, none, none)
+    consider = chooser.considering(block, lambda i: Features(b"digest of 16 byt"), 10)
+    assert chooser.take_in_order(consider, 2).tolist() == [0]
+    assert chooser.copies.tolist() == [11, 10]

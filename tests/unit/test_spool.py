@@ -6,20 +6,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zipsel.readers.rows import TextSpec
-from zipsel.selection.spool import Chosen, Spool, SpoolFile
+from zipsel.selection.spool import ROW, Chosen, Spool, SpooledRows, SpoolFile
 
 
 def spool_of(folder, files):
     """Spool files of JSON lines; a row of rank 7 holds the text "text 7"."""
-    spooled = []
+    made = []
+    rows = np.zeros(sum(map(len, files)), ROW)
+    by_rank = np.argsort([rank for ranks in files for rank in ranks])
+    first = 0
     for i, ranks in enumerate(files):
         lines = [f'{{"text": "text {rank}"}}'.encode() for rank in ranks]
         path = folder / f"spool-{i}"
         path.write_bytes(b"".join(lines))
-        lengths = np.array([len(line) for line in lines], np.int64)
-        starts = np.cumsum(lengths) - lengths
-        spooled.append(SpoolFile(str(path), False, np.array(ranks, np.int64), starts, lengths))
-    return Spool(spooled)
+        made.append((str(path), False))
+        of_file = rows[first : first + len(lines)]
+        of_file["length"] = [len(line) for line in lines]
+        of_file["start"] = np.cumsum(of_file["length"]) - of_file["length"]
+        of_file["file"] = i
+        first += len(lines)
+    ranks = np.array(sorted(rank for ranks in files for rank in ranks), np.int64)
+    return Spool([SpooledRows(made, ranks, rows[by_rank])])
 
 
 @given(
@@ -56,7 +63,10 @@ def test_runs_whose_dictionaries_differ_are_one_table(tmp_path):
             stream.write_table(run)
     numbers = np.array([2, 0, 1])
     file = SpoolFile(str(tmp_path / "spool"), True, numbers, numbers, np.ones(3, np.int64))
+    rows = np.zeros(3, ROW)
+    rows["start"] = [0, 1, 2]
+    spool = Spool([SpooledRows([(file.path, True)], 0, rows)])
     assert file.read_table()["text"].to_pylist() == ["c", "a", "b"]
-    chosen = Chosen(np.array([0, 1, 2]), np.zeros(3), np.ones(3, np.int64), Spool([file]))
+    chosen = Chosen(np.array([0, 1, 2]), np.zeros(3), np.ones(3, np.int64), spool)
     assert chosen.read_table()["text"].to_pylist() == ["a", "b", "c"]
     assert chosen.read_lines() == [b'{"text":"a"}', b'{"text":"b"}', b'{"text":"c"}']

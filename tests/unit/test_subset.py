@@ -12,17 +12,18 @@ from zipsel.engines.local import LocalEngine
 from zipsel.errors import OutputError
 from zipsel.output import subset
 from zipsel.output.subset import SubsetWriter
-from zipsel.selection.spool import Chosen, Spool, SpoolFile
+from zipsel.selection.spool import ROW, Chosen, Spool, SpooledRows
 from zipsel.storage.staging import staged_files
 
 
 def chosen_of(folder, rows):
     lines = [json.dumps(row).encode() for row in rows]
     (folder / "spool").write_bytes(b"".join(lines))
-    lengths = np.array([len(line) for line in lines], np.int64)
-    ranks = np.arange(len(rows))
-    file = SpoolFile(str(folder / "spool"), False, ranks, np.cumsum(lengths) - lengths, lengths)
-    return Chosen(ranks, ranks + 0.5, np.full(len(rows), 100), Spool([file]))
+    spooled, ranks = np.zeros(len(rows), ROW), np.arange(len(rows))
+    spooled["length"] = [len(line) for line in lines]
+    spooled["start"] = np.cumsum(spooled["length"]) - spooled["length"]
+    spool = Spool([SpooledRows([(str(folder / "spool"), False)], 0, spooled)])
+    return Chosen(ranks, ranks + 0.5, np.full(len(rows), 100), spool)
 
 
 @pytest.fixture

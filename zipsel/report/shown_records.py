@@ -77,11 +77,12 @@ def _show(
 ) -> list[ShownRecord]:
     """Records at positions of the candidates."""
     records = selection.candidates.take(positions)
-    taken = {int(position): i for i, position in enumerate(selection.taken.tolist())}
+    places = np.flatnonzero(np.isin(selection.taken, positions))
+    taken = dict(zip(selection.taken[places].tolist(), places.tolist(), strict=True))
     ranks = dict(taken)
     texts = selection.texts_of(positions, spec)
     strips = make_strips(profile, texts)
-    for i, position in enumerate(selection.following.tolist(), len(taken)):
+    for i, position in enumerate(selection.following.tolist(), len(selection.taken)):
         ranks.setdefault(position, i)
     new = [""] * len(texts)
     if selection.first_ranks is not None:
@@ -214,7 +215,7 @@ def list_removals(
 
 
 def _copies(selection: Selection, shards: Sequence[Shard], spec: TextSpec) -> list[RemovedRecord]:
-    positions = np.array(sorted(selection.copies)[:_N_EXAMPLES], np.int64)
+    positions, originals = selection.copies[:_N_EXAMPLES].T
     texts = selection.texts_of(positions, spec)
     records = selection.candidates
 
@@ -227,9 +228,11 @@ def _copies(selection: Selection, shards: Sequence[Shard], spec: TextSpec) -> li
             row=int(records.row[position]),
             alignment=float(records.alignment[position]),
             text=text[:SHOWN_CHARACTERS],
-            match=place(selection.copies[position]),
+            match=place(original),
         )
-        for position, text in zip(positions.tolist(), texts, strict=True)
+        for position, original, text in zip(
+            positions.tolist(), originals.tolist(), texts, strict=True
+        )
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -10,14 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zipsel.selection.duplicates import Duplicates
+from zipsel.selection.gather import Fetched
 from zipsel.selection.inspection import Features
 from zipsel.selection.leaks import Leak
 from zipsel.selection.quotas import Quotas
 from zipsel.selection.ranking import Candidates
-from zipsel.selection.spool import SpoolFile
-
-#: Names the part of the budget that each candidate counts against, or its group.
-Namer = Callable[[Candidates], list[str]]
+from zipsel.selection.strategies import BudgetParts
 
 #: Candidates past the budget that a choice names, for the report.
 N_FOLLOWING = 5
@@ -30,7 +29,7 @@ class Taken(NamedTuple):
         candidates: Everything fetched, in the order in which it was offered.
         positions: Positions of the chosen among them, best first, int64.
         following: Positions of the first candidates past the budget, best first, int64.
-        files: Hold the candidates' rows.
+        fetched: The candidates' rows, in the order in which they were offered.
         gains: What each of the chosen added to the subset, in bits per n-gram of the target,
             float64; None where the strategy looks at each record alone.
         first_ranks: Rank of the first record taken that holds each n-gram of the target, 0 where
@@ -40,18 +39,9 @@ class Taken(NamedTuple):
     candidates: Candidates
     positions: NDArray[np.int64]
     following: NDArray[np.int64]
-    files: list[SpoolFile]
+    fetched: list[Fetched]
     gains: NDArray[np.float64] | None = None
     first_ranks: NDArray[np.int64] | None = None
-
-
-def features_in_order(files: Sequence[SpoolFile], first: int, n_candidates: int) -> list[Features]:
-    """Features of consecutive candidates, from the spool files that hold them."""
-    features = [Features()] * n_candidates
-    for file in files:
-        for rank, feature in zip(file.ranks.tolist(), file.features, strict=True):
-            features[rank - first] = feature
-    return features
 
 
 @dataclass
@@ -61,18 +51,20 @@ class Chooser:
     Attributes:
         quotas: The budget and its parts.
         duplicates: What was taken, to recognize copies.
-        part_of: Part of the budget that each candidate counts against.
-        group_of: Group of each candidate, of which only so many may be taken.
+        parts: Parts of the budget, and which each candidate counts against.
+        group_names: Name of the group of each code, of which only so many may be taken; the last
+            name is for candidates of none.
         leaks: Position → what leaked, of candidates refused for it.
-        copies: Position → position of the taken record that it is a copy of.
+        copies: Positions of refused copies, each followed by the position of the taken record
+            that it is a copy of.
     """
 
     quotas: Quotas
     duplicates: Duplicates
-    part_of: Namer
-    group_of: Namer
+    parts: BudgetParts
+    group_names: Callable[[], Sequence[str]]
     leaks: dict[int, Leak] = field(default_factory=dict)
-    copies: dict[int, int] = field(default_factory=dict)
+    copies: array[int] = field(default_factory=lambda: array("q"))
 
     @property
     def done(self) -> bool:
@@ -80,16 +72,19 @@ class Chooser:
         return self.quotas.full
 
     def may_take(self, block: Candidates) -> NDArray[np.bool_]:
-        """Which candidates need a look: those whose part of the budget has room."""
-        places = list(zip(self.part_of(block), self.group_of(block), strict=True))
-        is_open = {place: self.quotas.is_open(*place) for place in set(places)}
-        return np.array([is_open[place] for place in places], bool)
+        """Which candidates need a look: those whose part of the budget and group have room."""
+        part_is_open = np.array([self.quotas.has_part(name) for name in self.parts.names()], bool)
+        group_is_open = np.array([self.quotas.has_group(name) for name in self.group_names()], bool)
+        may: NDArray[np.bool_] = part_is_open[self.parts.numbers(block)]
+        if not group_is_open.all():
+            may &= group_is_open[block.group]
+        return may
 
     def take_in_order(
         self, consider: Callable[[int], bool], n_candidates: int
     ) -> NDArray[np.int64]:
         """Consider candidates as they come; positions of those taken, ascending, int64."""
-        taken: list[int] = []
+        taken = array("q")
         for i in range(n_candidates):
             if self.done:
                 break
@@ -100,7 +95,7 @@ class Chooser:
     def considering(
         self,
         block: Candidates,
-        features: Sequence[Features],
+        look: Callable[[int], Features],
         first: int,
         find_leak: Callable[[int], Leak | None] | None = None,
     ) -> Callable[[int], bool]:
@@ -108,29 +103,30 @@ class Chooser:
 
         Args:
             block: The candidates.
-            features: What was found out about each.
+            look: Says what was found out about the i-th.
             first: Position of the first of them among all.
-            find_leak: Looks for a leak in the candidate at a position; None if ``features`` say.
+            find_leak: Looks for a leak in the i-th candidate; None if ``look`` says.
         """
-        parts, groups = self.part_of(block), self.group_of(block)
-        alignments, lengths = block.alignment.tolist(), block.n_bytes.tolist()
+        numbers, part_names = self.parts.numbers(block), self.parts.names()
+        group_names = self.group_names()
 
         def consider(i: int) -> bool:
-            found = features[i]
-            if self.done or not self.quotas.is_open(parts[i], groups[i]):
+            part, group = part_names[numbers[i]], group_names[block.group[i]]
+            if self.done or not self.quotas.is_open(part, group):
                 return False
+            found = look(i)
             original = self.duplicates.find(found.digest, found.minhash)
             leak = found.leak
             if find_leak is not None and original is None:
-                leak = find_leak(first + i)
+                leak = find_leak(i)
             if leak is not None:
                 self.leaks[first + i] = leak
                 return False
             if original is not None:
-                self.copies[first + i] = original
+                self.copies.extend((first + i, original))
                 return False
-            record = (alignments[i], lengths[i], found.n_tokens)
-            if not self.quotas.admit(parts[i], groups[i], *record):
+            record = (float(block.alignment[i]), int(block.n_bytes[i]), found.n_tokens)
+            if not self.quotas.admit(part, group, *record):
                 return False
             self.duplicates.add(first + i, found.digest, found.minhash)
             return True

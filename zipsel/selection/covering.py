@@ -9,19 +9,20 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zipsel.selection.chooser import N_FOLLOWING, Chooser, Taken, features_in_order
-from zipsel.selection.cover import GreedyCover, NgramRun
+from zipsel.selection.chooser import N_FOLLOWING, Chooser, Taken
+from zipsel.selection.cover import GreedyCover
+from zipsel.selection.gather import Fetched
 from zipsel.selection.leaks import Leak
 from zipsel.selection.offers import STAGE_ENDS, Offers, OfferStream, end_of_stage
 from zipsel.selection.ranking import Candidates
-from zipsel.selection.spool import SpoolFile, ngrams_path
 
 #: Fetches candidates, the first of which has this position among all.
-Fetch = Callable[[Candidates, int], list[SpoolFile]]
+Fetch = Callable[[Candidates, int], Fetched]
 
 
 class CoverRun:
@@ -33,7 +34,7 @@ class CoverRun:
         shares: Share of the budget that each part has, float64 ``(n_parts,)``.
         chooser: Says what may be taken.
         fetch: Fetches candidates with their n-grams.
-        find_leak: Looks for a leak in the row at a place of a file. Only candidates that would be
+        find_leak: Looks for a leak in the i-th of fetched candidates. Only candidates that would be
             taken are looked at, a small part of those fetched.
     """
 
@@ -44,7 +45,7 @@ class CoverRun:
         shares: NDArray[np.float64],
         chooser: Chooser,
         fetch: Fetch,
-        find_leak: Callable[[SpoolFile, int], Leak | None],
+        find_leak: Callable[[Fetched, int], Leak | None],
     ) -> None:
         self._cover = cover
         self._stream = stream
@@ -53,7 +54,7 @@ class CoverRun:
         self._fetch = fetch
         self._find_leak = find_leak
         self._blocks: list[Candidates] = []
-        self._files: list[SpoolFile] = []
+        self._fetched: list[Fetched] = []
         #: Position of the first candidate of each block, and what takes its candidates.
         self._firsts: list[int] = []
         self._considers: list[Callable[[int], bool]] = []
@@ -76,39 +77,31 @@ class CoverRun:
             if self._chooser.done or (self._stream.ended and not self._cover.has_candidates):
                 break
         return Taken(
-            Candidates.concatenate(self._blocks),
+            Candidates.concatenate(self._blocks, self._stream.columns),
             np.array(self._cover.taken, np.int64),
             self._cover.next_in_line(N_FOLLOWING),
-            self._files,
+            self._fetched,
             np.array(self._cover.gains, np.float64),
             self._cover.code.first_rank,
         )
 
     def _offer(self, offers: Offers) -> None:
         """Fetch candidates and pass them on."""
-        offers = offers.take(self._chooser.may_take(offers.candidates))
+        columns = self._stream.columns
+        offers = offers.take(self._chooser.may_take(offers.candidates), columns)
         block, first = offers.candidates, self._n_candidates
         if len(block) == 0:
             return
-        files = self._fetch(block, first)
-        features = features_in_order(files, first, len(block))
-        consider = self._chooser.considering(block, features, first, self._leak_at)
-        self._considers.append(consider)
+        fetched = self._fetch(block, first)
+        find_leak = partial(self._find_leak, fetched)
+        self._considers.append(self._chooser.considering(block, fetched.look, first, find_leak))
         self._firsts.append(first)
-        self._cover.offer(offers, [_run_of(file) for file in files])
+        self._cover.offer(offers, fetched.spooled, columns)
         self._blocks.append(block)
-        self._files.extend(files)
+        self._fetched.append(fetched)
         self._n_candidates += len(block)
-
-    def _leak_at(self, position: int) -> Leak | None:
-        number, place = self._cover.place_of(position)
-        return self._find_leak(self._files[number], place)
 
     def _consider(self, position: int) -> bool:
         """Take a candidate if it may be taken."""
         block = bisect_right(self._firsts, position) - 1
         return self._considers[block](position - self._firsts[block])
-
-
-def _run_of(file: SpoolFile) -> NgramRun:
-    return NgramRun(ngrams_path(file.path), file.ranks, file.n_ngrams)

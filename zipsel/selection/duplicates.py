@@ -24,6 +24,11 @@ _LEAST_RECALL = 0.999
 _SHINGLE_WORDS = 5
 _SEED = 42
 
+_NUMBER_BYTES = 6
+
+#: Bytes of a digest in its bucket, and its number's.
+_ENTRY_BYTES = 14 + _NUMBER_BYTES
+
 
 def require_rensa() -> Any:
     """The library.
@@ -48,6 +53,19 @@ def sketch(text: str) -> Any:
     return minhash
 
 
+def pack_sketch(minhash: Any) -> bytes:
+    """The bytes of a MinHash."""
+    packed: bytes = minhash.__getstate__()
+    return packed
+
+
+def unpack_sketch(packed: bytes) -> Any:
+    """The MinHash of ``pack_sketch``'s bytes."""
+    minhash = require_rensa().RMinHash(num_perm=_N_PERMUTATIONS, seed=_SEED)
+    minhash.__setstate__(packed)
+    return minhash
+
+
 def count_bands(threshold: float) -> int:
     """The fewest bands in which pairs at a threshold still meet: 32 of 4 values at 0.7."""
     for n_rows in (16, 8, 4, 2):
@@ -68,7 +86,7 @@ class Duplicates:
     def __init__(self, mode: DedupMode, threshold: float = DEFAULT_NEAR_THRESHOLD) -> None:
         self.mode = mode
         self.threshold = threshold
-        self._digests: dict[bytes, int] = {}
+        self._digests = DigestMap()
         self._sketches: dict[int, Any] = {}
         self._near: Any = None
         if mode == "near":
@@ -79,23 +97,48 @@ class Duplicates:
         """The key of something taken that this is a copy of."""
         if self.mode == "none":
             return None
-        if digest in self._digests:
-            return self._digests[digest]
-        if self._near is None:
-            return None
-        for key in sorted(self._near.query(minhash)):
-            if self._sketches[key].jaccard(minhash) >= self.threshold:
-                return int(key)
+        key = self._digests.get(digest)
+        if key is not None or self._near is None:
+            return key
+        for near in sorted(self._near.query(minhash)):
+            if self._sketches[near].jaccard(minhash) >= self.threshold:
+                return int(near)
         return None
 
     def add(self, key: int, digest: bytes, minhash: Any) -> None:
         """Remember something that was taken."""
         if self.mode == "none":
             return
-        self._digests[digest] = key
+        self._digests.add(digest, key)
         if self._near is not None:
             self._near.insert(key, minhash)
             self._sketches[key] = minhash
+
+
+class DigestMap:
+    """Digests of 16 bytes, each with a whole number below 2^48, in 20 bytes each.
+
+    A set of Python objects would take five times as much. The first two bytes choose a bucket,
+    which holds the other fourteen, and the number.
+    """
+
+    def __init__(self) -> None:
+        self._buckets: dict[bytes, bytearray] = {}
+
+    def get(self, digest: bytes) -> int | None:
+        """The number of a digest; None if it was not added."""
+        bucket, rest = self._buckets.get(digest[:2], b""), digest[2:]
+        at = bucket.find(rest)
+        while at >= 0 and at % _ENTRY_BYTES:  # the end of one entry and the beginning of the next
+            at = bucket.find(rest, at + 1)
+        if at < 0:
+            return None
+        return int.from_bytes(bucket[at + len(rest) : at + _ENTRY_BYTES], "little")
+
+    def add(self, digest: bytes, number: int) -> None:
+        """Add a digest that was not added yet."""
+        bucket = self._buckets.setdefault(digest[:2], bytearray())
+        bucket += digest[2:] + number.to_bytes(_NUMBER_BYTES, "little")
 
 
 class DigestSet:

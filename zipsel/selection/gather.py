@@ -2,7 +2,7 @@
 
 A task fetches candidates of one shard. Rows go to the spool in runs sorted by rank, at most
 ``_RUN_BYTES`` each, so that one output shard is read from a few contiguous stretches; what the
-selection wants to know of a text (its digest, its leaks) comes back in memory.
+selection wants to know of a text (its digest, its leaks) comes back as columns.
 """
 
 from __future__ import annotations
@@ -23,9 +23,12 @@ from zipsel.readers.fetch import text_of_row
 from zipsel.readers.json_rows import RowParser
 from zipsel.readers.rows import Reading, RowError
 from zipsel.scoring.sidecar import Part, read_lines
+from zipsel.selection.duplicates import pack_sketch
 from zipsel.selection.inspection import Features, Inspection
+from zipsel.selection.leaks import Leak
 from zipsel.selection.ranking import Candidates
-from zipsel.selection.spool import SpoolFile, ngrams_path
+from zipsel.selection.spool import ROW, SpooledRows, ngrams_path, sketches_path
+from zipsel.storage.columns import IN_MEMORY, Columns
 
 _RUN_BYTES = 64 << 20
 
@@ -44,6 +47,7 @@ class GatherTask:
         offsets: Their byte offsets, ascending; -1 for tables.
         reading: How rows become texts.
         inspection: What to find out about each text.
+        number: Of the task among those of its block.
         spool_path: File that takes the rows.
         parts: Sidecar parts that hold the lines; empty where the shard has to be read.
     """
@@ -54,6 +58,7 @@ class GatherTask:
     offsets: NDArray[np.int64]
     reading: Reading
     inspection: Inspection
+    number: int
     spool_path: str
     parts: tuple[tuple[str, int], ...] = ()
 
@@ -78,9 +83,56 @@ class Source(NamedTuple):
     inspection: Inspection
 
 
+class FetchedRows(NamedTuple):
+    """What a task found out.
+
+    Attributes:
+        path: The spool file.
+        is_table: Whether it is a table.
+        ranks: Ranks of the rows, in the order of the file.
+        rows: What is known of each, ``ROW``.
+        leaks: Rank → leak, of rows that hold one.
+    """
+
+    path: str
+    is_table: bool
+    ranks: NDArray[np.int64]
+    rows: NDArray[np.void]
+    leaks: dict[int, Leak]
+
+
+class Fetched(NamedTuple):
+    """A block of candidates in the spool.
+
+    Attributes:
+        first: Rank of the first of them.
+        spooled: What is known of each.
+        leaks: Rank → leak, where leaks were looked for.
+    """
+
+    first: int
+    spooled: SpooledRows
+    leaks: dict[int, Leak]
+
+    def look(self, i: int) -> Features:
+        """What was found out about the i-th of the block."""
+        row = self.spooled.rows[i]
+        return Features(
+            row["digest"].tobytes(),
+            int(row["n_tokens"]),
+            self.leaks.get(self.first + i),
+            self.spooled.read_sketch(i),
+        )
+
+
 def gather(
-    engine: Engine, source: Source, block: Candidates, first_rank: int, spool_prefix: str
-) -> list[SpoolFile]:
+    engine: Engine,
+    source: Source,
+    block: Candidates,
+    first_rank: int,
+    spool_prefix: str,
+    columns: Columns = IN_MEMORY,
+) -> Fetched:
     """Fetch a block of candidates.
 
     Args:
@@ -89,23 +141,29 @@ def gather(
         block: The candidates.
         first_rank: Rank of the first of them among all candidates.
         spool_prefix: How the names of spool files begin.
+        columns: Holds what is found out about them.
 
     Raises:
         BadShards: If shards cannot be read or have changed since they were scored.
     """
-    files: list[SpoolFile] = []
+    files: dict[int, tuple[str, bool]] = {}
+    rows, leaks = columns.zeros(len(block), ROW), {}
     errors: list[ShardError] = []
     tasks = _iter_tasks(source, block, first_rank, spool_prefix)
-    for _, result in engine.run(fetch_rows, tasks):
+    for task, result in engine.run(fetch_rows, tasks):
         if isinstance(result, ShardError):
             errors.append(result)
         elif isinstance(result, BaseException):
             raise result
         else:
-            files.append(result)
+            files[task.number] = (result.path, result.is_table)
+            result.rows["file"] = task.number
+            rows[result.ranks - first_rank] = result.rows
+            leaks.update(result.leaks)
     if errors:
         raise BadShards(errors)
-    return sorted(files, key=lambda file: file.path)
+    in_order = [files[number] for number in range(len(files))]
+    return Fetched(first_rank, SpooledRows(in_order, first_rank, rows), leaks)
 
 
 def _iter_tasks(
@@ -123,6 +181,7 @@ def _iter_tasks(
             block.offset[ranks],
             source.reading,
             source.inspection,
+            n_tasks,
             f"{spool_prefix}-{n_tasks:06d}",
             _parts_with_lines(parts_of.get(index, []), block.row[ranks]),
         )
@@ -153,7 +212,7 @@ def _parts_with_lines(
     return tuple((part.path, part.first_row) for part in wanted)
 
 
-def fetch_rows(task: GatherTask) -> SpoolFile:
+def fetch_rows(task: GatherTask) -> FetchedRows:
     """Fetch a task's rows into its spool file.
 
     Raises:
@@ -176,7 +235,7 @@ def fetch_rows(task: GatherTask) -> SpoolFile:
     return file
 
 
-def _fetch_lines(task: GatherTask) -> SpoolFile:
+def _fetch_lines(task: GatherTask) -> FetchedRows:
     parser = RowParser(task.reading.text)
     runs = _Runs(task)
     lines: list[bytes] = []
@@ -203,7 +262,7 @@ def _fetch_lines(task: GatherTask) -> SpoolFile:
                 flush()
         flush()
     of_line = np.array(lengths, np.int64)
-    return runs.spool_file(is_table=False, starts=np.cumsum(of_line) - of_line, lengths=of_line)
+    return runs.fetched(is_table=False, starts=np.cumsum(of_line) - of_line, lengths=of_line)
 
 
 def _iter_lines(task: GatherTask) -> Iterator[bytes]:
@@ -215,7 +274,7 @@ def _iter_lines(task: GatherTask) -> Iterator[bytes]:
         yield from read_lines(path, rows - first_row)
 
 
-def _fetch_tables(task: GatherTask) -> SpoolFile:
+def _fetch_tables(task: GatherTask) -> FetchedRows:
     runs = _Runs(task)
     sink: pa.ipc.RecordBatchStreamWriter | None = None
     for table in fetch.iter_tables(task.shard, task.rows, task.reading):
@@ -227,9 +286,7 @@ def _fetch_tables(task: GatherTask) -> SpoolFile:
     if sink is not None:
         sink.close()
     n_rows = runs.n_rows
-    return runs.spool_file(
-        is_table=True, starts=np.arange(n_rows), lengths=np.ones(n_rows, np.int64)
-    )
+    return runs.fetched(is_table=True, starts=np.arange(n_rows), lengths=np.ones(n_rows, np.int64))
 
 
 class _Runs:
@@ -243,37 +300,51 @@ class _Runs:
         self.n_rows = 0
         self._task = task
         self._ranks: list[NDArray[np.int64]] = []
-        self._features: list[Features] = []
-        self._n_ngrams: list[NDArray[np.int64]] = []
+        self._rows: list[NDArray[np.void]] = []
+        self._leaks: dict[int, Leak] = {}
         if task.inspection.ngrams is not None:
             open(ngrams_path(task.spool_path), "wb").close()  # of a worker that was killed
+        if task.inspection.near:
+            open(sketches_path(task.spool_path), "wb").close()
 
     def add(self, texts: Sequence[str]) -> list[int]:
         """Look at the texts of the next rows; returns their order by rank."""
+        if not texts:
+            return []
         task = self._task
         run = task.ranks[self.n_rows : self.n_rows + len(texts)]
         order: list[int] = np.argsort(run).tolist()
         ordered = [texts[i] for i in order]
-        self.n_rows += len(texts)
-        self._ranks.append(np.sort(run))
-        self._features += map(task.inspection.look, ordered)
+        ranks, rows = np.sort(run), np.zeros(len(texts), ROW)
+        looked = list(map(task.inspection.look, ordered))
+        rows["digest"] = np.frombuffer(b"".join(one.digest for one in looked), "V16")
+        rows["n_tokens"] = [one.n_tokens for one in looked]
+        for rank, one in zip(ranks.tolist(), looked, strict=True):
+            if one.leak is not None:
+                self._leaks[rank] = one.leak
+        if task.inspection.near:
+            sketches = [pack_sketch(one.minhash) for one in looked]
+            rows["n_sketch"] = [len(sketch) for sketch in sketches]
+            with open(sketches_path(task.spool_path), "ab") as file:
+                file.writelines(sketches)
+        first = 0
         for numbers, lengths in task.inspection.find_ngrams(ordered):
             with open(ngrams_path(task.spool_path), "ab") as file:
                 file.write(numbers)
-            self._n_ngrams.append(lengths)
+            rows["n_ngrams"][first : first + len(lengths)] = lengths
+            first += len(lengths)
+        self.n_rows += len(texts)
+        self._ranks.append(ranks)
+        self._rows.append(rows)
         return order
 
-    def spool_file(
+    def fetched(
         self, *, is_table: bool, starts: NDArray[np.int64], lengths: NDArray[np.int64]
-    ) -> SpoolFile:
+    ) -> FetchedRows:
         """All rows, once they are in the spool file."""
-        none = np.zeros(0, np.int64)
-        return SpoolFile(
-            self._task.spool_path,
-            is_table,
-            np.concatenate([none, *self._ranks]),
-            starts,
-            lengths,
-            self._features,
-            np.concatenate([none, *self._n_ngrams]),
-        )
+        ranks = np.concatenate([np.zeros(0, np.int64), *self._ranks])
+        rows = np.concatenate([np.zeros(0, ROW), *self._rows])
+        rows["start"], rows["length"] = starts, lengths
+        for start, length in (("ngrams", "n_ngrams"), ("sketch", "n_sketch")):
+            rows[start] = np.cumsum(rows[length], dtype=np.int64) - rows[length]
+        return FetchedRows(self._task.spool_path, is_table, ranks, rows, self._leaks)

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from zipsel.selection.ranking import Candidates
 from zipsel.selection.strategies import CANDIDATE_FACTOR
+from zipsel.storage.columns import IN_MEMORY, Columns
 
 #: Bytes at the end of the first stage.
 FIRST_STAGE_BYTES = 1 << 17
@@ -31,13 +32,21 @@ STAGE_ENDS = np.rint(FIRST_STAGE_BYTES * 2 ** (np.arange(80) / 2)).astype(np.int
 #: Bytes of the ranking that are read for each byte of candidates.
 _READ_AHEAD = 16
 
+#: Candidates whose stages are found at once.
+_SLICE = 1 << 20
+
 #: Stages, of which two double the bytes, that a likely copy waits for.
 _TWIN_DELAY = 6
 
 
+def stage_of(n_bytes: float) -> int:
+    """Number of the stage in which so many bytes are reached."""
+    return int(np.searchsorted(STAGE_ENDS, n_bytes))
+
+
 def end_of_stage(n_bytes: float) -> int:
     """End of the stage in which so many bytes are reached."""
-    return int(STAGE_ENDS[np.searchsorted(STAGE_ENDS, n_bytes)])
+    return int(STAGE_ENDS[stage_of(n_bytes)])
 
 
 @dataclass(frozen=True)
@@ -46,31 +55,29 @@ class Offers:
 
     Attributes:
         candidates: The records.
-        enters: End of the stage in which each enters, int64.
-        part: Number of the part of the budget that each counts against, int64.
+        stage: Index into ``STAGE_ENDS`` of the stage in which each enters, int8.
+        part: Number of the part of the budget that each counts against, int32.
     """
 
     candidates: Candidates
-    enters: NDArray[np.int64]
-    part: NDArray[np.int64]
+    stage: NDArray[np.int8]
+    part: NDArray[np.int32]
 
     @classmethod
-    def none(cls) -> Offers:
-        """No candidates."""
-        return cls(Candidates.concatenate([]), np.zeros(0, np.int64), np.zeros(0, np.int64))
-
-    @classmethod
-    def join(cls, offers: Sequence[Offers]) -> Offers:
+    def join(cls, offers: Sequence[Offers], columns: Columns) -> Offers:
         """One after the other."""
         return cls(
-            Candidates.concatenate([one.candidates for one in offers]),
-            np.concatenate([one.enters for one in offers]),
-            np.concatenate([one.part for one in offers]),
+            Candidates.concatenate([one.candidates for one in offers], columns),
+            IN_MEMORY.concatenate([one.stage for one in offers], np.int8),
+            IN_MEMORY.concatenate([one.part for one in offers], np.int32),
         )
 
-    def take(self, which: NDArray[np.bool_]) -> Offers:
-        """The candidates under a mask."""
-        return Offers(self.candidates.take(which), self.enters[which], self.part[which])
+    def take(self, which: NDArray[np.bool_], columns: Columns) -> Offers:
+        """The candidates under a mask; themselves if these are all."""
+        if which.all():
+            return self
+        candidates = self.candidates.take(which, columns)
+        return Offers(candidates, self.stage[which], self.part[which])
 
 
 class OfferStream:
@@ -79,28 +86,31 @@ class OfferStream:
     Args:
         blocks: The ranking, best first.
         shares: Share of the budget that each part has, float64 ``(n_parts,)``.
-        part_of: Part of each candidate, int64; -1 for those that no part takes.
+        part_of: Part of each candidate, int32; -1 for those that no part takes.
+        columns: Holds the candidates.
     """
 
     def __init__(
         self,
         blocks: Iterator[Candidates],
         shares: NDArray[np.float64],
-        part_of: Callable[[Candidates], NDArray[np.int64]],
+        part_of: Callable[[Candidates], NDArray[np.int32]],
+        columns: Columns = IN_MEMORY,
     ) -> None:
+        self.columns = columns
         self._blocks = blocks
         self._shares = shares
         self._part_of = part_of
         #: Bytes of text read of each part and of all, copies once.
         self._read = np.zeros(len(shares), np.int64)
         self._read_in_all = 0
-        self._waiting = Offers.none()
+        self._waiting: list[Offers] = []
         self._ended = False
 
     @property
     def ended(self) -> bool:
         """Whether everything was offered."""
-        return self._ended and len(self._waiting.enters) == 0
+        return self._ended and not self._waiting
 
     def until(self, end_bytes: int) -> Offers:
         """What enters up to the stage that ends at ``end_bytes`` and was not offered yet."""
@@ -111,34 +121,57 @@ class OfferStream:
             if block is None:
                 self._ended = True
             else:
-                self._waiting = Offers.join([self._waiting, self._enter(block)])
-        enters = self._waiting.enters <= end_bytes
-        offered, self._waiting = self._waiting.take(enters), self._waiting.take(~enters)
-        return offered
+                self._waiting.append(self._enter(block))
+        last = stage_of(end_bytes)
+        entering = [one.take(one.stage <= last, self.columns) for one in self._waiting]
+        waiting = [one.take(one.stage > last, self.columns) for one in self._waiting]
+        self._waiting = [one for one in waiting if len(one.stage)]
+        return Offers.join(entering, self.columns)
 
     def _enter(self, block: Candidates) -> Offers:
         """The candidates of a block with their stages."""
         part = self._part_of(block)
-        block, part = block.take(part >= 0), part[part >= 0]
-        is_first = _is_first(block)
-        n_bytes = np.where(is_first, block.n_bytes, 0)
+        if (part < 0).any():
+            block, part = block.take(part >= 0, self.columns), part[part >= 0]
+        stage = _is_first(block).astype(np.int8)
+        for start in range(0, len(block), _SLICE):
+            piece = slice(start, start + _SLICE)
+            stage[piece] = self._stages_of(stage[piece] > 0, block.n_bytes[piece], part[piece])
+        return Offers(block, stage, part)
+
+    def _stages_of(
+        self, is_first: NDArray[np.bool_], n_bytes: NDArray[np.int64], part: NDArray[np.int32]
+    ) -> NDArray[np.int64]:
+        """Stages of the next candidates; counts what is read of them."""
+        n_bytes = np.where(is_first, n_bytes, 0)
         in_all = self._read_in_all + np.cumsum(n_bytes)
         before = (in_all - n_bytes) / _READ_AHEAD
         self._read_in_all += int(n_bytes.sum())
-        for number, share in enumerate(self._shares.tolist()):
-            mine = np.flatnonzero(part == number)
-            ends = self._read[number] + np.cumsum(n_bytes[mine])
-            before[mine] = np.maximum(before[mine], (ends - n_bytes[mine]) / share)
-            self._read[number] += int(n_bytes[mine].sum())
+        by_part = np.argsort(part, kind="stable")
+        of_part = part[by_part]
+        starts = np.flatnonzero(np.diff(of_part, prepend=-1))
+        numbers, counts = of_part[starts], np.diff(starts, append=len(of_part))
+        sums = np.cumsum(n_bytes[by_part])
+        # Bytes of each part before each candidate: of this slice, and of those before it.
+        here = sums - n_bytes[by_part]
+        here += np.repeat(self._read[numbers] - here[starts], counts)
+        before[by_part] = np.maximum(before[by_part], here / self._shares[of_part])
+        self._read[numbers] += np.add.reduceat(n_bytes[by_part], starts)
         stage = np.searchsorted(STAGE_ENDS * CANDIDATE_FACTOR, before, side="right")
         stage += np.where(is_first, 0, _TWIN_DELAY)
-        return Offers(block, STAGE_ENDS[np.minimum(stage, len(STAGE_ENDS) - 1)], part)
+        return np.minimum(stage, len(STAGE_ENDS) - 1)
 
 
 def _is_first(block: Candidates) -> NDArray[np.bool_]:
-    """Which candidates are the first of their alignment and length."""
-    order = np.lexsort((block.n_bytes, block.alignment))  # stable: the first stays first
-    alignment, n_bytes = block.alignment[order], block.n_bytes[order]
+    """Which candidates, best first, are the first of their alignment and length."""
     is_first = np.ones(len(block), bool)
-    is_first[order[1:]] = (alignment[1:] != alignment[:-1]) | (n_bytes[1:] != n_bytes[:-1])
+    equal = block.alignment[1:] == block.alignment[:-1]
+    tied = np.zeros(len(block), bool)
+    tied[1:] |= equal
+    tied[:-1] |= equal
+    places = np.flatnonzero(tied)
+    alignment, n_bytes = block.alignment[places], block.n_bytes[places]
+    order = np.lexsort((n_bytes, alignment))  # stable: the first stays first
+    alignment, n_bytes = alignment[order], n_bytes[order]
+    is_first[places[order[1:]]] = (alignment[1:] != alignment[:-1]) | (n_bytes[1:] != n_bytes[:-1])
     return is_first

@@ -117,12 +117,18 @@ class Quotas:
             return self.whole
         return self.meters.get(part, self.meters.get(OTHERS))
 
-    def is_open(self, part: str, group: str) -> bool:
-        """Whether a record of this part and group might be taken."""
-        if self.max_per_group is not None and self._taken.get(group, 0) >= self.max_per_group:
-            return False
+    def has_part(self, part: str) -> bool:
+        """Whether this part might take a record."""
         meter = self._meter(part)
         return meter is not None and not meter.full
+
+    def has_group(self, group: str) -> bool:
+        """Whether a record of this group might be taken."""
+        return self.max_per_group is None or self._taken.get(group, 0) < self.max_per_group
+
+    def is_open(self, part: str, group: str) -> bool:
+        """Whether a record of this part and group might be taken."""
+        return self.has_group(group) and self.has_part(part)
 
     def admit(self, part: str, group: str, alignment: float, n_bytes: int, n_tokens: int) -> bool:
         """Take a record if there is room, and count it."""

@@ -19,6 +19,10 @@ from numpy.typing import NDArray
 from zipsel.scoring.histogram import N_BINS, Histogram, bins_of
 from zipsel.scoring.sidecar import Part, column_values, read_columns
 from zipsel.selection.strategies import Priority
+from zipsel.storage.columns import IN_MEMORY, Columns
+
+#: Of a hash: 2^64 over the golden ratio (Knuth, TAOCP 3, section 6.4).
+_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 
 #: Records for each distinct one in a block from which on the block is widened.
 _MANY_COPIES = 1.1
@@ -33,7 +37,6 @@ class Candidates:
         row: Row in the shard.
         offset: Byte offset of a JSON line; -1 for Parquet.
         alignment: The score, float64.
-        priority: What the records are ordered by; the alignment unless a strategy says otherwise.
         n_bytes: UTF-8 length of the text.
         group: Code of the group, an index into the ranking's ``group_names``; -1 for none.
         facet: Number of the facet that it is closest to; -1 for none.
@@ -43,7 +46,6 @@ class Candidates:
     row: NDArray[np.int64]
     offset: NDArray[np.int64]
     alignment: NDArray[np.float64]
-    priority: NDArray[np.float64]
     n_bytes: NDArray[np.int64]
     group: NDArray[np.int32]
     facet: NDArray[np.int32]
@@ -52,22 +54,25 @@ class Candidates:
         """Number of records."""
         return len(self.row)
 
-    def take(self, which: NDArray[np.int64] | NDArray[np.bool_]) -> Candidates:
+    def take(
+        self, which: NDArray[np.int64] | NDArray[np.bool_], columns: Columns = IN_MEMORY
+    ) -> Candidates:
         """The records at some positions, or under a mask."""
-        columns: Any = (getattr(self, column.name)[which] for column in fields(self))
-        return Candidates(*columns)
+        at = np.flatnonzero(which) if which.dtype == bool else which
+        taken: Any = (columns.take(getattr(self, column.name), at) for column in fields(self))
+        return Candidates(*taken)
 
     @classmethod
-    def concatenate(cls, parts: Sequence[Candidates]) -> Candidates:
+    def concatenate(cls, parts: Sequence[Candidates], columns: Columns = IN_MEMORY) -> Candidates:
         """One after the other."""
-        columns: Any = (
-            np.concatenate([np.zeros(0, dtype), *(getattr(part, column.name) for part in parts)])
+        joined: Any = (
+            columns.concatenate([getattr(part, column.name) for part in parts], dtype)
             for column, dtype in zip(fields(cls), _DTYPES, strict=True)
         )
-        return cls(*columns)
+        return cls(*joined)
 
 
-_DTYPES = (np.int32, np.int64, np.int64, np.float64, np.float64, np.int64, np.int32, np.int32)
+_DTYPES = (np.int32, np.int64, np.int64, np.float64, np.int64, np.int32, np.int32)
 
 
 @dataclass(frozen=True)
@@ -113,9 +118,8 @@ class RecordReader:
         table: pa.Table,
         position: NDArray[np.int64],
         alignment: NDArray[np.float64],
-        priority: NDArray[np.float64],
     ) -> Candidates:
-        """The records at some positions of a part, with their alignments and priorities."""
+        """The records at some positions of a part, with their alignments."""
         none = np.full(len(position), -1, np.int32)
         facet = column_values(table, "facet", -1)[position] if self.faceted else none
         return Candidates(
@@ -123,7 +127,6 @@ class RecordReader:
             row=position + part.first_row,
             offset=column_values(table, "offset", -1)[position],
             alignment=alignment,
-            priority=priority,
             n_bytes=column_values(table, "n_bytes", 0)[position].astype(np.int64),
             group=self._group_codes(table, position) if self.grouped else none,
             facet=facet.astype(np.int32),
@@ -147,6 +150,7 @@ class Ranking:
         priority: Order by something else than the alignment; NaN leaves a record out.
         counted: Histogram of the alignments of all parts that were scored under the reader's
             threshold, which then need not be read to be counted.
+        columns: Holds the records of a block.
     """
 
     def __init__(
@@ -156,36 +160,37 @@ class Ranking:
         *,
         priority: Priority | None = None,
         counted: Histogram | None = None,
+        columns: Columns = IN_MEMORY,
     ) -> None:
         self.parts = parts
         self.reader = reader
         self.priority = priority
+        self.columns = columns
         #: Records and text bytes in each bin of ``priority``.
         histogram = Histogram()
         if counted is not None and priority is None:
             histogram = Histogram(counted.n_records.copy(), counted.n_bytes.copy())
             parts = [part for part in parts if part.summary.threshold != reader.threshold]
         for part in parts:
-            records = self._read(part, 0, N_BINS)
-            histogram.add(records.priority, records.n_bytes)
+            records, of_records = self._read(part, 0, N_BINS)
+            histogram.add(of_records, records.n_bytes)
         self.n_records, self.n_bytes = histogram.n_records, histogram.n_bytes
 
     def reordered(self, priority: Priority) -> Ranking:
         """The same records by another priority; groups keep their codes."""
-        return Ranking(self.parts, self.reader, priority=priority)
+        return Ranking(self.parts, self.reader, priority=priority, columns=self.columns)
 
     @property
     def group_names(self) -> list[str]:
         """Name of the group of each code."""
         return list(self.reader.group_codes)
 
-    def groups_of(self, block: Candidates) -> list[str]:
-        """The group of each candidate; an empty name for none."""
-        names = [*self.group_names, ""]
-        return [names[code] for code in block.group.tolist()]
+    def names_of_groups(self) -> list[str]:
+        """As ``group_names``, and an empty name at the end, for records of none."""
+        return [*self.reader.group_codes, ""]
 
-    def _read(self, part: Part, low: int, high: int) -> Candidates:
-        """Records of a part whose bin lies in ``[low, high)``, in row order."""
+    def _read(self, part: Part, low: int, high: int) -> tuple[Candidates, NDArray[np.float64]]:
+        """Records of a part whose bin lies in ``[low, high)``, in row order; their priorities."""
         table, alignment = self.reader.read(part)
         position = np.flatnonzero(~np.isnan(alignment))
         priority = alignment[position]
@@ -195,7 +200,7 @@ class Ranking:
         bins = bins_of(priority)
         inside = (bins >= low) & (bins < high)
         position = position[inside]
-        return self.reader.records(part, table, position, alignment[position], priority[inside])
+        return self.reader.records(part, table, position, alignment[position]), priority[inside]
 
     @property
     def total_records(self) -> int:
@@ -216,8 +221,7 @@ class Ranking:
         while self.n_records[:high].any():
             low = self._low_bin(high, n_records, n_bytes)
             block = self._read_bins(low, high)
-            distinct = np.unique(np.stack([block.alignment, block.n_bytes]), axis=1)
-            shortage = len(block) / max(1, distinct.shape[1])
+            shortage = len(block) / max(1, _count_distinct(block))
             if shortage > _MANY_COPIES:
                 wider = None if n_bytes is None else int(n_bytes * shortage)
                 low = self._low_bin(high, int(n_records * shortage), wider)
@@ -236,5 +240,26 @@ class Ranking:
         return max(0, high - steps - 1)
 
     def _read_bins(self, low: int, high: int) -> Candidates:
-        block = Candidates.concatenate([self._read(part, low, high) for part in self.parts])
-        return block.take(np.lexsort((block.row, block.shard, -block.priority)))
+        """Records whose bin lies in ``[low, high)``, in order."""
+        n_records = int(self.n_records[low:high].sum())
+        block = Candidates(*(self.columns.zeros(n_records, dtype) for dtype in _DTYPES))
+        negated, first = self.columns.zeros(n_records, np.float64), 0
+        for part in self.parts:
+            records, priority = self._read(part, low, high)
+            place = slice(first, first + len(records))
+            for column in fields(block):
+                getattr(block, column.name)[place] = getattr(records, column.name)
+            np.negative(priority, out=negated[place])
+            first = place.stop
+        # Parts come by shard and row, which a stable order keeps among equals.
+        return block.take(np.argsort(negated, kind="stable"), self.columns)
+
+
+def _count_distinct(block: Candidates) -> int:
+    """Number of different pairs of alignment and length, told apart by hashes of 64 bits."""
+    keys = block.alignment.view(np.uint64) * _MULTIPLIER
+    keys ^= keys >> np.uint64(32)
+    keys += block.n_bytes.view(np.uint64)
+    keys *= _MULTIPLIER
+    keys.sort()
+    return len(keys) and 1 + int(np.count_nonzero(keys[1:] != keys[:-1]))

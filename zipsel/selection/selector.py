@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -25,18 +28,18 @@ from zipsel.selection.budgets import (
     counts_records,
     whole_limit,
 )
-from zipsel.selection.chooser import N_FOLLOWING, Chooser, Taken, features_in_order
+from zipsel.selection.chooser import N_FOLLOWING, Chooser, Taken
 from zipsel.selection.cover import GreedyCover
 from zipsel.selection.covering import CoverRun
 from zipsel.selection.duplicates import Duplicates
-from zipsel.selection.gather import Source, gather
+from zipsel.selection.gather import Fetched, Source, gather
 from zipsel.selection.inspection import Inspection
 from zipsel.selection.leaks import Leak, load_index
 from zipsel.selection.offers import OfferStream, end_of_stage
 from zipsel.selection.quotas import OTHERS, Quotas, Shortfall
 from zipsel.selection.ranking import Candidates, Ranking, RecordReader
 from zipsel.selection.settings import SelectSettings
-from zipsel.selection.spool import Chosen, RowTexts, Spool, SpoolFile
+from zipsel.selection.spool import Chosen, RowTexts, Spool
 from zipsel.selection.strategies import (
     CANDIDATE_FACTOR,
     BudgetParts,
@@ -45,6 +48,7 @@ from zipsel.selection.strategies import (
     facet_shares,
     find_strategy,
 )
+from zipsel.storage.columns import IN_MEMORY, Columns
 
 #: Candidates fetched beyond the budget, for those that turn out to be duplicates or leaks.
 _SPARE_FRACTION = 0.1
@@ -64,34 +68,37 @@ class Selection:
             which ``cover`` took them.
         spool: Holds their rows.
         leaks: Position of a candidate → what leaked.
-        copies: Position of a candidate → position of the taken record that it is a copy of.
+        copies: Position of each candidate that is a copy, ascending, and the position of the taken
+            record that it is a copy of, int64 ``(n_copies, 2)``.
         shortfalls: Parts of the budget that were not filled.
         full: Whether the budget was reached before the ranking ended.
         following: Positions of the first candidates past the budget, best first.
         gains: As ``Taken.gains``.
         first_ranks: As ``Taken.first_ranks``.
+        columns: Holds the candidates.
     """
 
     candidates: Candidates
     taken: NDArray[np.int64]
     spool: Spool
     leaks: dict[int, Leak]
-    copies: dict[int, int]
+    copies: NDArray[np.int64]
     shortfalls: list[Shortfall]
     full: bool
     following: NDArray[np.int64]
     gains: NDArray[np.float64] | None = None
     first_ranks: NDArray[np.int64] | None = None
+    columns: Columns = IN_MEMORY
 
     @property
     def n_duplicates(self) -> int:
         """Candidates left out as copies."""
         return len(self.copies)
 
-    @property
+    @cached_property
     def chosen(self) -> Candidates:
         """The chosen records, best first."""
-        return self.candidates.take(self.taken)
+        return self.candidates.take(self.taken, self.columns)
 
     def name_of(self, position: int, shards: Sequence[Shard]) -> str:
         """Shard and row of a candidate, for messages."""
@@ -109,7 +116,7 @@ class Selection:
         chosen, positions, gains = self.chosen, self.taken, self.gains
         if order == "input":
             by_place = np.lexsort((chosen.row, chosen.shard))
-            chosen, positions = chosen.take(by_place), positions[by_place]
+            chosen, positions = chosen.take(by_place, self.columns), positions[by_place]
             gains = None if gains is None else gains[by_place]
         return Chosen(positions, chosen.alignment, chosen.n_bytes, self.spool, gains)
 
@@ -166,7 +173,9 @@ class Selector:
             grouped=self.settings.reading.group_field is not None,
             faceted=bool(facets_of(scorer)),
         )
-        ranking = Ranking(self.scores.parts, reader, counted=self.scores.histogram)
+        ranking = Ranking(
+            self.scores.parts, reader, counted=self.scores.histogram, columns=self._columns
+        )
         limit = whole_limit(select.budget, self._n_accepted)
         pool = RankedPool(
             ranking, self._n_accepted, self.scores.n_bytes, limit, self.profile, select
@@ -174,6 +183,11 @@ class Selector:
         plan = find_strategy(select.strategy).plan(pool)
         offered = ranking if plan.priority is None else ranking.reordered(plan.priority)
         return Ranked(ranking, offered, plan, plan.parts or self._parts_of_budget(ranking))
+
+    @property
+    def _columns(self) -> Columns:
+        """What holds the candidates: files beside the fetched rows."""
+        return Columns(self.spool_folder)
 
     @property
     def _n_accepted(self) -> int:
@@ -189,8 +203,8 @@ class Selector:
         select, names = self.select, list(facets_of(self.profile.scorer))
         limits = apportion(select.budget, self._n_accepted, self._shares())
         if facet_shares(select, names):
-            return BudgetParts(limits, lambda block: [names[i] for i in block.facet.tolist()])
-        return BudgetParts(limits, ranking.groups_of)
+            return BudgetParts(limits, attrgetter("facet"), lambda: names)
+        return BudgetParts(limits, attrgetter("group"), ranking.names_of_groups)
 
     def choose(self, ranked: Ranked) -> Selection:
         """Fetch candidates in the strategy's order and take what may be taken.
@@ -207,47 +221,49 @@ class Selector:
             rounded=parts.rounded,
         )
         duplicates = Duplicates(select.dedup, select.near_threshold)
-        chooser = Chooser(quotas, duplicates, parts.name_of, ranked.ranking.groups_of)
+        chooser = Chooser(quotas, duplicates, parts, ranked.ranking.names_of_groups)
         by_gain = find_strategy(select.strategy).by_gain
         taken = (self._cover if by_gain else self._take_in_order)(ranked, chooser)
         return Selection(
             taken.candidates,
             taken.positions,
-            Spool(taken.files),
+            Spool([one.spooled for one in taken.fetched]),
             chooser.leaks,
-            chooser.copies,
+            _in_order(chooser.copies),
             quotas.shortfalls(),
             chooser.done,
             taken.following,
             taken.gains,
             taken.first_ranks,
+            self._columns,
         )
 
     def _take_in_order(self, ranked: Ranked, chooser: Chooser) -> Taken:
         """Take candidates as the ranking has them."""
         blocks: list[Candidates] = []
         taken: list[NDArray[np.int64]] = []
-        files: list[SpoolFile] = []
+        fetched: list[Fetched] = []
         n_before = 0
         first_block = self._first_block(ranked, chooser.quotas.whole.limit)
         for offered in ranked.offered.iter_blocks(*first_block):
-            block = offered.take(chooser.may_take(offered))
+            block = offered.take(chooser.may_take(offered), self._columns)
             if len(block) == 0:
                 continue
             found = self._fetch(block, n_before, self.inspection)
-            features = features_in_order(found, n_before, len(block))
-            consider = chooser.considering(block, features, n_before)
+            consider = chooser.considering(block, found.look, n_before)
             taken.append(chooser.take_in_order(consider, len(block)) + n_before)
             blocks.append(block)
-            files.extend(found)
+            fetched.append(found)
             n_before += len(block)
             if chooser.done:
                 break
-        candidates = Candidates.concatenate(blocks)
-        positions = _best_first(candidates, np.concatenate([np.zeros(0, np.int64), *taken]))
+        candidates = Candidates.concatenate(blocks, self._columns)
+        positions = IN_MEMORY.concatenate(taken, np.int64)
+        if ranked.plan.priority is not None:
+            positions = _best_first(candidates, positions)
         after = int(positions[-1]) + 1 if len(positions) else 0
         following = np.arange(after, min(after + N_FOLLOWING, n_before))
-        return Taken(candidates, positions, following, files)
+        return Taken(candidates, positions, following, fetched)
 
     def _cover(self, ranked: Ranked, chooser: Chooser) -> Taken:
         """Take candidates by what each adds to those taken before."""
@@ -256,13 +272,16 @@ class Selector:
         numbers = {name: number for number, name in enumerate(names)}
         others = numbers.get(OTHERS, -1 if shares else 0)
 
-        def number_of(block: Candidates) -> NDArray[np.int64]:
-            found = [numbers.get(name, others) for name in ranked.parts.name_of(block)]
-            return np.array(found, np.int64)
+        def number_of(block: Candidates) -> NDArray[np.int32]:
+            known = [numbers.get(name, others) for name in ranked.parts.names()]
+            found: NDArray[np.int32] = np.array(known, np.int32)[ranked.parts.numbers(block)]
+            return found
 
-        def find_leak(file: SpoolFile, place: int) -> Leak | None:
+        def find_leak(fetched: Fetched, i: int) -> Leak | None:
             sources = self.inspection.leaks
-            return None if sources is None else load_index(sources).find(texts.read(file, place))
+            if sources is None:
+                return None
+            return load_index(sources).find(fetched.spooled.read_text(i, texts))
 
         texts = RowTexts(self.settings.reading.text)
         of_parts = np.array([shares.get(name, 1.0) for name in names])
@@ -274,7 +293,7 @@ class Selector:
         inspection = replace(self.inspection, leaks=None)
         run = CoverRun(
             GreedyCover(self.profile.ngrams),
-            OfferStream(blocks, of_parts, number_of),
+            OfferStream(blocks, of_parts, number_of, self._columns),
             of_parts,
             chooser,
             lambda block, first: self._fetch(block, first, inspection),
@@ -307,12 +326,18 @@ class Selector:
         per_unit = BYTES_PER_TOKEN if budget.kind == "max_tokens" else 1
         return ranked.ranking.total_records + 1, wanted * per_unit + _SPARE_BYTES
 
-    def _fetch(self, block: Candidates, first: int, inspection: Inspection) -> list[SpoolFile]:
+    def _fetch(self, block: Candidates, first: int, inspection: Inspection) -> Fetched:
         source = Source(self.shards, self.scores.parts, self.settings.reading, inspection)
         prefix = os.path.join(self.spool_folder, f"from-{first:012d}")
-        return gather(self.engine, source, block, first, prefix)
+        return gather(self.engine, source, block, first, prefix, self._columns)
 
 
 def _best_first(candidates: Candidates, positions: NDArray[np.int64]) -> NDArray[np.int64]:
     chosen = candidates.take(positions)
     return positions[np.lexsort((chosen.row, chosen.shard, -chosen.alignment))]
+
+
+def _in_order(copies: array[int]) -> NDArray[np.int64]:
+    """``Chooser.copies`` as pairs, the positions of the copies ascending."""
+    pairs = np.array(copies, np.int64).reshape(-1, 2)
+    return pairs[np.argsort(pairs[:, 0])]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -21,9 +21,28 @@ from zipsel.readers.convert import ConversionError, fit_schema, join_schemas, to
 from zipsel.readers.fetch import text_of_row
 from zipsel.readers.json_rows import RowParser
 from zipsel.readers.rows import TextSpec
+from zipsel.selection.duplicates import unpack_sketch
 
 #: Mapped spool files of tables; they hold address space and no memory.
 _OPEN_TABLES = 64
+
+
+#: What is known of a fetched row: where it is in its spool file (byte offset and length of a line;
+#: for a table its number and 1), the number of the file, the digest of its text, its tokens, and
+#: where its n-grams and its sketch are in files beside the spool file, counted in elements.
+ROW = np.dtype(
+    [
+        ("start", np.int64),
+        ("length", np.int64),
+        ("file", np.int32),
+        ("digest", "V16"),
+        ("n_tokens", np.int32),
+        ("ngrams", np.int64),
+        ("n_ngrams", np.int32),
+        ("sketch", np.int64),
+        ("n_sketch", np.int32),
+    ]
+)
 
 
 def ngrams_path(spool_path: str) -> str:
@@ -31,9 +50,14 @@ def ngrams_path(spool_path: str) -> str:
     return f"{spool_path}.ngrams"
 
 
-@dataclass
+def sketches_path(spool_path: str) -> str:
+    """The file with the sketches of a spool file's rows, end to end."""
+    return f"{spool_path}.sketches"
+
+
+@dataclass(frozen=True)
 class SpoolFile:
-    """Rows in a file.
+    """Rows of a spool file.
 
     Attributes:
         path: The spool file.
@@ -41,9 +65,6 @@ class SpoolFile:
         ranks: Rank of each row, in the order of the file.
         starts: Byte offset of each line; for a table the number of the row in the file.
         lengths: Bytes of each line; for a table 1.
-        features: What the inspection found of each row, in the order of the file.
-        n_ngrams: How many of the target's n-grams each has in the file ``ngrams_path(path)``;
-            empty if they were not looked up.
     """
 
     path: str
@@ -51,14 +72,6 @@ class SpoolFile:
     ranks: NDArray[np.int64]
     starts: NDArray[np.int64]
     lengths: NDArray[np.int64]
-    features: list[Any] = field(default_factory=list)
-    n_ngrams: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
-
-    def take(self, places: NDArray[np.int64]) -> SpoolFile:
-        """Some of the rows, without their features and n-grams."""
-        return SpoolFile(
-            self.path, self.is_table, self.ranks[places], self.starts[places], self.lengths[places]
-        )
 
     def read_table(self) -> pa.Table:
         """The rows of a table."""
@@ -90,6 +103,47 @@ class SpoolFile:
             yield parser.parse(line)[0]
 
 
+@dataclass(frozen=True)
+class SpooledRows:
+    """Rows of spool files, by rank.
+
+    Attributes:
+        files: Path of each spool file, and whether it is a table.
+        ranks: Rank of each row, ascending; the first of a run of consecutive ranks alone, where
+            ``rows`` has one element a rank.
+        rows: What is known of each row, ``ROW``.
+    """
+
+    files: Sequence[tuple[str, bool]]
+    ranks: int | NDArray[np.int64]
+    rows: NDArray[np.void]
+
+    def find(self, ranks: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Which of some distinct ranks are here, as places in ``ranks``, and where."""
+        if isinstance(self.ranks, int):
+            at = ranks - self.ranks
+            slots = np.flatnonzero((at >= 0) & (at < len(self.rows)))
+        else:
+            at = np.searchsorted(self.ranks, ranks)
+            slots = np.flatnonzero(self.ranks.take(at, mode="clip") == ranks)
+        return slots, at[slots]
+
+    def read_text(self, place: int, reader: RowTexts) -> str:
+        """The text of the row at a place."""
+        row = self.rows[place]
+        path, is_table = self.files[int(row["file"])]
+        return reader.read(path, is_table, int(row["start"]), int(row["length"]))
+
+    def read_sketch(self, place: int) -> Any:
+        """The sketch of the row at a place; None if none was made."""
+        row = self.rows[place]
+        if row["n_sketch"] == 0:
+            return None
+        with open(sketches_path(self.files[int(row["file"])][0]), "rb") as file:
+            file.seek(int(row["sketch"]))
+            return unpack_sketch(file.read(int(row["n_sketch"])))
+
+
 class RowTexts:
     """Reads texts of single rows of spool files, one at a time.
 
@@ -102,14 +156,13 @@ class RowTexts:
         self._parser = RowParser(spec)
         self._table_of = lru_cache(maxsize=_OPEN_TABLES)(_map_table)
 
-    def read(self, file: SpoolFile, place: int) -> str:
-        """The text of the row at a place of a file."""
-        start = int(file.starts[place])
-        if file.is_table:
-            return text_of_row(self._table_of(file.path), start, self._spec)
-        with open(file.path, "rb") as lines:
+    def read(self, path: str, is_table: bool, start: int, length: int) -> str:
+        """The text of a row of a file."""
+        if is_table:
+            return text_of_row(self._table_of(path), start, self._spec)
+        with open(path, "rb") as lines:
             lines.seek(start)
-            return self._parser.parse(lines.read(int(file.lengths[place])))[0]
+            return self._parser.parse(lines.read(length))[0]
 
 
 def _map_table(path: str) -> pa.Table:
@@ -117,48 +170,47 @@ def _map_table(path: str) -> pa.Table:
 
 
 class Spool:
-    """Rows of many spool files, found by rank.
-
-    Sorting all ranks once makes a look-up O(rows asked for): the time to write does not grow with
-    output files x spool files.
+    """Rows of many spool files, found by rank in a time that does not grow with their number.
 
     Args:
-        files: Spool files without a common rank.
+        fetched: Rows without a common rank.
     """
 
-    def __init__(self, files: Sequence[SpoolFile]) -> None:
-        self._files = files
-        self._ends = np.cumsum([len(file.ranks) for file in files], dtype=np.int64)
-        ranks = np.concatenate([np.zeros(0, np.int64), *(file.ranks for file in files)])
-        self._by_rank = np.argsort(ranks)
-        self._ranks = ranks[self._by_rank]
+    def __init__(self, fetched: Sequence[SpooledRows]) -> None:
+        self._fetched = fetched
 
     def find(self, ranks: NDArray[np.int64]) -> Iterator[tuple[SpoolFile, NDArray[np.int64]]]:
         """Yield, of each file, the rows that have some distinct ranks, and their slots among these.
 
         Rows come in the order of the file, which reads it from its beginning to its end.
         """
-        if not self._files:
-            return
-        at = np.searchsorted(self._ranks, ranks)
-        found = np.flatnonzero(self._ranks.take(at, mode="clip") == ranks)
-        places = self._by_rank[at[found]]
-        by_place = np.argsort(places)
-        places, slots = places[by_place], found[by_place]
-        number = np.searchsorted(self._ends, places, side="right")
-        borders = np.flatnonzero(np.diff(number)) + 1
-        for of_file, slots_of_file in zip(
-            np.split(places, borders), np.split(slots, borders), strict=True
-        ):
-            if len(of_file):
-                i = int(np.searchsorted(self._ends, of_file[0], side="right"))
-                file = self._files[i]
-                first = int(self._ends[i]) - len(file.ranks)
-                yield file.take(of_file - first), slots_of_file
+        for fetched in self._fetched:
+            slots, places = fetched.find(ranks)
+            rows = fetched.rows[places]
+            order = np.lexsort((rows["start"], rows["file"]))
+            rows, slots = rows[order], slots[order]
+            borders = np.flatnonzero(np.diff(rows["file"])) + 1
+            for of_file, slots_of_file in zip(
+                np.split(rows, borders), np.split(slots, borders), strict=True
+            ):
+                if len(of_file):
+                    path, is_table = fetched.files[int(of_file["file"][0])]
+                    starts, lengths = of_file["start"].copy(), of_file["length"].copy()
+                    yield (
+                        SpoolFile(path, is_table, ranks[slots_of_file], starts, lengths),
+                        slots_of_file,
+                    )
 
     def take(self, ranks: NDArray[np.int64]) -> Spool:
         """A spool of some rows alone."""
-        return Spool([file for file, _ in self.find(ranks)])
+        taken = []
+        for fetched in self._fetched:
+            slots, places = fetched.find(np.sort(ranks))
+            rows = fetched.rows[places]
+            numbers, rows["file"] = np.unique(rows["file"], return_inverse=True)
+            files = [fetched.files[number] for number in numbers.tolist()]
+            taken.append(SpooledRows(files, np.sort(ranks)[slots], rows))
+        return Spool([one for one in taken if len(one.rows)])
 
     def read_texts(self, ranks: NDArray[np.int64], spec: TextSpec) -> list[str]:
         """Texts of the rows that have some distinct ranks, in the order of these."""

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pkgutil import resolve_name
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from zipsel.errors import UsageError
 
@@ -70,12 +70,15 @@ class BudgetParts(NamedTuple):
 
     Attributes:
         limits: Name → part of the budget, in its unit.
-        name_of: The part that each candidate of a block counts against.
+        numbers: Index into ``names()`` of the part that each candidate of a block counts against,
+            an array of whole numbers; -1 for the last.
+        names: Names of parts; those of groups grow in number as groups are met.
         rounded: Fill each part to the nearest record instead of the last that fits.
     """
 
     limits: Mapping[str, float]
-    name_of: Callable[[Candidates], list[str]]
+    numbers: Callable[[Candidates], NDArray[Any]]
+    names: Callable[[], Sequence[str]]
     rounded: bool = False
 
 

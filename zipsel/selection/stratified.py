@@ -116,12 +116,12 @@ def _plan(pool: RankedPool) -> Plan:
     names.append(f"alignments from {lows[-1]}")
     limits = zip(names, strata.limits.tolist(), strict=True)
 
-    def name_of(block: Candidates) -> list[str]:
-        return [names[i] for i in strata.which(block.alignment).tolist()]
+    def numbers(block: Candidates) -> NDArray[np.int64]:
+        return strata.which(block.alignment)
 
     priority = StrataPriority(select.seed, int(strata.first_bins[0]))
-    parts = BudgetParts({name: limit for name, limit in limits if limit > 0}, name_of, rounded=True)
-    return Plan(priority, parts)
+    filled = {name: limit for name, limit in limits if limit > 0}
+    return Plan(priority, BudgetParts(filled, numbers, lambda: names, rounded=True))
 
 
 STRATIFIED = Strategy(
