@@ -12,7 +12,7 @@ from zipsel.engines import Engine
 from zipsel.evaluation.held_out import HeldOut
 from zipsel.evaluation.verdicts import Curve
 from zipsel.output.chosen import FILE_NAME as CHOSEN_FILE
-from zipsel.output.chosen import chosen_table, write_chosen
+from zipsel.output.chosen import write_chosen
 from zipsel.output.place import Output
 from zipsel.output.subset import OutputFile, SubsetWriter
 from zipsel.pool.formats import resolve_format
@@ -207,8 +207,7 @@ def _write_side_files(
             file.write(content)
     selection, group_names = choice.selection, choice.ranking.group_names
     with staging.open(output.side_file(CHOSEN_FILE)) as file:
-        table = chosen_table(selection.chosen, choice.shards, group_names, selection.gains)
-        write_chosen(file, table)
+        write_chosen(file, selection.chosen, choice.shards, group_names, selection.gains)
     if not output.is_file:
         path = output.side_file(CARD_FILE)
         if may_write(path):

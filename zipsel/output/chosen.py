@@ -9,6 +9,8 @@ added to those before it, in bits per n-gram of the target; null but for ``--str
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import fields
 from pathlib import Path
 from typing import IO
 
@@ -25,36 +27,50 @@ from zipsel.storage.remote import is_remote
 FILE_NAME = "chosen.feather"
 
 
-def chosen_table(
+#: Records of a record batch of the table, which are turned into Arrow arrays at once.
+_BATCH_RECORDS = 1 << 20
+
+
+def write_chosen(
+    file: IO[bytes],
     chosen: Candidates,
     shards: Sequence[Shard],
     group_names: Sequence[str],
     gains: NDArray[np.float64] | None = None,
+) -> None:
+    """Write the table of the chosen records, best first, into an open file."""
+    names = pa.array([shard.path for shard in shards], pa.string())
+    groups = pa.array(group_names, pa.string())
+    options = pa.ipc.IpcWriteOptions(compression="zstd")
+    with ExitStack() as stack:
+        sink = None
+        for first in range(0, max(1, len(chosen)), _BATCH_RECORDS):
+            part = slice(first, first + _BATCH_RECORDS)
+            of_part = Candidates(*(getattr(chosen, column.name)[part] for column in fields(chosen)))
+            table = _chosen_table(of_part, first + 1, names, groups)
+            gain = pa.nulls(len(table), pa.float64()) if gains is None else pa.array(gains[part])
+            table = table.append_column("gain", gain)
+            if sink is None:
+                sink = stack.enter_context(pa.ipc.new_file(file, table.schema, options=options))
+            sink.write_table(table)
+
+
+def _chosen_table(
+    chosen: Candidates, first_rank: int, shards: pa.StringArray, groups: pa.StringArray
 ) -> pa.Table:
-    """The chosen records, in the order of ``chosen``, which is that of their ranks."""
+    """Consecutive chosen records, all columns but the gain."""
     group = pa.array(chosen.group, mask=chosen.group < 0)
-    gain = pa.nulls(len(chosen), pa.float64()) if gains is None else pa.array(gains)
     return pa.table(
         {
-            "rank": pa.array(np.arange(1, len(chosen) + 1)),
-            "shard": pa.DictionaryArray.from_arrays(
-                pa.array(chosen.shard), pa.array([shard.path for shard in shards], pa.string())
-            ),
+            "rank": pa.array(np.arange(first_rank, first_rank + len(chosen))),
+            "shard": pa.DictionaryArray.from_arrays(pa.array(chosen.shard), shards),
             "row": pa.array(chosen.row),
             "offset": pa.array(chosen.offset, mask=chosen.offset < 0),
             "alignment": pa.array(chosen.alignment),
             "n_bytes": pa.array(chosen.n_bytes),
-            "group": pa.DictionaryArray.from_arrays(group, pa.array(group_names, pa.string())),
-            "gain": gain,
+            "group": pa.DictionaryArray.from_arrays(group, groups),
         }
     )
-
-
-def write_chosen(file: IO[bytes], table: pa.Table) -> None:
-    """Write the table into an open file."""
-    options = pa.ipc.IpcWriteOptions(compression="zstd")
-    with pa.ipc.new_file(file, table.schema, options=options) as sink:
-        sink.write_table(table)
 
 
 def read_chosen(path: str | Path) -> pa.Table:

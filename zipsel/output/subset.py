@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import repeat
 from typing import IO, Any
@@ -151,24 +151,23 @@ class SubsetWriter:
         """
         sizes = self.chosen.n_bytes
         parts = [(0, len(sizes))] if shard_bytes is None else _cut(sizes, shard_bytes)
-        tasks = [
-            WriteTask(
-                self.chosen.take(slice(*part)),
-                self.format,
-                self.add_field,
-                paths(i),
-                staging.add(paths(i)),
-            )
-            for i, part in enumerate(parts)
-        ]
+        temporaries = [staging.add(paths(i)) for i in range(len(parts))]
+
+        def iter_tasks(schema: pa.Schema | None = None) -> Iterator[WriteTask]:
+            """Yield the tasks, each with its rows, which are not held for all at once."""
+            for i, (part, temporary) in enumerate(zip(parts, temporaries, strict=True)):
+                chosen = self.chosen if len(parts) == 1 else self.chosen.take(slice(*part))
+                yield WriteTask(chosen, self.format, self.add_field, paths(i), temporary, schema)
+
         with self._naming():
-            run: Callable[[Callable[[WriteTask], Any], list[WriteTask]], Iterable[Any]] = map
-            if len(tasks) > 1 and _sees(engine, tasks[0].temporary):
+            run: Callable[[Callable[[WriteTask], Any], Iterator[WriteTask]], Iterable[Any]] = map
+            if len(parts) > 1 and _sees(engine, temporaries[0]):
                 run = partial(_run, engine)
-            if len(tasks) > 1 and self.format == "parquet":
-                schema = _join(list(run(read_schema, tasks)), tasks)
-                tasks = [replace(task, schema=schema) for task in tasks]
-            return list(run(write_shard, tasks))
+            schema = None
+            if len(parts) > 1 and self.format == "parquet":
+                first_ranks = [int(self.chosen.ranks[start]) for start, _ in parts]
+                schema = _join(list(run(read_schema, iter_tasks())), first_ranks)
+            return list(run(write_shard, iter_tasks(schema)))
 
     @contextmanager
     def _naming(self) -> Iterator[None]:
@@ -190,23 +189,30 @@ def _sees(engine: Engine, path: str) -> bool:
     return True
 
 
-def _run(engine: Engine, function: Callable[[WriteTask], Any], tasks: list[WriteTask]) -> list[Any]:
+def _run(
+    engine: Engine, function: Callable[[WriteTask], Any], tasks: Iterator[WriteTask]
+) -> list[Any]:
     """Results of tasks, in their order."""
-    results = {}
-    for task, result in engine.run(function, tasks):
+    results, order = {}, []
+
+    def noting(tasks: Iterator[WriteTask]) -> Iterator[WriteTask]:
+        for task in tasks:
+            order.append(task.path)
+            yield task
+
+    for task, result in engine.run(function, noting(tasks)):
         if isinstance(result, BaseException):
             raise result
         results[task.path] = result
-    return [results[task.path] for task in tasks]
+    return [results[path] for path in order]
 
 
-def _join(schemas: Sequence[pa.Schema], tasks: Sequence[WriteTask]) -> pa.Schema:
+def _join(schemas: Sequence[pa.Schema], first_ranks: Sequence[int]) -> pa.Schema:
     """The columns of all files: a reader takes those of the first for those of all."""
     try:
         return join_schemas(schemas)
     except ConversionError as error:
-        rank = int(tasks[error.row].chosen.ranks[0])
-        raise UnwritableRowError(rank, error.problem) from None
+        raise UnwritableRowError(first_ranks[error.row], error.problem) from None
 
 
 def read_schema(task: WriteTask) -> pa.Schema:
