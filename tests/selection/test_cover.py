@@ -330,3 +330,18 @@ def test_a_rare_part_waits_for_the_ranking_to_be_read():
     size = int(CANDIDATE_FACTOR * FIRST_STAGE_BYTES)
     enters = offered([9, 8], [64 * size, 10], [0.5, 0.5], [0, 1])
     assert enters.tolist() == [STAGE_ENDS[0], STAGE_ENDS[5]]
+
+
+def test_a_group_that_may_give_one_record_offers_four():
+    size = int(CANDIDATE_FACTOR * FIRST_STAGE_BYTES)
+    n_bytes = np.array([size // 8 + i for i in range(9)])
+    group = np.array([0] * 8 + [1], np.int32)
+    zeros, codes = np.zeros(9, np.int64), np.full(9, -1, np.int32)
+    alignment = np.arange(9, 0, -1.0)
+    block = Candidates(codes + 1, np.arange(9), zeros, alignment, n_bytes, group, codes)
+    stream = OfferStream(iter([block]), np.ones(1), lambda b: codes + 1, max_per_group=1)
+    first = stream.until(FIRST_STAGE_BYTES)
+    assert first.candidates.row.tolist() == [0, 1, 2, 3, 8]
+    rest = stream.until(int(STAGE_ENDS[-1]))
+    assert rest.candidates.row.tolist() == [4, 5, 6, 7]
+    assert STAGE_ENDS[rest.stage].tolist() == [STAGE_ENDS[6]] * 4

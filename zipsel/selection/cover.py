@@ -75,6 +75,12 @@ _DESCENT = 0.9
 #: n-grams of a text is exact in float64.
 _RESOLUTION = 2.0**-20
 
+#: Bits of the place of an n-gram in its file.
+_FILE_SHIFT = 40
+
+#: Candidates of which there are Python numbers at once.
+_SLICE = 1 << 12
+
 #: Mapped files of n-grams; a process may map some 65,000.
 _OPEN_FILES = 1024
 
@@ -140,8 +146,11 @@ class NgramFiles:
         self._first = first
         self._rows = rows
         self._paths = [ngrams_path(path) for path, _ in spooled.files]
-        in_files = np.lexsort((rows["ngrams"], rows["file"]))
-        self._in_files = columns.take(np.arange(len(rows)), in_files)
+        places = rows["file"].astype(np.int64)
+        places <<= _FILE_SHIFT
+        places += rows["ngrams"]
+        self._in_files = columns.zeros(len(rows), np.int64)
+        self._in_files[:] = np.argsort(places)
         self._ends = np.cumsum(np.bincount(rows["file"], minlength=len(self._paths)))
         self._map = lru_cache(maxsize=_OPEN_FILES)(_map_numbers)
 
@@ -198,6 +207,12 @@ def _iter_sums(
             sums[filled] = np.add.reduceat(of_block, starts[first:end][filled] - starts[first])
         yield positions[first:end], sums
         first = end
+
+
+def _iter_numbers(values: NDArray[np.int64]) -> Iterator[int]:
+    """Yield numbers of an array, which are not all Python objects at once."""
+    for start in range(0, len(values), _SLICE):
+        yield from values[start : start + _SLICE].tolist()
 
 
 class GreedyCover:
@@ -274,7 +289,7 @@ class GreedyCover:
                 return
             threshold = _DESCENT * float(highest)
             waiting &= self._bounds >= threshold
-            for position in self._in_order(np.flatnonzero(waiting)):
+            for position in _iter_numbers(self._in_order(np.flatnonzero(waiting))):
                 if room[part[position]] <= 0:
                     continue
                 if self._is_taken(position, threshold, take):
@@ -289,16 +304,17 @@ class GreedyCover:
             for positions, sums in files.iter_sums(self.code.gains, entered):
                 self._bounds[positions] = sums / np.maximum(n_bytes[positions], 1)
 
-    def _in_order(self, positions: NDArray[np.int64]) -> list[int]:
+    def _in_order(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
         """Positions by bound, alignment, shard and row."""
-        candidates = self._offers.candidates.take(positions)
-        keys = (
-            candidates.row,
-            candidates.shard,
-            -candidates.alignment,
-            -self._bounds[positions],
-        )
-        ordered: list[int] = positions[np.lexsort(keys)].tolist()
+        candidates, bounds = self._offers.candidates, self._bounds[positions]
+        np.negative(bounds, out=bounds)
+        order = np.argsort(bounds, kind="stable")
+        bounds, ordered = bounds[order], positions[order]
+        equal = bounds[1:] == bounds[:-1]
+        tied = np.flatnonzero(np.append(equal, False) | np.append(False, equal))
+        some = candidates.take(ordered[tied])
+        keys = (some.row, some.shard, -some.alignment, bounds[tied])
+        ordered[tied] = ordered[tied[np.lexsort(keys)]]
         return ordered
 
     def _is_taken(self, position: int, threshold: float, take: Callable[[int], bool]) -> bool:
@@ -324,4 +340,4 @@ class GreedyCover:
             bounds.partition(len(bounds) - n_candidates)
         least = bounds[-n_candidates:].min(initial=np.inf)
         left = np.flatnonzero(self._left & (self._bounds >= least))
-        return np.array(self._in_order(left)[:n_candidates], np.int64)
+        return self._in_order(left)[:n_candidates]

@@ -8,7 +8,9 @@ that is rarer than that gets its candidates in later stages. Nothing of this dep
 
 A record with the alignment and the length of a better-placed one is most likely its copy. It does
 not count, so that a pool full of copies offers as much choice as another, and enters
-``_TWIN_DELAY`` stages later, so that few copies are fetched.
+``_DELAY`` stages later, so that few copies are fetched. Where only so many records of a group may
+be taken, ``CANDIDATE_FACTOR`` times as many of it are choice enough; those beyond are treated as
+copies are, so that no group fills the stages with records that can never be taken.
 """
 
 from __future__ import annotations
@@ -33,10 +35,10 @@ STAGE_ENDS = np.rint(FIRST_STAGE_BYTES * 2 ** (np.arange(80) / 2)).astype(np.int
 _READ_AHEAD = 16
 
 #: Candidates whose stages are found at once.
-_SLICE = 1 << 20
+_SLICE = 1 << 14
 
-#: Stages, of which two double the bytes, that a likely copy waits for.
-_TWIN_DELAY = 6
+#: Stages, of which two double the bytes, that a likely copy waits.
+_DELAY = 6
 
 
 def stage_of(n_bytes: float) -> int:
@@ -87,6 +89,7 @@ class OfferStream:
         blocks: The ranking, best first.
         shares: Share of the budget that each part has, float64 ``(n_parts,)``.
         part_of: Part of each candidate, int32; -1 for those that no part takes.
+        max_per_group: Records of one group that may be taken; None for any number.
         columns: Holds the candidates.
     """
 
@@ -95,9 +98,13 @@ class OfferStream:
         blocks: Iterator[Candidates],
         shares: NDArray[np.float64],
         part_of: Callable[[Candidates], NDArray[np.int32]],
+        max_per_group: int | None = None,
         columns: Columns = IN_MEMORY,
     ) -> None:
         self.columns = columns
+        self._per_group = None if max_per_group is None else CANDIDATE_FACTOR * max_per_group
+        #: Candidates of each group that counted so far, by its code + 1.
+        self._of_group = np.zeros(0, np.int64)
         self._blocks = blocks
         self._shares = shares
         self._part_of = part_of
@@ -136,30 +143,55 @@ class OfferStream:
         stage = _is_first(block).astype(np.int8)
         for start in range(0, len(block), _SLICE):
             piece = slice(start, start + _SLICE)
-            stage[piece] = self._stages_of(stage[piece] > 0, block.n_bytes[piece], part[piece])
+            counts = self._leave_out_crowded(stage[piece] > 0, block.group[piece])
+            stage[piece] = self._stages_of(counts, block.n_bytes[piece], part[piece])
         return Offers(block, stage, part)
 
+    def _leave_out_crowded(
+        self, is_first: NDArray[np.bool_], group: NDArray[np.int32]
+    ) -> NDArray[np.bool_]:
+        """The next candidates that count: those of groups that have not offered enough yet."""
+        if self._per_group is None:
+            return is_first
+        n_new = max(0, int(group.max()) + 2 - len(self._of_group))
+        self._of_group = np.append(self._of_group, np.zeros(n_new, np.int64))
+        before = _sums_before(is_first.astype(np.int64), group + 1, self._of_group)
+        return is_first & (before < self._per_group)
+
     def _stages_of(
-        self, is_first: NDArray[np.bool_], n_bytes: NDArray[np.int64], part: NDArray[np.int32]
+        self, counts: NDArray[np.bool_], n_bytes: NDArray[np.int64], part: NDArray[np.int32]
     ) -> NDArray[np.int64]:
-        """Stages of the next candidates; counts what is read of them."""
-        n_bytes = np.where(is_first, n_bytes, 0)
+        """Stages of the next candidates, of which some count; notes what is read of them."""
+        n_bytes = np.where(counts, n_bytes, 0)
         in_all = self._read_in_all + np.cumsum(n_bytes)
         before = (in_all - n_bytes) / _READ_AHEAD
         self._read_in_all += int(n_bytes.sum())
-        by_part = np.argsort(part, kind="stable")
-        of_part = part[by_part]
-        starts = np.flatnonzero(np.diff(of_part, prepend=-1))
-        numbers, counts = of_part[starts], np.diff(starts, append=len(of_part))
-        sums = np.cumsum(n_bytes[by_part])
-        # Bytes of each part before each candidate: of this slice, and of those before it.
-        here = sums - n_bytes[by_part]
-        here += np.repeat(self._read[numbers] - here[starts], counts)
-        before[by_part] = np.maximum(before[by_part], here / self._shares[of_part])
-        self._read[numbers] += np.add.reduceat(n_bytes[by_part], starts)
+        of_part = _sums_before(n_bytes, part, self._read)
+        before = np.maximum(before, of_part / self._shares[part])
         stage = np.searchsorted(STAGE_ENDS * CANDIDATE_FACTOR, before, side="right")
-        stage += np.where(is_first, 0, _TWIN_DELAY)
+        stage += np.where(counts, 0, _DELAY)
         return np.minimum(stage, len(STAGE_ENDS) - 1)
+
+
+def _sums_before(
+    values: NDArray[np.int64], kinds: NDArray[np.int32], totals: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """What each kind adds up to before each value, int64; a sum goes on from the kind's total.
+
+    Args:
+        values: Numbers to add up.
+        kinds: Kind of each, an index into ``totals``.
+        totals: Sum of each kind before these values; changed to that after them.
+    """
+    in_kinds = np.argsort(kinds, kind="stable")
+    ordered, kind = values[in_kinds], kinds[in_kinds]
+    starts = np.flatnonzero(np.diff(kind, prepend=-1))
+    sums = np.cumsum(ordered) - ordered
+    sums += np.repeat(totals[kind[starts]] - sums[starts], np.diff(starts, append=len(kind)))
+    totals[kind[starts]] += np.add.reduceat(ordered, starts)
+    before = np.empty_like(sums)
+    before[in_kinds] = sums
+    return before
 
 
 def _is_first(block: Candidates) -> NDArray[np.bool_]:

@@ -293,7 +293,7 @@ class Selector:
         inspection = replace(self.inspection, leaks=None)
         run = CoverRun(
             GreedyCover(self.profile.ngrams),
-            OfferStream(blocks, of_parts, number_of, self._columns),
+            OfferStream(blocks, of_parts, number_of, self.select.max_per_group, self._columns),
             of_parts,
             chooser,
             lambda block, first: self._fetch(block, first, inspection),
