@@ -55,11 +55,7 @@ class ExplainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     target_reading: Reading = Reading()
 
     def __post_init__(self) -> None:
-        """Refuse to explain nothing.
-
-        Raises:
-            UsageError: If no text is named.
-        """
+        """Refuse to explain nothing (``UsageError``)."""
         if not self.records and not self.stdin and self.top is None:
             raise UsageError(
                 "nothing to explain: give --record SHARD:ROW, --top N of a --run, or - for a text "

@@ -37,15 +37,12 @@ class Engine(Protocol):
         """Begin to set workers up, if this process can do other things meanwhile."""
 
     def check_paths(self, work_dir: str, paths: Sequence[str], few: Sequence[str] = ()) -> None:
-        """Refuse files that some worker would not see as this process does.
+        """Refuse files that some worker would not see as this process does (``UsageError``).
 
         Args:
             work_dir: Directory in which workers leave results.
             paths: Files that workers read, of which some are looked at.
             few: Files that workers read, all of which are looked at.
-
-        Raises:
-            UsageError: Naming the worker and the path.
         """
 
     def run(

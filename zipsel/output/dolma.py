@@ -24,11 +24,7 @@ from zipsel.scoring.sidecar import Part, column_values, read_columns
 
 
 def check_shards(shards: Sequence[Shard]) -> None:
-    """Refuse shards that are no Dolma documents.
-
-    Raises:
-        UsageError: If one is no JSONL.
-    """
+    """Refuse shards that are no Dolma documents (``UsageError``)."""
     for shard in shards:
         if shard.is_table:
             raise UsageError(

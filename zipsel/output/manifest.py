@@ -94,16 +94,13 @@ def names_written(directory: str, found: list[str]) -> set[str]:
 def refuse_foreign(
     option: str, directory: str, command: Command, is_written: Callable[[str], bool]
 ) -> None:
-    """Raise if the run would write over a file that zipsel did not write.
+    """Raise ``UsageError`` if the run would write over a file that zipsel did not write.
 
     Args:
         option: The option that names the directory, with its value.
         directory: Where the files will be.
         command: What writes them.
         is_written: Whether the run writes a file of this name.
-
-    Raises:
-        UsageError: Naming the file.
     """
     found = paths.list_files(directory, below=command != "select")
     if not any(map(is_written, found)):

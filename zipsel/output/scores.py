@@ -78,11 +78,7 @@ def manifest_name(output: ScoreOutput) -> str:
 
 
 def refuse_foreign_scores(output: ScoreOutput, pool: Sequence[Shard]) -> None:
-    """Raise if a file stands in the output directory that zipsel did not write.
-
-    Raises:
-        UsageError: Naming the file.
-    """
+    """Raise ``UsageError`` if a file stands in the output directory that zipsel did not write."""
     if output.path not in (None, STDIN):
         names = {*score_file_names(output, pool).values(), rejects_name(output)}
         names.add(manifest_name(output))

@@ -145,11 +145,7 @@ def _refuse_stream(path: str) -> None:
 
 
 def check_unchanged(shard: Shard) -> None:
-    """Raise if a shard is no longer the file that it was.
-
-    Raises:
-        ShardError: If its fingerprint differs.
-    """
+    """Raise ``ShardError`` if a shard is no longer the file that it was."""
     try:
         fingerprint = open_shard(shard.path, shard.index, for_target=True).fingerprint
     except ShardError as error:

@@ -127,11 +127,7 @@ def reader_of(shard: Shard) -> Reader:
 
 
 def refuse_without_effect(reading: Reading, paths: Iterable[str]) -> None:
-    """Raise if options of CSV and TSV are given and no file is either.
-
-    Raises:
-        UsageError: Naming them.
-    """
+    """Raise ``UsageError`` if options of CSV and TSV are given and no file is either."""
     kinds = [split_suffix(path)[0] for path in paths]
     given = reading.csv_options
     if given and not any(kind is not None and kind.is_delimited for kind in kinds):

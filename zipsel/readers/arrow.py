@@ -295,11 +295,7 @@ def _get_batch(shard: Shard, file: Any, number: int) -> pa.RecordBatch:
 
 
 def _check(shard: Shard, number: int, batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Raise unless every column's buffers hold what they say.
-
-    Raises:
-        ShardError: If one does not.
-    """
+    """Raise ``ShardError`` unless every column's buffers hold what they say."""
     try:
         for column in batch.columns:
             _as_bytes(column).validate(full=True)

@@ -150,11 +150,7 @@ class TextSpec:
     value: str = "text"
 
     def __post_init__(self) -> None:
-        """Refuse an empty path and a template that is none.
-
-        Raises:
-            UsageError: If a path is empty, or a brace of the template has no partner.
-        """
+        """Refuse an empty path and a template that is none (``UsageError``)."""
         if self.kind == "field" and not all(self.value.split(".")):
             raise UsageError(f"text field {self.value!r} is not a dotted path such as 'meta.body'")
         if self.kind == "template" and not self.paths:

@@ -132,13 +132,10 @@ def read_text_of_stdin() -> str:
 
 
 def refuse_stdin_twice(roles: Mapping[str, Sequence[str]]) -> None:
-    """Raise where standard input is named twice, or beside other files of one role.
+    """Raise ``UsageError`` where standard input is named twice, or beside other files of one role.
 
     Args:
         roles: Option, or ``POOL`` → the files that it names.
-
-    Raises:
-        UsageError: Naming the options.
     """
     users = {role: paths for role, paths in roles.items() if any(map(_is_stdin, paths))}
     if len(users) > 1:

@@ -211,11 +211,7 @@ def facets_of(scorer: Scorer) -> Mapping[str, int]:
 
 
 def check_with(kind: type[Scorer], settings: FitSettings) -> None:
-    """Refuse settings that the scorer itself refuses.
-
-    Raises:
-        UsageError: As the scorer says.
-    """
+    """Refuse settings that the scorer itself refuses (``UsageError``)."""
     if isinstance(kind, ChecksSettings):
         kind.check(settings)
 

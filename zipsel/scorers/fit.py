@@ -58,11 +58,7 @@ class FitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     per_token: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse settings that cannot be fitted, before any file is read.
-
-        Raises:
-            UsageError: If there is no such scorer, or it does not take a codec or level.
-        """
+        """Refuse settings that cannot be fitted, before any file is read (``UsageError``)."""
         check_with(scorer_class(self.scorer_for(1)), self)
 
     def scorer_for(self, n_targets: int) -> str:

@@ -120,11 +120,7 @@ class FusedScorer:
 
     @classmethod
     def check(cls, settings: FitSettings) -> None:
-        """Refuse a level that zstd does not have.
-
-        Raises:
-            UsageError: If level or codec are not zstd's.
-        """
+        """Refuse a level that zstd does not have (``UsageError``)."""
         check_zstd(settings.codec, settings.level)
 
     @classmethod

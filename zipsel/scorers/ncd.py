@@ -69,11 +69,7 @@ class NcdScorer:
 
     @classmethod
     def check(cls, settings: FitSettings) -> None:
-        """Refuse a codec or level that cannot be used.
-
-        Raises:
-            UsageError: If the codec is unknown or not installed, or the level out of its range.
-        """
+        """Refuse a codec or level that cannot be used (``UsageError``)."""
         size_function(settings.codec or DEFAULT_CODEC, settings.level)
 
     @classmethod

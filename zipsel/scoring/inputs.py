@@ -164,15 +164,12 @@ class Inputs:
         _refuse_overwriting(option, output, self._identities, below=below)
 
     def refuse_found_later(self, option: str, output: str, files: Iterable[str]) -> None:
-        """Raise if the next run would read files of this run's output as inputs.
+        """Raise ``UsageError`` if the next run would read files of this run's output as inputs.
 
         Args:
             option: Names the output.
             output: As it was named.
             files: Paths of files that the run will write.
-
-        Raises:
-            UsageError: Naming the directory or pattern that would take them.
         """
         patterns = [pair for pair in self.patterns if names_many(pair[1])]
         for path in files:
@@ -184,11 +181,7 @@ class Inputs:
                     )
 
     def refuse_stdout(self, stdout: IO[bytes]) -> None:
-        """Raise if standard output is redirected to an input.
-
-        Raises:
-            UsageError: Naming the input.
-        """
+        """Raise ``UsageError`` if standard output is redirected to an input, naming the input."""
         try:
             place = f"/dev/fd/{stdout.fileno()}"
         except (OSError, ValueError):  # a buffer, not a file of the operating system
@@ -197,26 +190,19 @@ class Inputs:
             self.refuse_overwriting("standard output", place)
 
     def refuse_work_dir(self, work_dir: str) -> None:
-        """Raise if the work directory would clear inputs away, or be read as one.
-
-        Raises:
-            UsageError: Naming the input.
-        """
+        """Raise ``UsageError`` if the work directory would clear inputs away, or be read as one."""
         option = "--work-dir"
         self.refuse_overwriting(option, os.path.join(work_dir, "spool"), below=True)
         self.refuse_found_later(option, work_dir, [os.path.join(work_dir, "scores", "a.parquet")])
 
 
 def refuse_overwriting(option: str, output: str, inputs: Iterable[str]) -> None:
-    """Raise if an output is an input, whatever the spelling of its path.
+    """Raise ``UsageError`` if an output is an input, whatever the spelling of its path.
 
     Args:
         option: Names the output.
         output: A path or URL.
         inputs: Paths of the inputs.
-
-    Raises:
-        UsageError: Naming the input.
     """
     found = ((path, paths.identities_of(path)) for path in inputs)
     _refuse_overwriting(option, output, found, below=False)

@@ -49,11 +49,7 @@ class Share:
     world_size: int
 
     def __post_init__(self) -> None:
-        """Refuse a rank that is none of the processes.
-
-        Raises:
-            UsageError: If it is not below the size.
-        """
+        """Refuse a rank that is none of the processes (``UsageError``)."""
         if not 0 <= self.rank < self.world_size:
             raise UsageError(
                 f"--rank goes from 0 to --world-size - 1; found --rank {self.rank} "

@@ -72,11 +72,7 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     config: Path | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a work directory that cannot be written to.
-
-        Raises:
-            UsageError: If ``store`` is a URL that can only be read.
-        """
+        """Refuse a work directory that cannot be written to (``UsageError``)."""
         refuse_unwritable("--work-dir", self.store)
 
     def rejects_allowed(self, n_rows: int) -> int:
@@ -102,9 +98,5 @@ class ScoreOutput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     share: Share | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a place that cannot be written to.
-
-        Raises:
-            UsageError: If the path is a URL that can only be read.
-        """
+        """Refuse a place that cannot be written to (``UsageError``)."""
         refuse_unwritable("--output", self.path)

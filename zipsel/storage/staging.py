@@ -66,11 +66,7 @@ class Staging:
         }
 
     def check(self) -> None:
-        """Raise if a temporary file is gone, before any file gets its name.
-
-        Raises:
-            OSError: If one is.
-        """
+        """Raise ``OSError`` if a temporary file is gone, before any file gets its name."""
         for temporary, path in self._renames:
             self.current = path
             os.stat(temporary)
