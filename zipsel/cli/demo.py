@@ -6,13 +6,7 @@ from typing import Any
 
 import click
 
-from zipsel.cli.options import (
-    command_line,
-    make_log,
-    message_options,
-    work_dir_option,
-    workers_option,
-)
+from zipsel.cli import options as common
 from zipsel.cli.parameters import SectionCommand, chosen, option
 
 _EPILOG = """\b
@@ -22,16 +16,10 @@ Example:
 
 
 @click.command("demo", cls=SectionCommand, epilog=_EPILOG)
-@option(
-    "Output",
-    "--output",
-    "-o",
-    metavar="DIR",
-    help="Directory for pool, target and subset.",
-)
-@workers_option
-@work_dir_option
-@message_options
+@option("Output", "--output -o", "Directory for pool, target and subset.", "DIR")
+@common.workers_option
+@common.work_dir_option
+@common.message_options
 def command(**_: Any) -> None:
     """Run the main job on Python's own standard library.
 
@@ -43,5 +31,9 @@ def command(**_: Any) -> None:
 
     options = chosen()
     run_demo(
-        options["output"], workers(options), make_log(options), command_line(), options["work_dir"]
+        options["output"],
+        workers(options),
+        common.make_log(options),
+        common.command_line(),
+        options["work_dir"],
     )

@@ -8,14 +8,8 @@ from typing import Any
 
 import click
 
-from zipsel.cli.options import (
-    make_log,
-    message_options,
-    seed_option,
-    text_options,
-    workers_option,
-)
-from zipsel.cli.parameters import ManyArgument, SectionCommand, chosen, option
+from zipsel.cli import options as common
+from zipsel.cli.parameters import ManyArgument, SectionCommand, chosen, flag, option
 
 _EPILOG = """\b
 Example:
@@ -28,29 +22,18 @@ Example:
 @click.argument("subsets", cls=ManyArgument, nargs=-1, metavar="SUBSET...", type=click.UNPROCESSED)
 @option(
     "Input",
-    "--target",
-    "-t",
+    "--target -t",
+    "Examples that the selection never saw; also .txt, one each.",
+    "HELDOUT",
     multiple=True,
-    metavar="HELDOUT",
-    help="Examples that the selection never saw; also .txt, one each.",
 )
-@option(
-    "Input",
-    "--pool",
-    multiple=True,
-    metavar="POOL",
-    help="Draw random subsets of it, for comparison.",
-)
-@option(
-    "Input",
-    "--max-bytes",
-    help="Text read from each subset at most. [default: 16MiB]",
-)
-@option("Output", "--json", is_flag=True, help="JSON in place of the table.")
-@text_options
-@seed_option
-@workers_option
-@message_options
+@option("Input", "--pool", "Draw random subsets of it, for comparison.", "POOL", multiple=True)
+@option("Input", "--max-bytes", "Text read from each subset at most. [default: 16MiB]")
+@flag("Output", "--json", "JSON in place of the table.")
+@common.text_options
+@common.seed_option
+@common.workers_option
+@common.message_options
 def command(**_: Any) -> None:
     """Measure what subsets are worth to held-out examples of the target.
 
@@ -64,7 +47,7 @@ def command(**_: Any) -> None:
     options = chosen()
     stdout = sys.stdout
     with redirect_stdout(sys.stderr):
-        evaluation = evaluate(eval_settings(options), make_log(options))
+        evaluation = evaluate(eval_settings(options), common.make_log(options))
     if options["json"]:
         stdout.write(evaluation.to_json().decode())
         return

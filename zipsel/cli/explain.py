@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from zipsel.cli.options import text_options
-from zipsel.cli.parameters import SectionCommand, chosen, option
+from zipsel.cli import options as common
+from zipsel.cli.parameters import SectionCommand, chosen, flag, option
 
 _EPILOG = """\b
 Example:
@@ -20,21 +20,20 @@ Example:
 
 @click.command("explain", cls=SectionCommand, epilog=_EPILOG)
 @click.argument("stdin", required=False, type=click.Choice(["-"]), metavar="[-]")
-@option("Scores of", "--run", metavar="DIR", help="A finished run: what its --output named.")
-@option("Scores of", "--profile", metavar="FILE", help="A fitted profile.")
+@option("Scores of", "--run", "A finished run: what its --output named.", "DIR")
+@option("Scores of", "--profile", "A fitted profile.", "FILE")
 @option(
     "Scores of",
-    "--target",
-    "-t",
+    "--target -t",
+    "Examples alone: without a pool, conditional is explained.",
+    "PATH",
     multiple=True,
-    metavar="PATH",
-    help="Examples alone: without a pool, conditional is explained.",
 )
-@option("Texts", "--record", multiple=True, metavar="SHARD:ROW", help="A row, from 0.")
-@option("Texts", "--top", metavar="N", help="The best of the run.")
-@option("Output", "--json", is_flag=True, help="One object a text, a line each.")
-@option("Output", "--html", metavar="FILE", help="A page, in place of the terminal.")
-@text_options
+@option("Texts", "--record", "A row, from 0.", "SHARD:ROW", multiple=True)
+@option("Texts", "--top", "The best of the run.", "N")
+@flag("Output", "--json", "One object a text, a line each.")
+@option("Output", "--html", "A page, in place of the terminal.", "FILE")
+@common.text_options
 def command(stdin: str | None, **_: Any) -> None:
     """Show why a text scores as it does.
 

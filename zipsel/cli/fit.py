@@ -6,15 +6,7 @@ from typing import Any
 
 import click
 
-from zipsel.cli.options import (
-    bad_file_options,
-    make_log,
-    message_options,
-    pool_argument,
-    scorer_options,
-    target_options,
-    text_options,
-)
+from zipsel.cli import options as common
 from zipsel.cli.parameters import SectionCommand, chosen, option
 
 _EPILOG = """\b
@@ -25,13 +17,13 @@ Example:
 
 
 @click.command("fit", cls=SectionCommand, epilog=_EPILOG)
-@pool_argument
-@target_options(with_profile=False)
-@option("Output", "--output", "-o", metavar="PROFILE", help="The file to write.")
-@text_options
-@scorer_options
-@bad_file_options
-@message_options
+@common.pool_argument
+@common.target_option
+@option("Output", "--output -o", "The file to write.", "PROFILE")
+@common.text_options
+@common.scorer_options
+@common.bad_file_options
+@common.message_options
 def command(**_: Any) -> None:
     """Learn a target against a sample of POOL and keep it in a file.
 
@@ -41,4 +33,4 @@ def command(**_: Any) -> None:
     from zipsel.commands.settings import run_settings
 
     options = chosen()
-    fit(run_settings(options), make_log(options), options["output"])
+    fit(run_settings(options), common.make_log(options), options["output"])

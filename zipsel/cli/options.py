@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 
 import click
 
-from zipsel.cli.parameters import Function, ManyArgument, option, stack
+from zipsel.cli.parameters import ManyArgument, flag, option, stack
 from zipsel.commands.rules import Options
 from zipsel.console.messages import Log
 
@@ -21,131 +20,99 @@ pool_argument = click.argument(
 )
 
 
-def target_options(with_profile: bool) -> Callable[[Function], Function]:
-    """``--target``, and ``--profile`` in its place."""
-    options = [
-        option(
-            "Input",
-            "--target",
-            "-t",
-            multiple=True,
-            metavar="[NAME=]PATH",
-            help="Examples of the target: files, directories, globs; also .txt, one each.",
-        )
-    ]
-    if with_profile:
-        options.append(
-            option("Input", "--profile", metavar="FILE", help="A fitted profile in its place.")
-        )
-    return stack(*options)
+target_option = option(
+    "Input",
+    "--target -t",
+    "Examples of the target: files, directories, globs; also .txt, one each.",
+    "[NAME=]PATH",
+    multiple=True,
+)
 
+profile_option = option("Input", "--profile", "A fitted profile in its place.", "FILE")
 
 text_options = stack(
-    option(_TEXT, "--text-field", metavar="NAME", help="Dotted path of the text. [default: text]"),
-    option(_TEXT, "--template", help="Fields in braces: '{question}\\n{answer}'."),
-    option(_TEXT, "--chat", is_flag=True, help="Turns of messages or conversations."),
+    option(_TEXT, "--text-field", "Dotted path of the text. [default: text]", "NAME"),
+    option(_TEXT, "--template", "Fields in braces: '{question}\\n{answer}'."),
+    flag(_TEXT, "--chat", "Turns of messages or conversations."),
     option(
         _TEXT,
         "--target-text-field",
-        metavar="NAME",
-        help="Dotted path of a target example. [default: as the pool]",
+        "Dotted path of a target example. [default: as the pool]",
+        "NAME",
     ),
-    option(_TEXT, "--target-template", help="Fields in braces, of a target example."),
-    option(_TEXT, "--target-chat", is_flag=True, help="Target examples are turns."),
-    option(
-        _TEXT,
-        "--delimiter",
-        metavar="CHAR",
-        help="Between fields of CSV and TSV. [default: comma, tab]",
-    ),
-    option(_TEXT, "--encoding", metavar="NAME", help="Of CSV and TSV: utf-16, cp1252."),
-    option(_TEXT, "--no-quotes", is_flag=True, help="Quote marks in CSV and TSV are plain text."),
+    option(_TEXT, "--target-template", "Fields in braces, of a target example."),
+    flag(_TEXT, "--target-chat", "Target examples are turns."),
+    option(_TEXT, "--delimiter", "Between fields of CSV and TSV. [default: comma, tab]", "CHAR"),
+    option(_TEXT, "--encoding", "Of CSV and TSV: utf-16, cp1252.", "NAME"),
+    flag(_TEXT, "--no-quotes", "Quote marks in CSV and TSV are plain text."),
 )
 
-seed_option = option(_SCORER, "--seed", metavar="N", help="Decides everything that is drawn.")
+seed_option = option(_SCORER, "--seed", "Decides everything that is drawn.", "N")
 
 scorer_options = stack(
     option(
         _SCORER,
         "--scorer",
-        help="How closeness is measured; ncd is ZIP-FIT, dsir is DSIR. "
+        "How closeness is measured; ncd is ZIP-FIT, dsir is DSIR. "
         "[ngram; fused for several targets or facets]",
     ),
-    option(
-        _SCORER,
-        "--codec",
-        help="Compressor. [default: gzip]",
-    ),
-    option(_SCORER, "--per-token", is_flag=True, help="Weight per token, not per text."),
+    option(_SCORER, "--codec", "Compressor. [default: gzip]"),
+    flag(_SCORER, "--per-token", "Weight per token, not per text."),
     option(
         _SCORER,
         "--facets",
-        metavar="N|auto",
-        help="Groups of a target of many kinds, each matched alone. [default: 1]",
+        "Groups of a target of many kinds, each matched alone. [default: 1]",
+        "N|auto",
     ),
-    option(_SCORER, "--level", help="Compression level. [default: zstd 3, gzip 9]"),
+    option(_SCORER, "--level", "Compression level. [default: zstd 3, gzip 9]"),
     seed_option,
-    option(
-        _SCORER,
-        "--sample-bytes",
-        help="Pool text that the target is held against. [default: 8MiB]",
-    ),
+    option(_SCORER, "--sample-bytes", "Pool text that the target is held against. [default: 8MiB]"),
 )
 
 bad_file_options = stack(
-    option(
-        _TRUST, "--on-bad-file", help="What to do with a file that cannot be read (to its end)."
-    ),
-    option(_TRUST, "--max-row-bytes", help="Longer rows are refused. [default: 64MiB]"),
-    option(_TRUST, "--long", is_flag=True, help="Accept zstd windows up to 2 GiB."),
+    option(_TRUST, "--on-bad-file", "What to do with a file that cannot be read (to its end)."),
+    option(_TRUST, "--max-row-bytes", "Longer rows are refused. [default: 64MiB]"),
+    flag(_TRUST, "--long", "Accept zstd windows up to 2 GiB."),
 )
 
 reject_options = stack(
-    option(
-        _TRUST,
-        "--max-rejects",
-        metavar="N|P%",
-        help="More refused rows end the run with exit code 3.",
-    ),
-    option(_TRUST, "--strict", is_flag=True, help="Refuse every bad row, as --max-rejects 0."),
+    option(_TRUST, "--max-rejects", "More refused rows end the run with exit code 3.", "N|P%"),
+    flag(_TRUST, "--strict", "Refuse every bad row, as --max-rejects 0."),
 )
 
 group_option = option(
     "Input",
     "--group-field",
-    metavar="NAME",
-    help="Field whose values the report compares, and that --quota and --max-per-group need.",
+    "Field whose values the report compares, and that --quota and --max-per-group need.",
+    "NAME",
 )
 
-workers_option = option(_RUN, "--workers", metavar="N", help="Processes. [default: usable CPUs]")
+workers_option = option(_RUN, "--workers", "Processes. [default: usable CPUs]", "N")
 
 work_dir_option = option(
-    _RUN, "--work-dir", metavar="DIR|URL", help="Keeps scores. [default: .zipsel beside the output]"
+    _RUN, "--work-dir", "Keeps scores. [default: .zipsel beside the output]", "DIR|URL"
 )
 
 message_options = stack(
-    option(_RUN, "--quiet", "-q", is_flag=True, help="Print errors only."),
-    option(_RUN, "--log-format", help="Form of messages on standard error."),
+    flag(_RUN, "--quiet -q", "Print errors only."),
+    option(_RUN, "--log-format", "Form of messages on standard error."),
     option(
         _RUN,
         "--config",
-        metavar="FILE",
-        help="TOML with any of these options; the command line and the environment win.",
+        "TOML with any of these options; the command line and the environment win.",
+        "FILE",
     ),
 )
 
 run_options = stack(
     workers_option,
-    option(_RUN, "--engine", help="Processes of this machine, or a Ray cluster."),
+    option(_RUN, "--engine", "Processes of this machine, or a Ray cluster."),
     option(
-        _RUN,
-        "--ray-address",
-        metavar="auto|ray://HOST:PORT",
-        help="Cluster to join. [default: this machine]",
+        _RUN, "--ray-address", "Cluster to join. [default: this machine]", "auto|ray://HOST:PORT"
     ),
     work_dir_option,
-    option(_RUN, "--lock", help="When another run uses the work directory."),
-    option(_RUN, "--force", is_flag=True, help="Do again what is up to date."),
+    option(_RUN, "--lock", "When another run uses the work directory."),
+    flag(_RUN, "--force", "Do again what is up to date."),
     message_options,
 )
 

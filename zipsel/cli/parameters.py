@@ -83,11 +83,17 @@ class SectionCommand(click.Command):
                 formatter.write_dl(records)
 
 
-def option(section: str, *args: Any, **kwargs: Any) -> Callable[[Function], Function]:
-    """An option under a heading; its words are read elsewhere."""
-    if not kwargs.get("is_flag"):
-        kwargs.setdefault("type", click.UNPROCESSED)
-    return click.option(*args, cls=SectionOption, section=section, **kwargs)
+def option(
+    section: str, names: str, text: str, metavar: str | None = None, **kwargs: Any
+) -> Callable[[Function], Function]:
+    """An option under a heading of the help; its words are read by ``zipsel.commands.options``."""
+    kwargs |= {"section": section, "help": text, "metavar": metavar, "type": click.UNPROCESSED}
+    return click.option(*names.split(), cls=SectionOption, **kwargs)
+
+
+def flag(section: str, names: str, text: str) -> Callable[[Function], Function]:
+    """An option without a value."""
+    return click.option(*names.split(), cls=SectionOption, section=section, help=text, is_flag=True)
 
 
 def stack(*decorators: Callable[[Function], Function]) -> Callable[[Function], Function]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from zipsel.cli.parameters import SectionCommand, chosen, option
+from zipsel.cli.parameters import SectionCommand, chosen, flag, option
 from zipsel.errors import UsageError
 
 _EPILOG = """\b
@@ -19,8 +19,8 @@ Example:
 
 @click.command("report", cls=SectionCommand, epilog=_EPILOG)
 @click.argument("runs", nargs=-1, metavar="DIR [DIR]", type=click.UNPROCESSED)
-@option("Output", "--html", metavar="FILE", help="The comparison as a page.")
-@option("Output", "--json", is_flag=True, help="The comparison as JSON on stdout.")
+@option("Output", "--html", "The comparison as a page.", "FILE")
+@flag("Output", "--json", "The comparison as JSON on stdout.")
 def command(**_: Any) -> None:
     """Make the report of a run again, or compare two runs.
 

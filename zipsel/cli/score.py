@@ -8,17 +8,7 @@ from typing import Any
 
 import click
 
-from zipsel.cli.options import (
-    bad_file_options,
-    group_option,
-    make_log,
-    pool_argument,
-    reject_options,
-    run_options,
-    scorer_options,
-    target_options,
-    text_options,
-)
+from zipsel.cli import options as common
 from zipsel.cli.parameters import SectionCommand, chosen, option
 
 _EPILOG = """\b
@@ -30,39 +20,35 @@ Example:
 
 
 @click.command("score", cls=SectionCommand, epilog=_EPILOG)
-@pool_argument
-@target_options(with_profile=True)
-@group_option
+@common.pool_argument
+@common.target_option
+@common.profile_option
+@common.group_option
 @option(
     "Output",
-    "--output",
-    "-o",
-    metavar="DIR|-",
-    help="A directory for one file a shard, or - for the rows themselves as JSONL.",
+    "--output -o",
+    "A directory for one file a shard, or - for the rows themselves as JSONL.",
+    "DIR|-",
 )
-@option(
-    "Output",
-    "--format",
-    help="Files with all columns, or Dolma's attribute files.",
-)
+@option("Output", "--format", "Files with all columns, or Dolma's attribute files.")
 @option(
     "Output",
     "--add-field",
-    metavar="NAME",
-    help="Name of the score in rows on standard output and in attributes.",
+    "Name of the score in rows on standard output and in attributes.",
+    "NAME",
 )
 @option(
     "Many machines",
     "--rank",
-    metavar="R|auto",
-    help="Score one share of the shards; auto asks Slurm, MPI or torchrun.",
+    "Score one share of the shards; auto asks Slurm, MPI or torchrun.",
+    "R|auto",
 )
-@option("Many machines", "--world-size", metavar="N", help="Number of shares.")
-@text_options
-@scorer_options
-@reject_options
-@bad_file_options
-@run_options
+@option("Many machines", "--world-size", "Number of shares.", "N")
+@common.text_options
+@common.scorer_options
+@common.reject_options
+@common.bad_file_options
+@common.run_options
 def command(**_: Any) -> None:
     """Give every record of POOL its alignment, with the components that it comes from.
 
@@ -77,7 +63,7 @@ def command(**_: Any) -> None:
         start.score(
             run_settings(options),
             score_output(options),
-            make_log(options),
+            common.make_log(options),
             stdout,
             force=options["force"],
         )
