@@ -2,8 +2,9 @@
 
 import pytest
 
+from zipsel.commands.needs import NEEDS
 from zipsel.commands.options import Given, gather, options_of, read_environment, read_file
-from zipsel.commands.rules import NEEDS, flag
+from zipsel.commands.rules import flag
 from zipsel.commands.settings import run_settings, select_settings
 from zipsel.errors import UsageError
 from zipsel.storage.workdir import digest_of

@@ -80,13 +80,6 @@ def test_workers_do_not_change_the_bits(code_subset, code_examples, n_workers):
     assert (ppm.ppm_bits(code_subset, code_examples, n_workers=n_workers) == alone).all()
 
 
-def test_without_fork_the_bits_are_the_same(code_subset, code_examples, monkeypatch):
-    forked = ppm.ppm_bits(code_subset, code_examples)
-    monkeypatch.delattr(os, "fork")
-
-    assert (ppm.ppm_bits(code_subset, code_examples) == forked).all()
-
-
 def test_the_beginning_of_a_large_subset_is_not_forgotten():
     generator = random.Random(5)
     noise = generator.randbytes(2_000_000)

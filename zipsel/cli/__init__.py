@@ -1,7 +1,7 @@
 """The command line: the only place that knows Click.
 
-``main`` owns what is true of every command: standard output carries data only, errors become one
-message and an exit code, signals end the run in order.
+``main`` does what every command needs: it keeps standard output for data, turns an error into one
+message and an exit code, and lets a signal end the run in order.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def main() -> NoReturn:
             what = "standard output is closed; write to a file: --output FILE"
         _say(f"error: {what}{f': {error.filename}' if error.filename else ''}")
         code = 1
-    if code != 0:  # what is still buffered cannot, or shall not, be written
+    if code != 0:  # discard what is still buffered
         os.dup2(os.open(os.devnull, os.O_WRONLY), stdout)
     sys.exit(code)
 
@@ -80,7 +80,7 @@ def _run() -> int:
 
 
 def _plain(error: click.ClickException) -> str:
-    """Click's message in the words of all other messages, on one line."""
+    """Click's message on one line, in the form of zipsel's own messages."""
     import click
 
     context = getattr(error, "ctx", None)
@@ -95,22 +95,22 @@ def _plain(error: click.ClickException) -> str:
 
 
 def _open_missing_descriptors() -> None:
-    """Fill the places of closed standard streams, or files opened next would take them.
+    """Open /dev/null on closed standard descriptors, which the next opened files would take.
 
-    Standard output is opened for reading, so that data meant for it fail instead of vanishing.
+    Descriptor 1 is opened for reading, so that writing to standard output fails.
     """
     for descriptor, mode in ((0, os.O_RDONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
         try:
             os.fstat(descriptor)
         except OSError:
             os.dup2(os.open(os.devnull, mode), descriptor)
-            os.set_inheritable(descriptor, True)  # which dup2 to itself does not do: for workers
+            os.set_inheritable(descriptor, True)  # for workers; dup2 to itself leaves it off
     if sys.stderr is None:
         sys.stderr = open(2, "w", errors="backslashreplace", closefd=False)
 
 
 def _keep_stdout_for_data() -> int:
-    """Send whatever libraries print on descriptor 1 to standard error; return the real one."""
+    """Redirect descriptor 1, on which libraries print, to standard error; return a copy of it."""
     real = os.dup(1)
     os.dup2(2, 1)
     sys.stdout = open(real, "w", encoding="utf-8", closefd=False)
@@ -118,12 +118,12 @@ def _keep_stdout_for_data() -> int:
 
 
 def _interrupt(number: int, _frame: object) -> None:
-    """End the run in order, once: a second signal does not disturb the clearing up."""
+    """Raise ``Interrupted``, and ignore further signals so that they do not disturb clean-up."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     raise Interrupted(_EXIT_TERMINATED if number == signal.SIGTERM else _EXIT_INTERRUPT)
 
 
 def _say(message: str) -> None:
-    with suppress(OSError):  # nobody is listening
+    with suppress(OSError):  # standard error has no reader
         sys.stderr.write(f"zipsel: {printable_lines(message)}\n")

@@ -39,7 +39,7 @@ class _LazyGroup(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
-        """As Click does, but that a closed pipe keeps its exit code."""
+        """As Click does, but raise ``PipeClosed`` for a closed pipe; Click exits with 1."""
         try:
             return super().invoke(ctx)
         except BrokenPipeError:

@@ -1,7 +1,7 @@
 """Click building blocks: options without types of their own, help sections, the levels of values.
 
-Click only cuts the command line into words. What an option takes, and its default, is known to
-``zipsel.commands.options``, which every other way to give options asks too.
+Click only splits the command line into words. ``zipsel.commands.options`` knows what an option
+takes and its default, for the command line as for configuration files, environment and Python.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ class ManyArgument(click.Argument):
     """
 
     def consume_value(self, ctx: click.Context, opts: Mapping[str, Any]) -> Any:
-        """Look in the configuration if the command line has no value."""
+        """Use the configuration's value if the command line has none."""
         return super().consume_value(ctx, {name: one for name, one in opts.items() if one != ()})
 
 
 class SectionOption(click.Option):
-    """An option that knows under which heading the help shows it."""
+    """An option with the heading under which the help lists it."""
 
     def __init__(self, *args: Any, section: str = "Other", **kwargs: Any) -> None:
         self.section = section
@@ -63,7 +63,7 @@ class SectionOption(click.Option):
         return names, " ".join(filter(None, (text, needs, default and f"[default: {default}")))
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """The words that the option takes."""
+        """The values that begin with an incomplete word."""
         kind = options_of(str(ctx.command.name))[str(self.name)].type
         return [CompletionItem(word) for word in choices_of(kind) if word.startswith(incomplete)]
 
@@ -108,7 +108,7 @@ def stack(*decorators: Callable[[Function], Function]) -> Callable[[Function], F
 
 
 def chosen() -> Options:
-    """The options in force of the command that runs: command line, environment, file.
+    """The options in force of the running command: command line, environment, file.
 
     Raises:
         UsageError: Naming the option and the remedy.

@@ -2,7 +2,7 @@
 
 The command line, a file (``--config``), the environment (``ZIPSEL_*``) and Python each give names
 and values. Here a name is known or refused with the nearest one, a value is of its kind or refused,
-the nearer level wins over the farther, and ``rules`` says which options go together. The kinds
+the nearer level wins over the farther; ``rules`` and ``needs`` say which options go together. Kinds
 and defaults are those of the settings' own fields, so that no option is described twice.
 """
 
@@ -17,7 +17,8 @@ import msgspec
 from msgspec import Meta
 from msgspec.structs import FieldInfo, fields
 
-from zipsel.commands.rules import ALTERNATIVES, MISSING, NEEDS, REQUIRED, Need, Options, flag
+from zipsel.commands.needs import NEEDS
+from zipsel.commands.rules import ALTERNATIVES, MISSING, REQUIRED, Options, flag
 from zipsel.console.values import Name, Path, Paths, convert, is_many, nearest
 from zipsel.errors import UsageError
 from zipsel.readers.rows import Reading
@@ -208,24 +209,16 @@ def read_environment(command: CommandName, environment: Mapping[str, str]) -> Le
     Raises:
         UsageError: If a variable ``ZIPSEL_*`` is no option of any command.
     """
-    of_command = {variable_of(command, name): name for name in options_of(command)}
     level = {}
-    for variable, text in environment.items():
-        if not variable.startswith("ZIPSEL_"):
-            continue
-        name = of_command.get(variable)
-        if name is None:
-            _check_variable(variable)
-        elif text:
-            many = is_many(options_of(command)[name].type)
-            level[name] = Given(text.splitlines() if many else text, variable)
+    for name, field in options_of(command).items():
+        variable = variable_of(command, name)
+        if text := environment.get(variable):
+            level[name] = Given(text.splitlines() if is_many(field.type) else text, variable)
+    known = {variable_of(one, name) for one in COMMANDS for name in options_of(one)}
+    for variable in environment:
+        if variable.startswith("ZIPSEL_") and variable not in known:
+            raise UsageError(f"{variable} is no option of any command{nearest(variable, known)}")
     return level
-
-
-def _check_variable(variable: str) -> None:
-    known = {variable_of(command, name) for command in COMMANDS for name in options_of(command)}
-    if variable not in known:
-        raise UsageError(f"{variable} is no option of any command{nearest(variable, known)}")
 
 
 def gather(command: CommandName, levels: Sequence[Level]) -> Options:
@@ -339,10 +332,8 @@ def _check_required(command: CommandName, options: Options) -> None:
 
 def needs_in_help(command: CommandName, name: str) -> str:
     """A sentence for the help of an option that needs others; empty for one that does not."""
-    needs: list[Need] = [
-        need for need in NEEDS.get(command, ()) if need.helps and name in need.options
-    ]
-    return f"Needs {' and '.join(need.words for need in needs)}." if needs else ""
+    words = [need.words for need in NEEDS.get(command, ()) if need.helps and name in need.options]
+    return f"Needs {' and '.join(words)}." if words else ""
 
 
 def fill(struct: type[Settings], options: Options, **made: Any) -> Settings:

@@ -28,21 +28,21 @@ class Engine(Protocol):
     n_workers: int
 
     def __enter__(self) -> Self:
-        """Start nothing yet."""
+        """Start no worker yet."""
 
     def __exit__(self, *_: object) -> None:
         """As ``close``."""
 
     def start(self) -> None:
-        """Begin to set workers up, if this process can do other things meanwhile."""
+        """Begin to start workers, if this process can do other work meanwhile."""
 
     def check_paths(self, work_dir: str, paths: Sequence[str], few: Sequence[str] = ()) -> None:
         """Refuse files that some worker would not see as this process does (``UsageError``).
 
         Args:
-            work_dir: Directory in which workers leave results.
-            paths: Files that workers read, of which some are looked at.
-            few: Files that workers read, all of which are looked at.
+            work_dir: Directory into which workers write results.
+            paths: Files that workers read; an engine may check only some of them.
+            few: Files that workers read; an engine checks all of them.
         """
 
     def run(
@@ -66,11 +66,7 @@ class OrderedEngine(Engine, Protocol):
     def run_ordered(
         self, function: Callable[[Task], Result], tasks: Iterable[Task]
     ) -> Iterator[Result]:
-        """Yield results in the order of the tasks, each as soon as it can be.
-
-        Raises:
-            WorkerDied: As ``run``.
-        """
+        """Yield results in the order of the tasks, each as soon as possible; raise as ``run``."""
 
 
 def open_engine(
@@ -92,11 +88,7 @@ def open_engine(
 
 
 def runs_in_order(name: str) -> bool:
-    """Whether an engine can run tasks that come one by one (``OrderedEngine``).
-
-    Raises:
-        UsageError: If there is no such engine.
-    """
+    """Whether an engine can run tasks that come one by one (``OrderedEngine``)."""
     return hasattr(_class_of(name), "run_ordered")
 
 

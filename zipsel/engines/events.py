@@ -1,6 +1,6 @@
 """Tasks and results of a stream as one queue of events, so that neither waits for the other.
 
-Tasks are drawn in a thread of their own: the next line may be hours away while a result is ready.
+A thread draws the tasks: the next line may be hours away while a result is ready.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from zipsel.engines import Task
 
 
 class Events(Generic[Task]):
-    """What happens next: a task is there, a result is there, the tasks have ended.
+    """A queue of three kinds of events: a new task, a new result, the end of the tasks.
 
     Args:
-        tasks: Drawn one after the other.
-        n_ahead: Tasks that may be drawn before ``make_room`` is called.
+        tasks: The thread draws them one after the other.
+        n_ahead: Tasks that the thread may draw before ``make_room`` is called.
     """
 
     def __init__(self, tasks: Iterable[Task], n_ahead: int) -> None:
@@ -39,22 +39,22 @@ class Events(Generic[Task]):
             self._queue.put(StopIteration())
 
     def make_room(self) -> None:
-        """Let one task more be drawn."""
+        """Let the thread draw one more task."""
         self._room.release()
 
     def wake(self, *_: object) -> None:
-        """Make ``wait`` return: a result is there."""
+        """Make ``wait`` return, because there is a new result."""
         self._queue.put(None)
 
     def wait(self, timeout_seconds: float) -> Task | None:
         """Wait for the next event.
 
         Returns:
-            A task; None where a result came or the tasks ended, which ``ended`` tells.
+            A new task; None for a new result and for the end of the tasks, which sets ``ended``.
 
         Raises:
-            Empty: If nothing happens in time.
-            BaseException: Whatever drawing a task raised.
+            Empty: If there is no event in time.
+            BaseException: What drawing a task raised.
         """
         event = self._queue.get(timeout=timeout_seconds)
         if isinstance(event, StopIteration):

@@ -1,8 +1,8 @@
 """A pool of processes on this machine.
 
-``multiprocessing.Pool`` hangs when a worker is killed; ``ProcessPoolExecutor`` says so. Workers
-come from a fork server that has imported everything once, never from a fork of the running
-program. A worker whose parent is gone ends itself.
+``multiprocessing.Pool`` hangs when a worker is killed; ``ProcessPoolExecutor`` raises. A fork
+server, which has imported all modules once, starts the workers; the running program itself is
+never forked. A worker ends itself when its parent ends.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from zipsel.engines.events import Events
 from zipsel.engines.worker import prepare_worker
 from zipsel.errors import UsageError, worker_died
 
-#: Tasks given out beyond one for each worker, so that none waits for its next.
+#: Tasks submitted beyond one for each worker, so that no worker waits for its next task.
 _TASKS_AHEAD = 1
 
-#: Seconds without a result after which the workers are looked at.
+#: Seconds without a result after which the engine checks whether a worker has died.
 _WATCH_SECONDS = 5.0
 
-#: Characters of the temporary directory up to which the fork server's socket fits into the 107
-#: that an address may have: "/pymp-12345678/listener-12345678" is added.
+#: Longest TMPDIR, in bytes: multiprocessing appends "/pymp-12345678/listener-12345678" to name the
+#: fork server's socket, and the address of a socket has at most 107 bytes.
 _LONGEST_TMPDIR = 72
 
 
@@ -41,8 +41,8 @@ class LocalEngine:
     """Processes on this machine; with one worker, this process itself.
 
     Args:
-        n_workers: Tasks that run at once.
-        address: None: there is no cluster.
+        n_workers: Tasks that run at the same time.
+        address: None, because there is no cluster.
         preload: Modules that the fork server imports once for all workers.
 
     Raises:
@@ -59,7 +59,7 @@ class LocalEngine:
         self._executor: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> LocalEngine:
-        """Start nothing yet."""
+        """Start no worker yet."""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -67,22 +67,20 @@ class LocalEngine:
         self.close()
 
     def start(self) -> None:
-        """Let the fork server import what workers need while this process does other things."""
+        """Start the fork server, which imports the workers' modules in the meantime."""
         if self.n_workers > 1:
             with _usable_environment():
-                if self._new_context().get_start_method() == "forkserver":
-                    forkserver.ensure_running()
+                self._new_context()
+                forkserver.ensure_running()
 
     def check_paths(self, work_dir: str, paths: Sequence[str], few: Sequence[str] = ()) -> None:
-        """Accept all: workers see what this process sees."""
+        """Accept all paths: workers run on this machine."""
 
     def _new_executor(self) -> ProcessPoolExecutor:
         with _usable_environment():
             return ProcessPoolExecutor(self.n_workers, self._new_context(), prepare_worker)
 
     def _new_context(self) -> multiprocessing.context.BaseContext:
-        if "forkserver" not in multiprocessing.get_all_start_methods():
-            return multiprocessing.get_context("spawn")
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["__main__", *self._preload])
         return context
@@ -117,11 +115,7 @@ class LocalEngine:
     def run_ordered(
         self, function: Callable[[Task], Result], tasks: Iterable[Task]
     ) -> Iterator[Result]:
-        """Yield results in the order of the tasks, each as soon as it can be.
-
-        Raises:
-            WorkerDied: If a worker is killed twice, the second time alone, by one task.
-        """
+        """As ``OrderedEngine.run_ordered``."""
         if self.n_workers == 1:
             for task in tasks:
                 yield _raised(_call(function, task))
@@ -147,7 +141,7 @@ class LocalEngine:
     def _take_ready(
         self, function: Callable[[Task], Result], running: deque[tuple[Task, Future[Result]]]
     ) -> Iterator[Result]:
-        """Results at the head of the queue; all tasks in it again where a worker died."""
+        """Yield the results at the head of the queue; if a worker died, run all its tasks again."""
         while running and running[0][1].done():
             if _has_died(running[0][1]):
                 tasks = [task for task, _ in running]
@@ -158,7 +152,7 @@ class LocalEngine:
             yield running.popleft()[1].result()
 
     def _wait_for_any(self, futures: Iterable[Future[Any]]) -> set[Future[Any]]:
-        """Wait until a future is done; a pool that does not notice a death is helped."""
+        """Wait until a future is done, and end a pool that does not notice a worker's death."""
         while True:
             done, _ = wait(futures, _WATCH_SECONDS, FIRST_COMPLETED)
             if done:
@@ -166,7 +160,7 @@ class LocalEngine:
             self._break_stuck_pool()
 
     def _break_stuck_pool(self) -> None:
-        """End a pool that lost a worker and goes on waiting.
+        """End a pool that has lost a worker and still waits for it.
 
         A worker killed while it writes a result leaves half a message, and the executor waits
         for the rest: https://github.com/python/cpython/issues/94777 is of this family.
@@ -175,9 +169,9 @@ class LocalEngine:
             self.close()
 
     def _submit(self, function: Callable[[Task], Result], task: Task) -> Future[Result]:
-        """Submit a task, in a new pool if the last one broke in the meantime.
+        """Submit a task, to a new pool if the last one broke in the meantime.
 
-        A pool that is just breaking may have closed its queues before it says that it is broken.
+        A breaking pool may close its queues before it raises ``BrokenProcessPool``.
         """
         try:
             return self._pool().submit(function, task)
@@ -197,7 +191,7 @@ class LocalEngine:
     def _retry_alone(
         self, function: Callable[[Task], Result], tasks: list[Task]
     ) -> Iterator[tuple[Task, Result | BaseException]]:
-        """Run each task that may have killed a worker once more, one at a time."""
+        """Run each task that may have killed a worker again, one at a time."""
         self._replace_pool()
         for task in tasks:
             future = self._submit(function, task)
@@ -215,8 +209,8 @@ class LocalEngine:
             return
         for process in self._processes():
             process.kill()
-        # With the workers gone this process alone could still write results: closed, the
-        # executor's thread finds the end of a half-written one instead of waiting for it.
+        # A killed worker may have written half a result. Once this process, the last writer, closes
+        # the queue, the executor's thread reads an end of file instead of waiting for the rest.
         results = getattr(self._executor, "_result_queue", None)
         if results is not None:
             results._writer.close()
@@ -226,7 +220,7 @@ class LocalEngine:
 
 @contextmanager
 def _usable_environment() -> Iterator[None]:
-    """Keep the fork server's socket out of a long TMPDIR; name what keeps processes from starting.
+    """Put the fork server's socket into /tmp if TMPDIR is long, and explain what it cannot use.
 
     Raises:
         UsageError: If this machine has no room for locks or sockets.
@@ -235,7 +229,7 @@ def _usable_environment() -> Iterator[None]:
     try:
         if len(os.fsencode(tempfile.gettempdir())) > _LONGEST_TMPDIR:
             tempfile.tempdir = "/tmp"
-        multiprocessing.util.get_temp_dir()  # is made once and used for all sockets
+        multiprocessing.util.get_temp_dir()  # created once, for all sockets
         yield
     except OSError as error:
         raise UsageError(
@@ -248,7 +242,7 @@ def _usable_environment() -> Iterator[None]:
 
 
 def _call(function: Callable[[Task], Result], task: Task) -> Result | BaseException:
-    """Run a task in this process, again if memory ran out."""
+    """Run a task in this process, and once more if memory ran out."""
     try:
         try:
             return function(task)
@@ -262,7 +256,7 @@ def _call(function: Callable[[Task], Result], task: Task) -> Result | BaseExcept
 
 
 def _has_died(future: Future[Any]) -> bool:
-    """Whether a task ended with its worker, or with its worker's memory."""
+    """Whether a task ended because its worker died or ran out of memory."""
     return isinstance(future.exception(), BrokenProcessPool | MemoryError)
 
 

@@ -1,12 +1,11 @@
 """Tasks on a Ray cluster: the same functions over the same chunks as on one machine.
 
-Pool and work directory must be visible under the same paths on every node, which is checked before
-any work. Tasks are idempotent and leave their results in files of the work directory, so a task
-whose worker or node was lost is simply run again, by Ray; what comes back to the driver is counts
-and places. At most two tasks for each slot are under way.
+Every node must see pool and work directory under the same paths; this is checked before any work.
+Tasks are idempotent and write their results into files of the work directory, so Ray runs a task
+again if its worker or node was lost. The driver gets only counts and paths. At most two tasks for
+each slot run or wait in the cluster.
 
-Ray prints notices of crashes to descriptor 1 whatever it is told; ``cli`` has sent that to
-standard error before anything is imported.
+Ray always prints notices of crashes to descriptor 1; ``cli`` has redirected it to standard error.
 """
 
 from __future__ import annotations
@@ -25,33 +24,33 @@ from zipsel.engines import Result, Task
 from zipsel.errors import UsageError, WorkerDied
 from zipsel.storage.remote import is_remote
 
-#: Tasks under way for each slot: one runs, the next is there when it ends.
+#: Tasks submitted for each slot: one runs, the next waits for it to end.
 _PER_SLOT = 2
 
-#: Runs of a task that ended with its worker or node, beyond the first.
+#: How often Ray runs a task again whose worker or node was lost.
 _MAX_RETRIES = 3
 
-#: Wait for cancelled tasks to be gone, so that none writes any more.
+#: How long to wait for cancelled tasks to end, so that they write nothing afterwards.
 _CANCEL_SECONDS = 10.0
 
-#: How long a cluster may take to accept a connection.
+#: How long to wait for a cluster to accept a connection.
 _REACH_SECONDS = 10.0
 
-#: What keeps Ray's client from a cluster that runs.
+#: Why Ray's client may not reach a running cluster.
 _CLIENT_HINT = (
     " ray:// needs the same Ray and Python on both sides and ray[client] on both; where the "
     "cluster asks for a token, set RAY_AUTH_MODE=token"
 )
 
-#: Shards of which each node is asked whether it sees them.
+#: Shards whose size each node is asked for.
 _PROBED_PATHS = 64
 
 
 class RayEngine:
-    """A Ray cluster: one that runs, or one on this machine for as long as it is needed.
+    """A Ray cluster: a running one, or a temporary one on this machine.
 
     Args:
-        n_workers: Slots of a cluster on this machine; one that runs already has its own.
+        n_workers: Slots of a temporary cluster; a running cluster has its own number.
         address: Address of a cluster (``auto``, ``host:port``, ``ray://host:port``); None for
             ``RAY_ADDRESS`` or, if that is not set, this machine.
         preload: Not used: Ray starts its workers by itself.
@@ -78,22 +77,22 @@ class RayEngine:
         self._owned = False
 
     def __enter__(self) -> Self:
-        """Nothing starts yet; uses may be nested, and the outermost ends the connection."""
+        """Start no worker yet; ``with`` may be nested, and the outermost one disconnects."""
         self._depth += 1
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Cancel what runs and, at the outermost, leave the cluster."""
+        """Cancel running tasks and, in the outermost ``with``, disconnect."""
         self._depth -= 1
         self._cancel()
         if self._depth <= 0:
             self.close()
 
     def start(self) -> None:
-        """Nothing: what is up to date needs no cluster."""
+        """Do nothing: a run whose output is up to date needs no cluster."""
 
     def _connect(self) -> None:
-        """Join the cluster, or start one; a program that has joined one stays in it.
+        """Connect to the cluster, or start one; keep a connection that the program already has.
 
         Raises:
             UsageError: If there is no cluster at the address.
@@ -197,7 +196,7 @@ class RayEngine:
             self._cancel()
 
     def _take(self, reference: Any) -> tuple[Any, Any]:
-        """A finished task and its outcome."""
+        """A finished task, and its result or error."""
         task = self._running.pop(reference)
         try:
             return task, self._ray.get(reference)[0]
@@ -207,7 +206,7 @@ class RayEngine:
             ) from None
 
     def _cancel(self) -> None:
-        """Kill what runs, and wait until it is gone."""
+        """Kill the running tasks, and wait until they have ended."""
         if not self._running:
             return
         for reference in self._running:
@@ -227,7 +226,7 @@ class RayEngine:
 
 
 def _call(function: Callable[[Any], Any], directory: str, task: Any) -> tuple[Any]:
-    """Run a task on a node; errors are results, since Ray would wrap those that are raised."""
+    """Run a task on a node, and return its error, because Ray would wrap a raised one."""
     os.chdir(directory)
     try:
         return (function(task),)
@@ -236,7 +235,7 @@ def _call(function: Callable[[Any], Any], directory: str, task: Any) -> tuple[An
 
 
 def _look(marker: str, token: str, sizes: dict[str, int]) -> tuple[str, list[str]]:
-    """This node's version, and what it does not see as the driver does."""
+    """This node's version of zipsel, and the paths that it does not see as the driver does."""
     unseen = []
     try:
         with open(marker) as file:
@@ -254,13 +253,13 @@ def _look(marker: str, token: str, sizes: dict[str, int]) -> tuple[str, list[str
 
 
 def _spread(paths: Sequence[str]) -> list[str]:
-    """Paths from all along the list: neighbours stand in one directory."""
+    """At most ``_PROBED_PATHS`` paths, evenly spread: neighbours are often in one directory."""
     step = max(1, -(-len(paths) // _PROBED_PATHS))
     return list(paths[::step])
 
 
 def _reach(address: str) -> None:
-    """Find out within seconds whether anything listens: Ray itself tries for minutes.
+    """Check within seconds whether a server listens: Ray itself tries for minutes.
 
     Raises:
         UsageError: If not.
@@ -278,7 +277,7 @@ def _reach(address: str) -> None:
 
 @contextmanager
 def _own_sigterm() -> Iterator[None]:
-    """Keep this program's answer to SIGTERM, which ``ray.init`` replaces by its own."""
+    """Keep this program's SIGTERM handler, which ``ray.init`` replaces by its own."""
     handler = signal.getsignal(signal.SIGTERM)
     try:
         yield

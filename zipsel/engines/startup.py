@@ -1,4 +1,4 @@
-"""What keeps a process of zipsel's own quick to start."""
+"""Keep pandas, which pyarrow would import, out of zipsel's own processes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 
 
 class _NoPandas:
-    """Finds no pandas; leaves every other module to the finders after it."""
+    """Raises for pandas, and passes every other module on to the next finder."""
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> None:
         if name == "pandas":
@@ -16,7 +16,7 @@ class _NoPandas:
 def leave_pandas_out() -> None:
     """Make ``import pandas`` fail in this process.
 
-    pyarrow imports pandas, where it is installed, upon its first array, only to recognize
-    objects of it. There are none here, and it would cost 0.3 s in every process.
+    pyarrow imports an installed pandas with its first array, only to recognize objects of pandas.
+    zipsel has none, and the import would cost 0.3 s in every process.
     """
     sys.meta_path.insert(0, _NoPandas())

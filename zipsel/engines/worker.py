@@ -1,4 +1,4 @@
-"""What a worker process does before its first task, and how it ends with its parent."""
+"""How a worker process is set up before its first task, and how it ends with its parent."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from zipsel.engines.startup import leave_pandas_out
 
 
 def is_worker_starting() -> bool:
-    """Whether this is a worker that is still importing the script that asked for it."""
+    """Whether this is a worker that is still importing the script that started it."""
     return bool(getattr(multiprocessing.current_process(), "_inheriting", False))
 
 
 def prepare_worker() -> None:
-    """Leave Ctrl-C to the parent, keep standard output clean, and do not outlive the parent."""
+    """Ignore Ctrl-C, send descriptor 1 to standard error, and end when the parent ends."""
     leave_pandas_out()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.dup2(2, 1)

@@ -21,16 +21,16 @@ Two things differ from calling `pyppmd.compress` for every S ⊕ y:
   starts over in silence after 1 to 2 MB of text and so has forgotten most of the subset.
 - S is read once. The encoder cannot be copied, but a forked process is such a copy: one child per
   example encodes that example alone and reports the size. The sizes are the same to the byte, at
-  about one fiftieth of the time for 4 MB; where there is no fork, S is read again each time.
+  about one fiftieth of the time for 4 MB.
 """
 
 import heapq
 import os
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
-from typing import Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,14 +49,6 @@ RECORD_END = b"\n"
 # per byte by 0.004 to 0.02; the mean of three agrees with the order of a language model better
 # than one order does (rank correlation 0.988 against 0.980, three targets, seven selectors).
 N_ORDERS = 3
-
-
-class _Encoder(Protocol):
-    """What is used of `pyppmd.Ppmd8Encoder`."""
-
-    def encode(self, data: bytes) -> bytes: ...
-
-    def flush(self) -> bytes: ...
 
 
 def join_records(texts: Iterable[bytes], limit_bytes: int | None = None) -> bytes:
@@ -87,13 +79,9 @@ def ppm_bits(
         UsageError: If `pyppmd` is not installed.
     """
     n_longest_bytes = max(map(len, examples), default=0)
-    new_encoder = _encoder_factory(len(subset) + n_longest_bytes)
-    encoder = new_encoder()
+    encoder = _make_encoder(len(subset) + n_longest_bytes)
     c_read = len(encoder.encode(subset))
-    if hasattr(os, "fork"):
-        tails = _measure_tails_forked(encoder, examples, n_workers)
-    else:
-        tails = [_measure_tail(_read(new_encoder(), subset), example) for example in examples]
+    tails = _measure_tails(encoder, examples, n_workers)
     c_subset = c_read + len(encoder.flush())
     return 8.0 * (c_read + np.array(tails, dtype=np.float64) - c_subset)
 
@@ -186,31 +174,23 @@ def find_contained_examples(subset: bytes, examples: Sequence[bytes]) -> list[in
     return [i for i, example in enumerate(stripped) if example and example in subset]
 
 
-def _encoder_factory(n_text_bytes: int) -> Callable[[], _Encoder]:
-    """Makes PPMd encoders with memory for `n_text_bytes` bytes of text."""
+def _make_encoder(n_text_bytes: int) -> Any:
+    """A PPMd encoder with memory for `n_text_bytes` bytes of text."""
     try:
         from pyppmd import Ppmd8Encoder
     except ImportError as error:
         message = "the PPM judge needs the package pyppmd: pip install 'zipsel[eval]'"
         raise UsageError(message) from error
     wanted = max(MIN_MEMORY_BYTES, MEMORY_PER_BYTE * n_text_bytes)
-    memory_bytes = min(wanted, MAX_MEMORY_BYTES)
-    return lambda: Ppmd8Encoder(MAX_ORDER, memory_bytes)
+    return Ppmd8Encoder(MAX_ORDER, min(wanted, MAX_MEMORY_BYTES))
 
 
-def _read(encoder: _Encoder, subset: bytes) -> _Encoder:
-    encoder.encode(subset)
-    return encoder
-
-
-def _measure_tail(encoder: _Encoder, example: bytes) -> int:
+def _measure_tail(encoder: Any, example: bytes) -> int:
     """Compressed bytes that the example and the end of the stream add; uses the encoder up."""
     return len(encoder.encode(example)) + len(encoder.flush())
 
 
-def _measure_tails_forked(
-    encoder: _Encoder, examples: Sequence[bytes], n_workers: int
-) -> list[int]:
+def _measure_tails(encoder: Any, examples: Sequence[bytes], n_workers: int) -> list[int]:
     """`_measure_tail` of each example with a copy of the encoder, which stays as it was."""
     tails = []
     for start in range(0, len(examples), n_workers):
@@ -219,7 +199,7 @@ def _measure_tails_forked(
     return tails
 
 
-def _fork_tail(encoder: _Encoder, example: bytes) -> tuple[int, int]:
+def _fork_tail(encoder: Any, example: bytes) -> tuple[int, int]:
     """Start a child that measures one tail: its process id and the pipe it will write to."""
     receiving, sending = os.pipe()
     with warnings.catch_warnings():

@@ -55,16 +55,7 @@ class Judged(msgspec.Struct, kw_only=True):
 
 
 class JudgedRandom(msgspec.Struct, kw_only=True):
-    """The mean of random subsets; fields as in ``Judged``.
-
-    Attributes:
-        n_subsets: How many.
-        bytes: Of each.
-        bits_per_byte: Mean.
-        low: Lower end of the 95 % interval of the mean over examples.
-        high: Upper end.
-        each: Bits per byte of each.
-    """
+    """The mean of random subsets, fields as in ``Judged``, and each one's bits per byte."""
 
     n_subsets: int
     bytes: int

@@ -181,7 +181,7 @@ class SubsetWriter:
 
 
 def _sees(engine: Engine, path: str) -> bool:
-    """Whether all workers see a place; a place of this machine alone is written from here."""
+    """Whether all workers see a path; otherwise this process writes the shards."""
     try:
         engine.check_paths(os.path.dirname(path), ())
     except UsageError:

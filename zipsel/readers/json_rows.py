@@ -24,10 +24,10 @@ class RowParser:
     """Turns one JSON line into its text and group.
 
     The common case, a string in a top-level field, is decoded by a typed msgspec struct that
-    builds nothing else; any line that this refuses is looked at again, slowly, to accept what
-    Python writes (NaN, numbers past 64 bits) and to name what is wrong with the rest. Both ways
-    accept the same lines, but for one thing: the struct does not look whether strings that it
-    passes over are UTF-8, which is for whoever holds many lines to find out at once.
+    builds nothing else. Any line that the struct refuses is decoded again by the standard library,
+    which accepts what Python writes (NaN, numbers past 64 bits) and names what is wrong. Both
+    accept the same lines but for one thing: the struct does not check whether the strings that it
+    skips are UTF-8, so callers must check UTF-8 for the whole chunk.
 
     Args:
         spec: Where the text is.

@@ -1,10 +1,10 @@
-"""Scores kept on an object store, for machines that share no disk.
+"""Profiles and scores on an object store, for machines that share no disk.
 
-Every run works in a directory of its own machine, with the locks that it gives; what it shares
-are whole objects: profiles, and sidecar parts whose rows are all finished. Each is named by all
-that decides what it says, so it does not matter who writes it, nor how often, and no lock is
-needed, which object stores do not have. Parts in which a cascade passed rows over serve one budget
-and stay where they were made.
+Every run works in a directory of its own machine, under that directory's locks. Runs share whole
+objects: profiles, and sidecar parts that were written without a threshold. The name of an object
+is a hash of everything that decides its content, so several machines may write the same object,
+and no lock is needed; object stores have none. Parts cut at a threshold are valid for one budget,
+so they are never uploaded.
 """
 
 from __future__ import annotations
@@ -18,41 +18,36 @@ from zipsel.pool.shards import Shard
 from zipsel.scoring.sidecar import PartSummary, part_path, read_summary
 from zipsel.scoring.task import ScoreTask, score_chunks
 from zipsel.storage.network import insist, open_system
-from zipsel.storage.paths import check_writable, read_bytes, upload
+from zipsel.storage.paths import check_writable, list_files, read_bytes, upload
 from zipsel.storage.staging import write_atomically
 
-#: Parts asked for at once.
+#: Sidecar parts that one request downloads.
 _BATCH_PARTS = 32
 
 
 @dataclass(frozen=True)
 class Store:
-    """The counterpart of a work directory behind a URL.
+    """A work directory's copy behind a URL.
 
     Attributes:
-        url: Where it is.
-        root: The work directory.
+        url: URL of the copy.
+        root: Path of the work directory.
     """
 
     url: str
     root: str
 
     def url_of(self, path: str) -> str:
-        """Where a file of the work directory is kept."""
+        """The URL of a file of the work directory."""
         relative = os.path.relpath(path, self.root)
         return f"{self.url.rstrip('/')}/{relative.replace(os.sep, '/')}"
 
     def check_writable(self) -> None:
-        """Find out before the work whether anything can be kept here.
-
-        Raises:
-            OutputError: If not.
-            StorageError: If the provider cannot be reached.
-        """
+        """As ``storage.paths.check_writable``, before the work."""
         check_writable(f"{self.url.rstrip('/')}/scores/probe")
 
     def fetch(self, path: str) -> None:
-        """Bring a file here if it is kept and not here yet."""
+        """Download a file that the store has and the work directory lacks."""
         if not os.path.exists(path):
             with suppress(OSError):
                 data = read_bytes(self.url_of(path))
@@ -60,47 +55,31 @@ class Store:
                     file.write(data)
 
     def keep(self, path: str) -> None:
-        """Send a file.
-
-        Raises:
-            OutputError: If it cannot be written.
-            StorageError: If the provider cannot be reached.
-        """
+        """As ``storage.paths.upload``, to the file's own URL."""
         upload(path, self.url_of(path))
 
     def exchange(self, folder: str, shards: Sequence[Shard]) -> None:
-        """Bring the finished parts of some shards here, and send those that are here alone.
+        """Download the finished parts of some shards, and upload those that the store lacks.
 
         Args:
-            folder: Of the work directory, with the parts under one key.
-            shards: Whose parts.
+            folder: Folder of the work directory that holds the parts under one score key.
+            shards: The shards.
 
         Raises:
-            OutputError: If a part cannot be written, here or there.
+            OutputError: If a part cannot be written on either side.
             StorageError: If the provider cannot be reached.
         """
         fingerprints = {shard.fingerprint for shard in shards}
-        kept = {name for name in self._list(folder) if _fingerprint(name) in fingerprints}
-        here = {name for name in _walk(folder) if _fingerprint(name) in fingerprints}
+        stored, here = (
+            {name for name in list_files(place, below=True) if _fingerprint(name) in fingerprints}
+            for place in (self.url_of(folder), folder)
+        )
         finished = {name for name in here if _is_finished(os.path.join(folder, name))}
-        self._bring(folder, sorted(kept - finished))
-        for name in sorted(finished - kept):
+        self._download(folder, sorted(stored - finished))
+        for name in sorted(finished - stored):
             self.keep(os.path.join(folder, name))
 
-    def _list(self, folder: str) -> list[str]:
-        url = self.url_of(folder)
-        system, prefix = open_system(url)
-
-        def find() -> list[str]:
-            system.invalidate_cache()
-            try:
-                return list(system.find(prefix))
-            except FileNotFoundError:
-                return []
-
-        return [name.partition(prefix)[2].lstrip("/") for name in insist(url, find)]
-
-    def _bring(self, folder: str, names: Sequence[str]) -> None:
+    def _download(self, folder: str, names: Sequence[str]) -> None:
         url = self.url_of(folder)
         system, prefix = open_system(url)
         for start in range(0, len(names), _BATCH_PARTS):
@@ -116,7 +95,7 @@ class Store:
 
 
 def score_and_keep(store: Store, task: ScoreTask) -> list[PartSummary]:
-    """As ``score_chunks``; the task's finished parts are kept before it counts as done."""
+    """As ``score_chunks``, and upload the task's finished parts before the task counts as done."""
     summaries = score_chunks(task)
     for summary in summaries:
         if summary.threshold is None:
@@ -126,14 +105,6 @@ def score_and_keep(store: Store, task: ScoreTask) -> list[PartSummary]:
 
 def _fingerprint(name: str) -> str:
     return os.path.basename(name).partition("-")[0]
-
-
-def _walk(folder: str) -> list[str]:
-    return [
-        os.path.relpath(os.path.join(parent, name), folder)
-        for parent, _, names in os.walk(folder)
-        for name in names
-    ]
 
 
 def _is_finished(path: str) -> bool:

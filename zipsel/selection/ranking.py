@@ -24,7 +24,7 @@ from zipsel.storage.columns import IN_MEMORY, Columns
 #: Of a hash: 2^64 over the golden ratio (Knuth, TAOCP 3, section 6.4).
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 
-#: Records for each distinct one in a block from which on the block is widened.
+#: Read a larger block if it has more than so many records per distinct (alignment, length).
 _MANY_COPIES = 1.1
 
 
