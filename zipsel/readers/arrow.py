@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from zipsel.errors import ShardError
 from zipsel.pool.shards import Shard
 from zipsel.readers.columns import check_columns, damaged_rows, pick_columns, read_batch
+from zipsel.readers.convert import first_line
 from zipsel.readers.rows import Chunk, Reading, RowBatch
 from zipsel.readers.table_rows import Group, take_rows
 from zipsel.storage import remote
@@ -152,7 +153,7 @@ class _Stream:
         except UnicodeDecodeError:
             raise ShardError(shard.path, "a column's name is no UTF-8") from None
         except _ERRORS as error:
-            problem = f"no readable Arrow schema: {_first_line(error)}"
+            problem = f"no readable Arrow schema: {first_line(error)}"
             raise ShardError(shard.path, problem) from None
         return schema
 
@@ -242,7 +243,7 @@ def _iter_stream(shard: Shard, damage: list[str] | None) -> Iterator[tuple[pa.Re
         begin = source.tell()
         reader = pa.ipc.open_stream(source)
     except _ERRORS as error:
-        raise ShardError(shard.path, f"no readable Arrow schema: {_first_line(error)}") from None
+        raise ShardError(shard.path, f"no readable Arrow schema: {first_line(error)}") from None
     while True:
         place = source.tell()
         try:
@@ -251,7 +252,7 @@ def _iter_stream(shard: Shard, damage: list[str] | None) -> Iterator[tuple[pa.Re
             end = source.tell()
             break
         except _ERRORS as error:
-            problem = f"damaged Arrow data in batch {n_batches}: {_first_line(error)}"
+            problem = f"damaged Arrow data in batch {n_batches}: {first_line(error)}"
             break
         yield batch, source.tell() - place
         n_batches += 1
@@ -307,7 +308,7 @@ def _check(shard: Shard, number: int, batch: pa.RecordBatch) -> pa.RecordBatch:
 
 
 def _damaged(shard: Shard, number: int, error: Exception) -> ShardError:
-    problem = f"damaged Arrow data in batch {number}: {_first_line(error)}"
+    problem = f"damaged Arrow data in batch {number}: {first_line(error)}"
     return ShardError(shard.path, problem)
 
 
@@ -347,7 +348,7 @@ def _open_file(shard: Shard) -> Any:
     try:
         return pa.ipc.open_file(_open_source(shard))
     except _ERRORS as error:
-        problem = f"no readable Arrow footer: {_first_line(error)}"
+        problem = f"no readable Arrow footer: {first_line(error)}"
         raise ShardError(shard.path, problem) from None
 
 
@@ -360,7 +361,7 @@ def _count_rows(shard: Shard) -> list[int]:
         reader = pa.ipc.open_file(_open_source(shard), options=options)
         return [reader.get_batch(i).num_rows for i in range(reader.num_record_batches)]
     except _ERRORS as error:
-        raise ShardError(shard.path, f"damaged Arrow data: {_first_line(error)}") from None
+        raise ShardError(shard.path, f"damaged Arrow data: {first_line(error)}") from None
 
 
 def _open_stream(shard: Shard) -> Any:
@@ -382,11 +383,7 @@ def _open_source(shard: Shard) -> Any:
             return pa.PythonFile(remote.open_remote(shard.path, shard.n_bytes), mode="r")
         return pa.memory_map(shard.path)
     except _ERRORS as error:
-        raise ShardError(shard.path, f"cannot be read: {_first_line(error)}") from None
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ShardError(shard.path, f"cannot be read: {first_line(error)}") from None
 
 
 FILES = _File()

@@ -167,14 +167,15 @@ def _check_utf8(binary: pa.LargeBinaryArray) -> tuple[pa.LargeStringArray, np.nd
     try:
         return binary.cast(pa.large_string()), np.zeros(len(binary), bool)
     except pa.ArrowInvalid:
-        broken = np.array([not _is_utf8(value.as_py()) for value in binary])
+        broken = np.array([not is_utf8(value.as_py()) for value in binary])
         whole = pc.if_else(pa.array(broken), pa.scalar(b"", pa.large_binary()), binary)
         return whole.cast(pa.large_string()), broken
 
 
-def _is_utf8(data: bytes | None) -> bool:
+def is_utf8(data: bytes) -> bool:
+    """Whether bytes are UTF-8."""
     try:
-        (data or b"").decode()
+        data.decode()
     except UnicodeDecodeError:
         return False
     return True

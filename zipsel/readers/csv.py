@@ -20,10 +20,10 @@ from pyarrow import csv
 
 from zipsel.errors import NoTextError, ShardError
 from zipsel.pool.shards import Shard
-from zipsel.readers.columns import read_batch
+from zipsel.readers.columns import check_columns, is_utf8, read_batch
 from zipsel.readers.csv_rows import CsvStream
-from zipsel.readers.decompress import open_pieces
-from zipsel.readers.rows import SNIPPET_BYTES, Chunk, Reading, Reason, RowBatch
+from zipsel.readers.decompress import open_pieces, until_damage
+from zipsel.readers.rows import SNIPPET_BYTES, Chunk, Reading, Reason, RowBatch, list_names
 from zipsel.texts import CHUNK_BYTES
 
 
@@ -77,7 +77,7 @@ class _Csv:
         damage: list[str] = []
         with self._open(shard, reading, damage if salvage else None) as stream:
             check_header(stream, shard.path, reading)
-            pieces = _until_damage(stream.iter_pieces(chunk_bytes), damage if salvage else None)
+            pieces = until_damage(stream.iter_pieces(chunk_bytes), damage if salvage else None)
             chunks = groupby(pieces, key=attrgetter("chunk"))
             index, held = 0, [piece.data for piece in next(chunks, (0, ()))[1]]
             for next_index, group in chunks:
@@ -100,7 +100,7 @@ class _Csv:
         damage: list[str] = []
         first_row = n_taken = 0
         with self._open(shard, reading, damage) as stream:
-            for piece in _until_damage(stream.iter_pieces(CHUNK_BYTES), damage):
+            for piece in until_damage(stream.iter_pieces(CHUNK_BYTES), damage):
                 if n_taken == len(places):
                     return
                 rows = _parse(piece.data, stream, reading.max_row_bytes)
@@ -127,22 +127,12 @@ class _Csv:
 
 
 def check_header(stream: CsvStream, path: str, reading: Reading) -> None:
-    """Raise unless the text's columns exist, and every column has a name of its own.
-
-    Raises:
-        ShardError: Naming the columns that there are.
-    """
-    header, shown = stream.header, ", ".join(stream.header) or "none"
-    double = [name for name in header if header.count(name) > 1]
-    if double:
-        raise ShardError(
-            path, f"has {header.count(double[0])} columns named {double[0]!r}; name each its own"
-        )
+    """As ``check_columns``, with the remedies for what only delimited files lack."""
+    header = stream.header
     if reading.text.kind == "chat":
-        raise NoTextError(path, f"holds no chats, only texts; its columns are {shown}")
-    for name in reading.text.paths:
-        if name in header:
-            continue
+        problem = f"holds no chats, only texts; its columns are {list_names(header) or 'none'}"
+        raise NoTextError(path, problem)
+    for name in (path for path in reading.text.paths if path not in header):
         if delimiter := stream.other_delimiter(name):
             raise ShardError(
                 path,
@@ -150,20 +140,9 @@ def check_header(stream: CsvStream, path: str, reading: Reading) -> None:
                 f"read it with --delimiter {delimiter!r}",
             )
         if "." in name:
-            raise NoTextError(
-                path, f"has no columns inside columns, as {name!r} asks for; it has {shown}"
-            )
-        raise NoTextError(path, f"has no column {name!r}; it has {shown}")
-
-
-def _until_damage(pieces: Iterator[Any], damage: list[str] | None) -> Iterator[Any]:
-    try:
-        yield from pieces
-    except ShardError as error:
-        if damage is None:
-            raise
-        if not damage:
-            damage.append(error.problem)
+            problem = f"has no columns inside columns, as {name!r} asks for"
+            raise NoTextError(path, f"{problem}; it has {list_names(header) or 'none'}")
+    check_columns(header, path, reading)
 
 
 def _chunk_of(index: int, stream: CsvStream, pieces: Sequence[bytes], **more: Any) -> Chunk:
@@ -189,19 +168,19 @@ def _parse(data: bytes, stream: CsvStream, max_row_bytes: int) -> _Rows:
     that is no UTF-8 are refused.
     """
     rejects: dict[int, tuple[Reason, bytes]] = {}
-    is_utf8 = _is_utf8(data)
-    if is_utf8:
+    is_plain = is_utf8(data)
+    if is_plain:
         columns, wrong = _split(data, stream)
     else:  # as Latin-1, of which every byte is a character: pyarrow shows refused rows as text
         columns, wrong = _split(data.decode("latin-1").encode(), stream)
         columns = [_from_latin(column) for column in columns]
     for row, shown in wrong.items():
-        snippet = shown.encode("utf-8" if is_utf8 else "latin-1")
+        snippet = shown.encode("utf-8" if is_plain else "latin-1")
         rejects[row] = (Reason.WRONG_COLUMNS, snippet[:SNIPPET_BYTES])
     n_rows = len(columns[0]) + len(wrong)
     positions = np.delete(np.arange(n_rows), list(wrong))
     refused: dict[int, tuple[Reason, bytes]] = {}
-    if not is_utf8:
+    if not is_plain:
         refused |= _find_broken(columns)
     if len(data) > max_row_bytes:
         place_of = {int(position): i for i, position in enumerate(positions)}
@@ -261,16 +240,8 @@ def _find_broken(columns: Sequence[pa.Array]) -> dict[int, tuple[Reason, bytes]]
         i: (Reason.INVALID_UTF8, value[:SNIPPET_BYTES])
         for column in reversed(columns)
         for i, value in enumerate(column.to_pylist())
-        if not _is_utf8(value)
+        if not is_utf8(value)
     }
-
-
-def _is_utf8(data: bytes) -> bool:
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 READER = _Csv(",")

@@ -10,11 +10,13 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from zipsel.errors import ShardError
 from zipsel.pool.shards import Shard, open_raw
 from zipsel.readers.rows import Reading
+
+Item = TypeVar("Item")
 
 _READ_BYTES = 1 << 18
 #: At most 128 MB come out of one piece of a zstd bomb, 4 MB of a deflate bomb.
@@ -59,15 +61,21 @@ def open_pieces(
     """
     with open_raw(shard) as file:
         pieces = iter_pieces(file, shard.path, shard.compression, zstd_long=reading.zstd_long)
-        yield pieces if damage is None else until_damage(pieces, damage)
+        yield until_damage(pieces, damage)
 
 
-def until_damage(pieces: Iterator[bytes], damage: list[str]) -> Iterator[bytes]:
-    """Pass pieces on; a damaged stream ends, and what was wrong is appended to ``damage``."""
+def until_damage(pieces: Iterator[Item], damage: list[str] | None) -> Iterator[Item]:
+    """Pass items on; a damaged stream ends, and ``damage`` gets the problem unless it has one.
+
+    With None for ``damage`` the error is raised.
+    """
     try:
         yield from pieces
     except ShardError as error:
-        damage.append(error.problem)
+        if damage is None:
+            raise
+        if not damage:
+            damage.append(error.problem)
 
 
 def _iter_plain(file: BinaryIO, path: str) -> Iterator[bytes]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from zipsel.errors import ShardError
 from zipsel.pool.shards import Shard
 from zipsel.readers.columns import check_columns, damaged_rows, pick_columns, read_batch
+from zipsel.readers.convert import first_line
 from zipsel.readers.parquet_bounds import (
     BATCH_ROWS,
     join_batches,
@@ -43,7 +44,7 @@ def open_parquet(shard: Shard, **options: Any) -> pq.ParquetFile:
         file = pq.ParquetFile(source, **options)
         list(file.schema_arrow.names)  # decodes them, which may be where it is broken
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise ShardError(shard.path, f"no readable Parquet footer: {_first_line(error)}") from None
+        raise ShardError(shard.path, f"no readable Parquet footer: {first_line(error)}") from None
     if problem := row_group_problem(file.metadata, shard.n_bytes):
         raise ShardError(shard.path, problem)
     return file
@@ -166,11 +167,7 @@ def _damaged_data(shard: Shard, error: Exception) -> ShardError:
     if "decrypt" in str(error):
         problem = "has encrypted columns, which are not read; write it again without encryption"
         return ShardError(shard.path, problem)
-    return ShardError(shard.path, f"damaged Parquet data: {_first_line(error)}")
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
+    return ShardError(shard.path, f"damaged Parquet data: {first_line(error)}")
 
 
 READER = _Parquet()

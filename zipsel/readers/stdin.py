@@ -13,7 +13,7 @@ from functools import cache
 from typing import BinaryIO, cast
 
 from zipsel.errors import UsageError
-from zipsel.pool.formats import STDIN
+from zipsel.pool.formats import COMPRESSIONS, STDIN
 from zipsel.readers.decompress import iter_pieces
 from zipsel.readers.json_rows import RowParser
 from zipsel.readers.jsonl import iter_rows
@@ -27,9 +27,6 @@ STDIN_NAME = "standard input"
 _HEAD_BYTES = 6
 
 _READ_BYTES = 1 << 20
-
-#: First bytes → compression that is read.
-_COMPRESSIONS = {b"\x1f\x8b": "gz", b"\x28\xb5\x2f\xfd": "zst"}
 
 #: First bytes → what they are of, and what to do.
 _FOREIGN = {
@@ -173,9 +170,9 @@ def _compression_of(head: bytes) -> str:
     Raises:
         UsageError: If they are of something that is not read.
     """
-    for magic, compression in _COMPRESSIONS.items():
-        if head.startswith(magic):
-            return compression
+    for compression in COMPRESSIONS:
+        if head.startswith(compression.magic):
+            return compression.name
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n")
     for magic, (found, remedy) in _FOREIGN.items():
         if head.startswith(magic) or text[:1] == b"[" == magic:
