@@ -7,14 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from zipsel.readers.convert import (
-    ConversionError,
-    fit_schema,
-    join_schemas,
-    parquet_problem,
-    to_json,
-    to_tables,
-)
+from zipsel.readers.convert import to_json, to_tables
+from zipsel.readers.schemas import ConversionError, fit_schema, join_schemas, parquet_problem
 
 
 def times(kind, *values):

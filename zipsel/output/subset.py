@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 
 from zipsel.engines import Engine
 from zipsel.errors import OutputError, UsageError
-from zipsel.readers.convert import (
+from zipsel.readers.json_rows import decode_object
+from zipsel.readers.schemas import (
     ConversionError,
     first_failing,
     first_line,
@@ -31,7 +32,6 @@ from zipsel.readers.convert import (
     parquet_problem,
     with_parquet_units,
 )
-from zipsel.readers.json_rows import decode_object
 from zipsel.selection.spool import Chosen, UnwritableRowError
 from zipsel.storage.staging import Staging
 

@@ -184,7 +184,7 @@ def schema_errors(shards: Sequence[Shard], reading: Reading) -> list[ShardError]
     """
     import pyarrow as pa
 
-    from zipsel.readers.convert import parquet_problem
+    from zipsel.readers.schemas import parquet_problem
     from zipsel.readers.table_rows import plain_schema
 
     merged, errors = pa.schema([]), []

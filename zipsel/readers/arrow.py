@@ -19,20 +19,21 @@ from numpy.typing import NDArray
 
 from zipsel.errors import ShardError
 from zipsel.pool.shards import Shard
+from zipsel.readers.arrow_ipc import (
+    ERRORS,
+    check_batch,
+    count_rows,
+    get_batch,
+    iter_stream,
+    open_file,
+    open_stream,
+    read_names,
+)
 from zipsel.readers.columns import check_columns, damaged_rows, pick_columns, read_batch
-from zipsel.readers.convert import first_line
 from zipsel.readers.rows import Chunk, Reading, RowBatch
+from zipsel.readers.schemas import first_line
 from zipsel.readers.table_rows import Group, take_rows
-from zipsel.storage import remote
 from zipsel.texts import BATCH_BYTES
-
-_FILE_MAGIC = b"ARROW1"
-#: The magic is padded to 8 bytes; what follows is a stream.
-_FILE_HEAD_BYTES = 8
-
-#: What broken data raise.
-_ERRORS = (pa.ArrowException, OSError, UnicodeDecodeError)
-
 
 #: Loads rows that nothing has checked yet.
 _Load = Callable[[], pa.RecordBatch]
@@ -102,7 +103,7 @@ class _Stream:
         index, n_bytes = 0, 0.0
         damage: list[str] = []
         held: list[_Slice] = []
-        for number, (batch, size) in enumerate(_iter_stream(shard, damage if salvage else None)):
+        for number, (batch, size) in enumerate(iter_stream(shard, damage if salvage else None)):
             for one in _slices(number, batch, size / max(1, batch.num_rows), chunk_bytes):
                 is_full = n_bytes >= chunk_bytes
                 if is_full or (stretch_bytes is not None and held):
@@ -123,8 +124,8 @@ class _Stream:
             try:
                 batch = load()
                 if salvage:
-                    _check(shard, number, batch)  # all of a chosen row is copied
-                rows = read_batch(_check(shard, number, batch.select(columns)), reading)
+                    check_batch(shard, number, batch)  # all of a chosen row is copied
+                rows = read_batch(check_batch(shard, number, batch.select(columns)), reading)
             except ShardError as error:
                 if not salvage:
                     raise
@@ -142,28 +143,28 @@ class _Stream:
         return take_rows(shard.path, self._groups(shard), places)
 
     def _groups(self, shard: Shard) -> Iterator[Group]:
-        for number, (batch, _) in enumerate(_iter_stream(shard, [])):
-            yield batch.num_rows, partial(_check_all, shard, number, batch)
+        for number, (batch, _) in enumerate(iter_stream(shard, [])):
+            yield batch.num_rows, partial(_load_checked, shard, number, partial(batch.slice, 0))
 
     def schema(self, shard: Shard, reading: Reading) -> pa.Schema:
         """Names and types of the columns."""
         try:
             schema = self._read_schema(shard)
-            _read_names([schema.field(i) for i in range(len(schema))])
+            read_names([schema.field(i) for i in range(len(schema))])
         except UnicodeDecodeError:
             raise ShardError(shard.path, "a column's name is no UTF-8") from None
-        except _ERRORS as error:
+        except ERRORS as error:
             problem = f"no readable Arrow schema: {first_line(error)}"
             raise ShardError(shard.path, problem) from None
         return schema
 
     def _read_schema(self, shard: Shard) -> pa.Schema:
-        return pa.ipc.open_stream(_open_stream(shard)).schema
+        return pa.ipc.open_stream(open_stream(shard)).schema
 
     def check(self, shard: Shard, reading: Reading) -> None:
         """Find all record batches."""
         if self.plan(shard, reading, shard.n_bytes) is None:
-            deque(_iter_stream(shard, None), maxlen=0)
+            deque(iter_stream(shard, None), maxlen=0)
 
 
 class _File(_Stream):
@@ -175,7 +176,7 @@ class _File(_Stream):
         """Chunks of about ``chunk_bytes`` of stored data; None for what can only be salvaged."""
         check_columns(self.schema(shard, reading).names, shard.path, reading)
         try:
-            n_rows = _count_rows(shard)
+            n_rows = count_rows(shard)
         except ShardError:
             if salvage:
                 return None
@@ -200,190 +201,38 @@ class _File(_Stream):
         if not all(isinstance(one, _Stretch) for one in chunk.place):  # of what is salvaged
             yield from super()._stretches_of(shard, chunk)
             return
-        file = _open_file(shard)
-        get_batch = lru_cache(maxsize=1)(partial(_get_batch, shard, file))
+        file = open_file(shard)
+        batch_of = lru_cache(maxsize=1)(partial(get_batch, shard, file))
         for number, first, n_rows in chunk.place:
-            yield number, n_rows, lambda: get_batch(number).slice(first, n_rows)  # noqa: B023
+            yield number, n_rows, lambda: batch_of(number).slice(first, n_rows)  # noqa: B023
 
     def _read_schema(self, shard: Shard) -> pa.Schema:
         try:
-            return _open_file(shard).schema
+            return open_file(shard).schema
         except ShardError:
             return super()._read_schema(shard)
 
     def _groups(self, shard: Shard) -> Iterator[Group]:
         try:
-            n_rows, file = _count_rows(shard), _open_file(shard)
+            n_rows, file = count_rows(shard), open_file(shard)
         except ShardError:  # salvaged as the stream that it holds
             yield from super()._groups(shard)
             return
         for number, count in enumerate(n_rows):
-            yield count, partial(_get_checked, shard, file, number)
+            yield (
+                count,
+                partial(_load_checked, shard, number, partial(get_batch, shard, file, number)),
+            )
+
+
+def _load_checked(shard: Shard, number: int, load: _Load) -> list[pa.RecordBatch]:
+    return [check_batch(shard, number, load())]
 
 
 def _where(stretches: Sequence[_Stretch]) -> str:
     if not stretches:
         return "no rows"
     return f"record batches {stretches[0].number} to {stretches[-1].number}"
-
-
-def _iter_stream(shard: Shard, damage: list[str] | None) -> Iterator[tuple[pa.RecordBatch, int]]:
-    """Yield each record batch and its stored bytes.
-
-    Args:
-        shard: The shard; of a file, the stream that it holds is read.
-        damage: To salvage: takes what ended the stream.
-
-    Raises:
-        ShardError: If the stream is damaged and not to be salvaged.
-    """
-    problem, n_batches, end = "", 0, -1
-    try:
-        source = _open_stream(shard)
-        begin = source.tell()
-        reader = pa.ipc.open_stream(source)
-    except _ERRORS as error:
-        raise ShardError(shard.path, f"no readable Arrow schema: {first_line(error)}") from None
-    while True:
-        place = source.tell()
-        try:
-            batch = reader.read_next_batch()
-        except StopIteration:
-            end = source.tell()
-            break
-        except _ERRORS as error:
-            problem = f"damaged Arrow data in batch {n_batches}: {first_line(error)}"
-            break
-        yield batch, source.tell() - place
-        n_batches += 1
-    problem = problem or _end_problem(shard, source, n_batches, begin, end == place)
-    if problem and damage is None:
-        raise ShardError(shard.path, problem)
-    if problem and damage is not None:
-        damage.append(problem)
-
-
-def _end_problem(shard: Shard, source: Any, n_batches: int, begin: int, is_cut: bool) -> str:
-    """What is wrong where a stream ends, before which ``source`` stands; empty for nothing."""
-    n_left = source.size() - source.tell()
-    if is_cut:
-        return f"truncated: the Arrow stream has no end after batch {n_batches - 1}"
-    if not begin and n_left:
-        return f"{n_left:,} bytes follow the end of the Arrow stream; a file holds one stream"
-    if begin:
-        try:
-            _open_file(shard)
-        except ShardError as error:
-            return error.problem
-    return ""
-
-
-def _check_all(shard: Shard, number: int, batch: pa.RecordBatch) -> list[pa.RecordBatch]:
-    return [_check(shard, number, batch)]
-
-
-def _get_checked(shard: Shard, file: Any, number: int) -> list[pa.RecordBatch]:
-    return [_check(shard, number, _get_batch(shard, file, number))]
-
-
-def _get_batch(shard: Shard, file: Any, number: int) -> pa.RecordBatch:
-    try:
-        return file.get_batch(number)
-    except MemoryError:
-        raise
-    except _ERRORS as error:
-        raise _damaged(shard, number, error) from None
-
-
-def _check(shard: Shard, number: int, batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Raise ``ShardError`` unless every column's buffers hold what they say."""
-    try:
-        for column in batch.columns:
-            _as_bytes(column).validate(full=True)
-    except MemoryError:
-        raise
-    except _ERRORS as error:
-        raise _damaged(shard, number, error) from None
-    return batch
-
-
-def _damaged(shard: Shard, number: int, error: Exception) -> ShardError:
-    problem = f"damaged Arrow data in batch {number}: {first_line(error)}"
-    return ShardError(shard.path, problem)
-
-
-def _as_bytes(column: pa.Array) -> pa.Array:
-    """Strings as bytes: whether they are UTF-8 is for each row, not for the file."""
-    if isinstance(column, pa.ExtensionArray):
-        column = column.storage
-    if pa.types.is_string(column.type):
-        return column.view(pa.binary())
-    return column.view(pa.large_binary()) if pa.types.is_large_string(column.type) else column
-
-
-def _read_names(fields: Sequence[pa.Field]) -> list[str]:
-    """Names of columns and of what is nested in them.
-
-    Raises:
-        UnicodeDecodeError: If one is no UTF-8, of which Arrow does not care.
-    """
-    names = [field.name for field in fields]
-    for field in fields:
-        kind = field.type
-        if pa.types.is_struct(kind):
-            names += _read_names([kind.field(i) for i in range(kind.num_fields)])
-        elif pa.types.is_map(kind):
-            names += _read_names([kind.key_field, kind.item_field])
-        elif hasattr(kind, "value_field"):
-            names += _read_names([kind.value_field])
-    return names
-
-
-def _open_file(shard: Shard) -> Any:
-    """The reader of a file by its footer.
-
-    Raises:
-        ShardError: If there is none.
-    """
-    try:
-        return pa.ipc.open_file(_open_source(shard))
-    except _ERRORS as error:
-        problem = f"no readable Arrow footer: {first_line(error)}"
-        raise ShardError(shard.path, problem) from None
-
-
-def _count_rows(shard: Shard) -> list[int]:
-    """Rows of each record batch of a file, reading one column, of fixed width if there is one."""
-    schema = _open_file(shard).schema
-    fixed = [i for i, field in enumerate(schema) if pa.types.is_primitive(field.type)]
-    options = pa.ipc.IpcReadOptions(included_fields=fixed[:1] or [0]) if len(schema) else None
-    try:
-        reader = pa.ipc.open_file(_open_source(shard), options=options)
-        return [reader.get_batch(i).num_rows for i in range(reader.num_record_batches)]
-    except _ERRORS as error:
-        raise ShardError(shard.path, f"damaged Arrow data: {first_line(error)}") from None
-
-
-def _open_stream(shard: Shard) -> Any:
-    """A shard's bytes where its stream begins, behind the magic of a file."""
-    source = _open_source(shard)
-    is_file = source.read(len(_FILE_MAGIC)) == _FILE_MAGIC
-    source.seek(_FILE_HEAD_BYTES if is_file else 0)
-    return source
-
-
-def _open_source(shard: Shard) -> Any:
-    """A shard's bytes: mapped into memory, or behind a URL.
-
-    Raises:
-        ShardError: If they cannot be opened.
-    """
-    try:
-        if remote.is_remote(shard.path):
-            return pa.PythonFile(remote.open_remote(shard.path, shard.n_bytes), mode="r")
-        return pa.memory_map(shard.path)
-    except _ERRORS as error:
-        raise ShardError(shard.path, f"cannot be read: {first_line(error)}") from None
 
 
 FILES = _File()

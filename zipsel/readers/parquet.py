@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from zipsel.errors import ShardError
 from zipsel.pool.shards import Shard
 from zipsel.readers.columns import check_columns, damaged_rows, pick_columns, read_batch
-from zipsel.readers.convert import first_line
 from zipsel.readers.parquet_bounds import (
     BATCH_ROWS,
     join_batches,
@@ -25,6 +24,7 @@ from zipsel.readers.parquet_bounds import (
     safe_batch_rows,
 )
 from zipsel.readers.rows import Chunk, Reading, RowBatch
+from zipsel.readers.schemas import first_line
 from zipsel.readers.table_rows import take_rows
 from zipsel.storage import remote
 

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from zipsel.errors import ShardError
-from zipsel.readers.convert import with_inner_types
+from zipsel.readers.schemas import with_inner_types
 
 #: Rows of a group, and what reads all its columns.
 Group = tuple[int, Callable[[], Iterable[pa.RecordBatch]]]

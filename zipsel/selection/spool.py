@@ -17,10 +17,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from zipsel.errors import OutputError
-from zipsel.readers.convert import ConversionError, fit_schema, join_schemas, to_json, to_tables
+from zipsel.readers.convert import to_json, to_tables
 from zipsel.readers.fetch import text_of_row
 from zipsel.readers.json_rows import RowParser
 from zipsel.readers.rows import TextSpec
+from zipsel.readers.schemas import ConversionError, fit_schema, join_schemas
 from zipsel.selection.duplicates import unpack_sketch
 
 #: Mapped spool files of tables; they hold address space and no memory.
