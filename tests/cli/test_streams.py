@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 import threading
+from collections import Counter
 
 import pytest
 import zstandard
@@ -16,7 +17,7 @@ from zipsel.cli.group import cli
 from zipsel.commands.stream import StreamCounts, StreamResult, fit_on_head
 from zipsel.readers.lines import LineChunk
 from zipsel.scorers.fit import FitSettings
-from zipsel.scoring.rejects import Reject
+from zipsel.scoring.rejects import Refusals, Reject
 from zipsel.scoring.settings import RunSettings
 
 
@@ -442,10 +443,10 @@ def test_a_percentage_of_refused_rows_is_judged_at_the_end(zipsel, profile, reco
 
 def test_refused_rows_are_numbered_across_chunks():
     counts = StreamCounts()
-    counts.add(StreamResult(lines=[b""] * 2, n_rows=3, rejects={"empty-text": 1}), 2)
-    refused = [Reject("-", 1, 30, "empty-text", "")]
-    counts.add(StreamResult(n_rows=2, rejects={"empty-text": 1}, refused=refused), 0)
-    assert [reject.row for reject in counts.refused] == [4]
+    counts.add(StreamResult([b""] * 2, refusals=Refusals(3, Counter({"empty": 1}))), 2)
+    first = [Reject("-", 1, 30, "empty", "")]
+    counts.add(StreamResult(refusals=Refusals(2, Counter({"empty": 1}), first)), 0)
+    assert [reject.row for reject in counts.refusals.first] == [4]
     assert (counts.n_rejected, counts.n_chosen, counts.n_low) == (2, 2, 1)
 
 

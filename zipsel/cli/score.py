@@ -58,12 +58,5 @@ def command(**_: Any) -> None:
     stdout = sys.stdout.buffer
     with redirect_stdout(sys.stderr):
         from zipsel.commands import start
-        from zipsel.commands.settings import run_settings, score_output
 
-        start.score(
-            run_settings(options),
-            score_output(options),
-            common.make_log(options),
-            stdout,
-            force=options["force"],
-        )
+        start.score(options, common.make_log(options), stdout)

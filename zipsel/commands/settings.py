@@ -32,18 +32,10 @@ def run_settings(options: Options) -> RunSettings:
     """
     work_dir = options["work_dir"] if "work_dir" in options.given else None
     place, store = work_places(work_dir, options["output"] or "-")
-    reading, target_reading = readings(options)
-    made: dict[str, Any] = {
-        "reading": reading,
-        "target_reading": target_reading,
-        "fit": fill(FitSettings, options),
-        "work_dir": place,
-        "store": store,
-        "workers": workers(options),
-    }
-    if options["strict"]:
-        made["max_rejects"] = 0
-    return fill(RunSettings, options, **made)
+    made: dict[str, Any] = {"max_rejects": 0} if options["strict"] else {}
+    made |= {"work_dir": place, "store": store, "workers": workers(options)}
+    fit = fill(FitSettings, options)
+    return fill(RunSettings, options, fit=fit, **readings(options), **made)
 
 
 def select_settings(options: Options) -> SelectSettings:
@@ -70,24 +62,14 @@ def eval_settings(options: Options) -> EvalSettings:
     """What to compare."""
     from zipsel.evaluation.subsets import EvalSettings
 
-    reading, target_reading = readings(options)
-    return fill(
-        EvalSettings,
-        options,
-        reading=reading,
-        target_reading=target_reading,
-        workers=workers(options),
-    )
+    return fill(EvalSettings, options, workers=workers(options), **readings(options))
 
 
 def explain_settings(options: Options, *, stdin: bool) -> ExplainSettings:
     """What to explain."""
     from zipsel.commands.explain import ExplainSettings
 
-    reading, target_reading = readings(options)
-    return fill(
-        ExplainSettings, options, reading=reading, target_reading=target_reading, stdin=stdin
-    )
+    return fill(ExplainSettings, options, stdin=stdin, **readings(options))
 
 
 def workers(options: Options) -> int:
@@ -95,15 +77,16 @@ def workers(options: Options) -> int:
     return int(options["workers"]) if options.has("workers") else usable_cpus()
 
 
-def readings(options: Options) -> tuple[Reading, Reading]:
-    """How rows of the pool and of the target become texts; the target's like the pool's.
+def readings(options: Options) -> dict[str, Reading]:
+    """``reading`` of the pool and ``target_reading``, which is like it unless options say else.
 
     Raises:
         UsageError: If a path or a template is none.
     """
     text = _text_spec(options, "")
     reading = fill(Reading, options, text=text or TextSpec(), quotes=not options["no_quotes"])
-    return reading, replace(reading, text=_text_spec(options, "target_") or reading.text)
+    of_target = replace(reading, text=_text_spec(options, "target_") or reading.text)
+    return {"reading": reading, "target_reading": of_target}
 
 
 def _text_spec(options: Options, prefix: str) -> TextSpec | None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import IO, TYPE_CHECKING
 
 from zipsel.commands.rules import Options, whole_input_option
-from zipsel.commands.settings import run_settings
+from zipsel.commands.settings import run_settings, score_output
 from zipsel.commands.settings import select_settings as settings_to_select
 from zipsel.console.messages import Log
 from zipsel.engines import open_engine, runs_in_order
@@ -31,9 +31,6 @@ def select(options: Options, log: Log, stdout: IO[bytes], *, command: Sequence[s
 
     Returns:
         Records chosen, now or by the run that the output is up to date with.
-
-    Raises:
-        ZipselError: As the stages do.
     """
     settings, select_settings = run_settings(options), settings_to_select(options)
     force, report_path = options["force"], options["report"]
@@ -76,7 +73,7 @@ def _say_passed_on(counts: StreamCounts, log: Log) -> None:
         n_chosen=counts.n_chosen,
         n_leaks=counts.n_leaks,
         n_duplicates=counts.n_duplicates,
-        rejects=counts.rejects,
+        rejects=counts.refusals.rejects,
     )
 
 
@@ -114,24 +111,14 @@ def _select_pool(
     return report.counts.n_chosen
 
 
-def score(
-    settings: RunSettings,
-    output: ScoreOutput,
-    log: Log,
-    stdout: IO[bytes],
-    *,
-    force: bool = False,
-) -> None:
-    """``zipsel score``.
-
-    Raises:
-        ZipselError: As the stages do.
-    """
+def score(options: Options, log: Log, stdout: IO[bytes]) -> None:
+    """``zipsel score``."""
+    settings, output = run_settings(options), score_output(options)
     refuse_stdin_twice({"POOL": settings.pool, "--target": settings.target})
     if settings.pool == (STDIN,):
         _score_stdin(settings, output, log, stdout)
     else:
-        _score_pool(settings, output, log, stdout, force)
+        _score_pool(settings, output, log, stdout, options["force"])
 
 
 def _score_stdin(settings: RunSettings, output: ScoreOutput, log: Log, stdout: IO[bytes]) -> None:
@@ -149,7 +136,7 @@ def _score_stdin(settings: RunSettings, output: ScoreOutput, log: Log, stdout: I
             "done",
             f"{counts.n_rows:,} rows, {counts.n_rejected:,} refused",
             n_rows=counts.n_rows,
-            rejects=counts.rejects,
+            rejects=counts.refusals.rejects,
         )
         return
     with kept_stdin(settings, log) as kept:

@@ -22,7 +22,7 @@ import numpy as np
 from msgspec import structs
 
 from zipsel.console.messages import Log
-from zipsel.engines import open_ordered_engine
+from zipsel.engines import OrderedEngine, open_engine
 from zipsel.output.subset import with_field
 from zipsel.pool.formats import STDIN
 from zipsel.readers.decompress import until_damage
@@ -82,25 +82,20 @@ class StreamResult:
         lines: What may be passed on, in input order, without newlines.
         digests: Digests of their texts, where texts were inspected.
         n_leaks: Lines that hold what must not leak.
-        n_rows: Rows, accepted and refused.
-        rejects: Reason → number of rows.
-        refused: The first of them, rows counted from the chunk's first.
-        found: Fields of the first row that is refused for lack of the text's.
+        refusals: Its refused rows, counted from the chunk's first row.
     """
 
     lines: list[bytes] = field(default_factory=list)
     digests: list[bytes] = field(default_factory=list)
     n_leaks: int = 0
-    n_rows: int = 0
-    rejects: dict[str, int] = field(default_factory=dict)
-    refused: list[Reject] = field(default_factory=list)
-    found: str = ""
+    refusals: Refusals = field(default_factory=Refusals)
 
 
 def score_lines(task: StreamTask) -> StreamResult:
     """Score a chunk's lines and keep those that are wanted."""
     scorer = task.job.scorer()
     result = StreamResult()
+    refusals = result.refusals
     for batch in iter_rows(task.chunk, RowParser(task.job.reading.text), task.job.reading):
         alignment = scorer.score(batch.texts)["alignment"]
         lines = cast(Lines, batch.lines)
@@ -120,13 +115,13 @@ def score_lines(task: StreamTask) -> StreamResult:
                 line = with_field(line, task.add_field, float(alignment[i]))
             result.lines.append(line)
         for i, (reason, snippet) in batch.rejects.items():
-            result.rejects[reason.value] = result.rejects.get(reason.value, 0) + 1
-            if len(result.refused) < N_SHOWN:
+            refusals.rejects[reason.value] += 1
+            if len(refusals.first) < N_SHOWN:
                 shown, offset = snippet.decode(errors="replace"), int(batch.offsets[i])
-                row = result.n_rows + i
-                result.refused.append(Reject(STDIN, row, offset, reason.value, shown))
-        result.found = result.found or batch.found
-        result.n_rows += batch.n_rows
+                row = refusals.n_rows + i
+                refusals.first.append(Reject(STDIN, row, offset, reason.value, shown))
+        refusals.found = refusals.found or batch.found
+        refusals.n_rows += batch.n_rows
     return result
 
 
@@ -137,27 +132,26 @@ class StreamCounts:
     ``n_rows == n_chosen + n_low + n_leaks + n_duplicates + n_rejected``.
 
     Attributes:
-        n_rows: Rows read.
         n_chosen: Rows passed on.
         n_leaks: Rows left out since they hold what must not leak.
         n_duplicates: Rows left out since their text was passed on before.
-        rejects: Reason → refused rows.
-        refused: The first of them.
-        found: Fields of the first row that is refused for lack of the text's.
+        refusals: Rows read, and those refused.
     """
 
-    n_rows: int = 0
     n_chosen: int = 0
     n_leaks: int = 0
     n_duplicates: int = 0
-    rejects: dict[str, int] = field(default_factory=dict)
-    refused: list[Reject] = field(default_factory=list)
-    found: str = ""
+    refusals: Refusals = field(default_factory=Refusals)
+
+    @property
+    def n_rows(self) -> int:
+        """Rows read."""
+        return self.refusals.n_rows
 
     @property
     def n_rejected(self) -> int:
         """Refused rows."""
-        return sum(self.rejects.values())
+        return self.refusals.rejects.total()
 
     @property
     def n_low(self) -> int:
@@ -167,25 +161,20 @@ class StreamCounts:
 
     def add(self, result: StreamResult, n_chosen: int) -> None:
         """Count a chunk of which ``n_chosen`` lines were passed on."""
-        for reject in result.refused[: N_SHOWN - len(self.refused)]:
-            self.refused.append(structs.replace(reject, row=self.n_rows + reject.row))
-        self.n_rows += result.n_rows
+        mine, others = self.refusals, result.refusals
+        for reject in others.first[: N_SHOWN - len(mine.first)]:
+            mine.first.append(structs.replace(reject, row=mine.n_rows + reject.row))
+        mine.n_rows += others.n_rows
+        mine.rejects.update(others.rejects)
+        mine.found = mine.found or others.found
         self.n_chosen += n_chosen
         self.n_leaks += result.n_leaks
         self.n_duplicates += len(result.lines) - n_chosen
-        self.found = self.found or result.found
-        for reason, n_rows in result.rejects.items():
-            self.rejects[reason] = self.rejects.get(reason, 0) + n_rows
 
     def check(self, settings: RunSettings) -> None:
-        """Raise if more rows were refused than ``settings`` allow.
-
-        Raises:
-            TooManyRejects: With the first of them.
-        """
+        """Raise ``TooManyRejects`` if more rows were refused than ``settings`` allow."""
         if self.n_rejected > settings.rejects_allowed(self.n_rows):
-            refusals = Refusals(self.n_rows, self.rejects, self.refused, self.found)
-            raise too_many_rejects(refusals, settings, _PASSED_ON)
+            raise too_many_rejects(self.refusals, settings, _PASSED_ON)
 
 
 def fit_on_head(
@@ -239,11 +228,8 @@ def stream(
     profile, chunks = fit_on_head(settings, chunks)
     with ExitStack() as stack:
         job, inspection = _prepare(settings, select, profile, stack)
-        engine = stack.enter_context(
-            open_ordered_engine(
-                settings.engine, settings.workers, settings.ray_address, (__name__,)
-            )
-        )
+        opened = open_engine(settings.engine, settings.workers, settings.ray_address, (__name__,))
+        engine = cast(OrderedEngine, stack.enter_context(opened))
         least = None if select is None else select.budget.value
         tasks = (StreamTask(job, chunk, least, inspection, add_field) for chunk in chunks)
         has_copies = select is None or select.dedup == "none"

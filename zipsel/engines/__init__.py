@@ -92,13 +92,6 @@ def runs_in_order(name: str) -> bool:
     return hasattr(_class_of(name), "run_ordered")
 
 
-def open_ordered_engine(
-    name: str, n_workers: int, address: str | None = None, preload: Sequence[str] = ()
-) -> OrderedEngine:
-    """As ``open_engine``, for the name of an engine that ``runs_in_order``."""
-    return cast(OrderedEngine, open_engine(name, n_workers, address, preload))
-
-
 def _class_of(name: str) -> Any:
     if name not in ENGINES:
         raise UsageError(f"--engine {name}: choose one of {', '.join(ENGINES)}")

@@ -13,7 +13,6 @@ examples, shows how much depends on which examples were held out.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 import msgspec
 import numpy as np
@@ -74,17 +73,8 @@ class EvalSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     max_bytes: Size = DEFAULT_MAX_BYTES
 
 
-@dataclass(frozen=True)
-class _TextSet:
-    """Texts to judge.
-
-    Attributes:
-        orders: As ``draw_orders`` returns them.
-        n_bytes: Bytes of all texts, or ``--max-bytes`` if that is less.
-    """
-
-    orders: list[list[bytes]]
-    n_bytes: int
+#: Texts to judge, as ``draw_orders`` orders them, and their bytes, ``--max-bytes`` at most.
+_TextSet = tuple[list[list[bytes]], int]
 
 
 def evaluate(settings: EvalSettings, log: Log) -> Evaluation:
@@ -102,19 +92,18 @@ def evaluate(settings: EvalSettings, log: Log) -> Evaluation:
     judge = open_judge(settings)
     _refuse_csv_options(settings)
     sets = [_read_subset(path, settings, judge, log) for path in settings.subsets]
-    size = min(one.n_bytes for one in sets)
+    size = min(n_bytes for _, n_bytes in sets)
     if settings.pool:
-        drawn = _draw_random(settings, size)
-        size = min(size, drawn.n_bytes)
-        sets.append(drawn)
-    for path, one in zip(settings.subsets, sets, strict=False):
-        if one.n_bytes > size:
-            message = f"{path}: {size:,} of {one.n_bytes:,} bytes, drawn at random, are compared"
+        sets.append(_draw_random(settings, size))
+        size = min(size, sets[-1][1])
+    for path, (_, n_bytes) in zip(settings.subsets, sets, strict=False):
+        if n_bytes > size:
+            message = f"{path}: {size:,} of {n_bytes:,} bytes, drawn at random, are compared"
             log.say("cut", f"{message}: the size of the smallest", path=path, n_bytes=size)
     bits = []
     with log.progress("judging", size * N_ORDERS * len(sets)) as progress:
-        for one in sets:
-            bits.append(judge.bits(one.orders, size))
+        for orders, _ in sets:
+            bits.append(judge.bits(orders, size))
             progress.advance(len(judge.examples), size * N_ORDERS, size * N_ORDERS)
     return Evaluation(
         subsets=[
@@ -173,7 +162,7 @@ def _read_subset(path: str, settings: EvalSettings, judge: Judge, log: Log) -> _
             "cut", f"{path}: only {limit}, drawn at random, are compared (--max-bytes)", path=path
         )
     warn_of_leaks(path, join_records(orders[0]), judge.examples, log)
-    return _TextSet(orders, min(n_bytes, settings.max_bytes))
+    return orders, min(n_bytes, settings.max_bytes)
 
 
 def _draw_random(settings: EvalSettings, limit_bytes: int) -> _TextSet:
@@ -181,7 +170,7 @@ def _draw_random(settings: EvalSettings, limit_bytes: int) -> _TextSet:
     orders, n_bytes = draw_pool(shards, settings, limit_bytes)
     if not orders[0]:
         raise UsageError(f"the pool {' '.join(settings.pool)} has no text")
-    return _TextSet(orders, min(n_bytes, limit_bytes))
+    return orders, min(n_bytes, limit_bytes)
 
 
 def draw_pool(

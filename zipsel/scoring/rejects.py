@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import chain, islice
 
 import msgspec
@@ -107,9 +107,9 @@ class Refusals:
         found: Fields of the first row that is refused for lack of the text's.
     """
 
-    n_rows: int
-    rejects: Mapping[str, int]
-    first: Sequence[Reject]
+    n_rows: int = 0
+    rejects: Counter[str] = field(default_factory=Counter)
+    first: list[Reject] = field(default_factory=list)
     found: str = ""
 
 
@@ -142,7 +142,7 @@ def too_many_rejects(refusals: Refusals, settings: RunSettings, outcome: str) ->
         settings: Say how many may be, and where texts were looked for.
         outcome: What became of the output.
     """
-    n_refused = sum(refusals.rejects.values())
+    n_refused = refusals.rejects.total()
     lines = [
         f"{n_refused:,} of {refusals.n_rows:,} rows were refused, more than --max-rejects "
         f"{settings.max_rejects} allows ({settings.rejects_allowed(refusals.n_rows):,}); {outcome}:"
