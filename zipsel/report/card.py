@@ -57,34 +57,21 @@ def data_pattern(report: Report) -> str:
 
 
 def _front_matter(report: Report) -> Iterator[str]:
-    yield "---"
-    yield "configs:"
-    yield "- config_name: default"
+    yield from ("---", "configs:", "- config_name: default")
     yield f"  data_files: {json.dumps(data_pattern(report))}"
-    yield "tags:"
-    yield "- data-selection"
-    yield "- zipsel"
-    yield "---"
+    yield from ("tags:", "- data-selection", "- zipsel", "---")
 
 
 def _body(report: Report) -> Iterator[str]:
-    yield "# A subset chosen by zipsel"
-    yield ""
-    yield sentence(report)
-    yield ""
+    yield from ("# A subset chosen by zipsel", "", sentence(report), "")
     for finding in findings(report):
         yield f"- {'⚠ ' if finding.look else ''}{prose(finding.text)}"
-    yield ""
-    yield "| | |"
-    yield "|---|---|"
+    yield from ("", "| | |", "|---|---|")
     for name, value in _facts(report):
         yield f"| {name} | {value} |"
-    yield ""
-    yield "```python"
-    yield "import datasets"
+    yield from ("", "```python", "import datasets")
     yield 'dataset = datasets.load_dataset("path/to/this/directory", split="train")'
-    yield "```"
-    yield ""
+    yield from ("```", "")
     yield from _iter_losses(report)
     yield from _iter_groups(report)
     yield from _iter_records(report)
@@ -125,8 +112,7 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 
 def _iter_losses(report: Report) -> Iterator[str]:
-    yield "## Where the rows went"
-    yield ""
+    yield from ("## Where the rows went", "")
     losses = [
         (prose(name), f"{n:,}", percent(n / max(1, report.counts.n_rows)), prose(note))
         for name, n, note in loss_rows(report)
@@ -139,8 +125,7 @@ def _iter_losses(report: Report) -> Iterator[str]:
 
 def _iter_groups(report: Report) -> Iterator[str]:
     if report.groups:
-        yield f"## Composition by {code(report.group_field or '', 60)}"
-        yield ""
+        yield from (f"## Composition by {code(report.group_field or '', 60)}", "")
         rows = [
             (code(row.name, 60), f"{row.n_chosen:,}", percent(row.chosen), percent(row.pool))
             for row in group_rows(report)
@@ -158,8 +143,7 @@ def _iter_records(report: Report) -> Iterator[str]:
         ("Chosen, at random", report.random),
     ):
         if records:
-            yield f"## {title}"
-            yield ""
+            yield from (f"## {title}", "")
             yield from table(
                 ("text", "alignment", "bytes", "record"), [_record(r) for r in records[:_N_SHOWN]]
             )
@@ -175,8 +159,7 @@ def _record(record: ShownRecord) -> tuple[str, str, str, str]:
 
 
 def _iter_shards(report: Report) -> Iterator[str]:
-    yield "## Shards"
-    yield ""
+    yield from ("## Shards", "")
     shards = sorted(report.shards, key=lambda shard: -shard.n_chosen)
     rows = [
         (
@@ -190,16 +173,13 @@ def _iter_shards(report: Report) -> Iterator[str]:
     ]
     yield from table(("shard", "rows", "refused", "text", "chosen"), rows)
     if len(shards) > _N_SHARDS:
-        yield f"and {len(shards) - _N_SHARDS:,} more, in report.json."
-        yield ""
+        yield from (f"and {len(shards) - _N_SHARDS:,} more, in report.json.", "")
 
 
 def _iter_origin(report: Report) -> Iterator[str]:
-    yield "## Repeat"
-    yield ""
+    yield from ("## Repeat", "")
     if report.command:
-        yield from fenced(shlex.join(report.command))
-        yield ""
+        yield from (*fenced(shlex.join(report.command)), "")
     inputs = [(code(path, 100), role, code(digest)) for role, path, digest in input_rows(report)]
     if inputs:
         yield from table(("read besides the pool", "as", "fingerprint"), inputs)

@@ -6,6 +6,7 @@ Records are the same if file and row are.
 from __future__ import annotations
 
 import os
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -113,14 +114,16 @@ def compare_runs(a: FinishedRun, b: FinishedRun) -> Comparison:
     pairs = np.array(common, np.int64).reshape(-1, 2)
     n_a, n_b, n_common = len(keys_a), len(keys_b), len(common)
     at_depth = common_at_depth(pairs, max(n_a, n_b))
-    only_a = _missing(a, keys_a, set(keys_b), first=True)
-    only_b = _missing(b, keys_b, set(keys_a), first=False)
-    moved = _moved(a, b, keys_a, pairs)
-    in_a, in_b = [*only_a, *moved], only_b
+    in_a, in_b = set(keys_a), set(keys_b)
+    lost = (i for i, key in enumerate(keys_a) if key not in in_b)
+    gained = (j for j, key in enumerate(keys_b) if key not in in_a)
+    only_a = [_show(keys_a[i], a, i, b, None) for i in islice(lost, _N_MOVED)]
+    only_b = [_show(keys_b[j], a, None, b, j) for j in islice(gained, _N_MOVED)]
+    moved = [_show(keys_a[i], a, i, b, j) for i, j in _most_moved(pairs)]
     problems: dict[str, None] = {}
     for run, shown, ranks in (
-        (a, in_a, [one.rank_a or 1 for one in in_a]),
-        (b, in_b, [one.rank_b or 1 for one in in_b]),
+        (a, [*only_a, *moved], [one.rank_a or 1 for one in (*only_a, *moved)]),
+        (b, only_b, [one.rank_b or 1 for one in only_b]),
     ):
         texts, errors = run.texts_at(ranks)
         problems.update(dict.fromkeys(map(str, errors)))
@@ -175,63 +178,38 @@ def _settings(a: FinishedRun, b: FinishedRun) -> dict[str, tuple[str, str]]:
 
     def describe(run: FinishedRun) -> dict[str, str]:
         report: Any = run.report
-        described = {key: str(value) for key, value in report.profile.items()}
         threshold = "none" if report.threshold is None else f"{report.threshold:.6g}"
         return {
             "budget": report.budget,
             "threshold": threshold,
             "command": " ".join(report.command),
-            **{f"profile {key}": value for key, value in described.items()},
+            **{f"profile {key}": str(value) for key, value in report.profile.items()},
             **{f"version of {key}": value for key, value in report.versions.items()},
         }
 
     of_a, of_b = describe(a), describe(b)
-    names = [*of_a, *(name for name in of_b if name not in of_a)]
-    return {
-        name: (of_a.get(name, "none"), of_b.get(name, "none"))
-        for name in names
-        if of_a.get(name) != of_b.get(name)
-    }
+    both = {name: (of_a.get(name, "none"), of_b.get(name, "none")) for name in {**of_a, **of_b}}
+    return {name: values for name, values in both.items() if of_a.get(name) != of_b.get(name)}
 
 
-def _missing(
-    run: FinishedRun, keys: list[tuple[str, int]], others: set[tuple[str, int]], *, first: bool
-) -> list[Moved]:
-    moved = []
-    for i, key in enumerate(keys):
-        if key not in others:
-            rank, alignment = i + 1, run.chosen["alignment"][i].as_py()
-            moved.append(
-                Moved(
-                    record=f"{key[0]}:{key[1]}",
-                    rank_a=rank if first else None,
-                    rank_b=None if first else rank,
-                    alignment_a=alignment if first else None,
-                    alignment_b=None if first else alignment,
-                )
-            )
-            if len(moved) == _N_MOVED:
-                break
-    return moved
+def _show(
+    key: tuple[str, int], a: FinishedRun, i: int | None, b: FinishedRun, j: int | None
+) -> Moved:
+    """A record and its places in both runs, from 0; None where it is not chosen."""
+    return Moved(
+        record=f"{key[0]}:{key[1]}",
+        rank_a=None if i is None else i + 1,
+        rank_b=None if j is None else j + 1,
+        alignment_a=None if i is None else a.chosen["alignment"][i].as_py(),
+        alignment_b=None if j is None else b.chosen["alignment"][j].as_py(),
+    )
 
 
-def _moved(
-    a: FinishedRun, b: FinishedRun, keys_a: list[tuple[str, int]], pairs: NDArray[np.int64]
-) -> list[Moved]:
-    """By the ratio of ranks: from 2 to 20 is as far as from 100 to 1,000."""
+def _most_moved(pairs: NDArray[np.int64]) -> list[tuple[int, int]]:
+    """Places by the ratio of ranks: from 2 to 20 is as far as from 100 to 1,000."""
     distance = np.abs(np.log(pairs[:, 0] + 1) - np.log(pairs[:, 1] + 1))
     order = np.argsort(-distance, kind="stable")[:_N_MOVED]
-    return [
-        Moved(
-            record=f"{keys_a[i][0]}:{keys_a[i][1]}",
-            rank_a=i + 1,
-            rank_b=j + 1,
-            alignment_a=a.chosen["alignment"][i].as_py(),
-            alignment_b=b.chosen["alignment"][j].as_py(),
-        )
-        for i, j in pairs[order].tolist()
-        if i != j
-    ]
+    return [(i, j) for i, j in pairs[order].tolist() if i != j]
 
 
 def _groups(a: FinishedRun, b: FinishedRun) -> list[GroupChosen]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -154,18 +155,26 @@ def iter_leaks(
     selection: Selection, shards: Sequence[Shard], spec: TextSpec
 ) -> Iterator[LeakedRow]:
     """Yield the candidates left out as leaks, in the order in which they were offered."""
-    positions = np.array(sorted(selection.leaks), np.int64)
-    for position, text in zip(positions.tolist(), selection.texts_of(positions, spec), strict=True):
-        leak = selection.leaks[position]
-        yield LeakedRow(
-            shard=shards[int(selection.candidates.shard[position])].path,
-            row=int(selection.candidates.row[position]),
-            alignment=float(selection.candidates.alignment[position]),
-            source=leak.source,
-            example=leak.example,
-            overlap=leak.overlap,
-            text=text[:SHOWN_CHARACTERS],
-        )
+    positions = sorted(selection.leaks)
+    for position, fields in zip(
+        positions, _describe(selection, positions, shards, spec), strict=True
+    ):
+        yield LeakedRow(**fields, **selection.leaks[position]._asdict())
+
+
+def _describe(
+    selection: Selection, positions: Sequence[int], shards: Sequence[Shard], spec: TextSpec
+) -> Iterator[dict[str, Any]]:
+    """Yield place, alignment and beginning of candidates that were left out."""
+    records = selection.candidates
+    texts = selection.texts_of(np.array(positions, np.int64), spec)
+    for position, text in zip(positions, texts, strict=True):
+        yield {
+            "shard": shards[int(records.shard[position])].path,
+            "row": int(records.row[position]),
+            "alignment": float(records.alignment[position]),
+            "text": text[:SHOWN_CHARACTERS],
+        }
 
 
 def list_removals(
@@ -215,24 +224,12 @@ def list_removals(
 
 
 def _copies(selection: Selection, shards: Sequence[Shard], spec: TextSpec) -> list[RemovedRecord]:
-    positions, originals = selection.copies[:_N_EXAMPLES].T
-    texts = selection.texts_of(positions, spec)
-    records = selection.candidates
-
-    def place(position: int) -> str:
-        return f"{shards[int(records.shard[position])].path} row {int(records.row[position])}"
-
+    positions, originals = selection.copies[:_N_EXAMPLES].T.tolist()
+    described = _describe(selection, positions, shards, spec)
+    kept = _describe(selection, originals, shards, spec)
     return [
-        RemovedRecord(
-            shard=shards[int(records.shard[position])].path,
-            row=int(records.row[position]),
-            alignment=float(records.alignment[position]),
-            text=text[:SHOWN_CHARACTERS],
-            match=place(original),
-        )
-        for position, original, text in zip(
-            positions.tolist(), originals.tolist(), texts, strict=True
-        )
+        RemovedRecord(**fields, match=f"{of_kept['shard']} row {of_kept['row']}")
+        for fields, of_kept in zip(described, kept, strict=True)
     ]
 
 

@@ -49,13 +49,16 @@ def alignment_histogram(pool_bins: NDArray[np.int64], subset: NDArray[np.float64
 
 def pool_quantiles(pool_bins: NDArray[np.int64]) -> dict[str, float]:
     """Percentiles of the pool's alignments, to the 1 % that a ranking bin is wide."""
-    total = int(pool_bins.sum())
-    if total == 0:
-        return {}
-    cumulative = np.cumsum(pool_bins)
-    wanted = [int(np.searchsorted(cumulative, total * p / 100)) for p in _PERCENTILES]
-    floors = bin_floor(np.minimum(np.array(wanted, np.int64), N_BINS - 1))
-    return {f"p{p}": round(v, 6) for p, v in zip(_PERCENTILES, floors.tolist(), strict=True)}
+    found = _percentile_bins(pool_bins)
+    floors = bin_floor(np.minimum(list(found.values()), N_BINS - 1).astype(np.int64))
+    return {name: round(v, 6) for name, v in zip(found, floors.tolist(), strict=True)}
+
+
+def _percentile_bins(bins: NDArray[np.int64]) -> dict[str, int]:
+    """The bin that each percentile falls into; nothing for empty bins."""
+    cumulative, total = np.cumsum(bins), int(bins.sum())
+    found = {f"p{p}": int(np.searchsorted(cumulative, total * p / 100)) for p in _PERCENTILES}
+    return found if total else {}
 
 
 def quantiles(values: NDArray[np.float64]) -> dict[str, float]:
@@ -87,10 +90,5 @@ def length_histogram(pool_bins: NDArray[np.int64], subset: NDArray[np.int64]) ->
 
 def length_quantiles(bins: NDArray[np.int64]) -> dict[str, float]:
     """Percentiles of lengths in bytes, to the 19 % that a bin is wide (its geometric middle)."""
-    total = int(bins.sum())
-    if total == 0:
-        return {}
-    cumulative = np.cumsum(bins)
-    found = [int(np.searchsorted(cumulative, total * p / 100)) for p in _PERCENTILES]
-    middles = 2 ** ((np.array(found) + 0.5) / BINS_PER_DOUBLING)
-    return {f"p{p}": round(v) for p, v in zip(_PERCENTILES, middles.tolist(), strict=True)}
+    found = _percentile_bins(bins)
+    return {name: round(2 ** ((i + 0.5) / BINS_PER_DOUBLING)) for name, i in found.items()}

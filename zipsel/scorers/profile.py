@@ -104,10 +104,7 @@ class Profile:
             )
         start = len(_MAGIC)
         digest, frame = data[start : start + _DIGEST_BYTES], data[start + _DIGEST_BYTES :]
-        return cls._decode(_decompress(frame, str(path)), digest, str(path))
-
-    @classmethod
-    def _decode(cls, payload: bytes, digest: bytes, path: str) -> Profile:
+        payload = _decompress(frame, str(path))
         if blake2b(payload, digest_size=_DIGEST_BYTES).digest() != digest:
             raise ProfileError(f"{path}: is damaged: its digest does not match")
         return cls.from_payload(payload)
