@@ -1,17 +1,21 @@
 # Every target sets up what it needs: a virtual environment in .venv, packages from the index.
 PYTHON ?= python3
 BIN := .venv/bin
-EXTRAS ?= dev
-# One stamp for each set of extras: another set is installed when it is asked for.
 CORE := .venv/.installed-core
-STAMP := .venv/.installed-$(EXTRAS)
+STAMP := .venv/.installed
+EXTRAS := dev,peers,browser,integrations
+
+# What tests run beside Python, each with its Debian package, and the emulator of Azure's store.
+PROGRAMS := chromedriver:chromium-driver java:default-jre-headless npm:npm
+AZURITE := .venv/azurite
+AZURITE_VERSION := 3.35.0
 
 # The lowest declared Python, or the one that is here, and the lowest declared version of each package.
 LOWEST := .venv-lowest
 LOWEST_PYTHON := $(or $(shell command -v python3.11),$(PYTHON))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-lowest lint format type bench quality scale fuzz clean
+.PHONY: help install programs demo test test-fast test-lowest lint format type bench quality scale fuzz clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -33,13 +37,25 @@ $(LOWEST)/.installed: pyproject.toml
 	$(LOWEST)/bin/python -m pip install --quiet --constraint $(LOWEST)/constraints.txt --editable '.[test]'
 	@touch $@
 
-install: $(STAMP) ## Set up .venv with everything that development needs.
+install: $(STAMP) ## Set up .venv with everything that development needs (Ray, Spark: 3 GB).
 
 demo: $(CORE) ## Run the main job on Python's own standard library.
 	$(BIN)/zipsel demo
 
-test: $(STAMP) ## Run the tests; what is skipped is listed with the reason.
+programs: $(STAMP) # As root on Debian, install what is missing; without it, tests are skipped and say so.
+	@missing=; for pair in $(PROGRAMS); do \
+	  command -v $${pair%:*} > /dev/null || missing="$$missing $${pair#*:}"; done; \
+	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+	  echo "apt-get install$$missing"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	    apt-get install -y -qq --no-install-recommends $$missing > /dev/null; fi || true
+	@test -x $(AZURITE)/node_modules/.bin/azurite-blob || npm install --silent --no-audit --no-fund \
+	  --omit=optional --prefix $(AZURITE) azurite@$(AZURITE_VERSION) || true
+
+test: $(STAMP) programs ## Run all tests; what is skipped is listed with the reason.
 	$(BIN)/python -m pytest -n auto
+
+test-fast: $(STAMP) ## Run the tests of single modules, in under two minutes.
+	$(BIN)/python -m pytest -n auto tests/unit tests/api tests/selection tests/golden
 
 test-lowest: $(LOWEST)/.installed ## Run the tests that need no extras on the lowest declared versions.
 	$(LOWEST)/bin/python -m pytest -n auto

@@ -14,6 +14,27 @@ settings.register_profile(
 settings.load_profile("zipsel")
 
 
+def pytest_addoption(parser):
+    parser.addoption("--no-skips", action="store_true", help="let each skipped test fail")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    return failed_if_skipped((yield), item.config)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    return failed_if_skipped((yield), collector.config)
+
+
+def failed_if_skipped(report, config):
+    """Where everything is installed that tests need, a skipped test is one that proves nothing."""
+    if report.skipped and config.option.no_skips:
+        report.outcome, report.longrepr = "failed", f"skipped: {report.longrepr[-1]}"
+    return report
+
+
 @pytest.fixture
 def records():
     return make_records(60)

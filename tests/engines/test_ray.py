@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 from engines import ray_tasks
@@ -161,42 +160,38 @@ def test_no_more_than_two_tasks_a_slot_are_drawn_ahead(engine):
     assert n_done == 40
 
 
-@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs Linux's /proc")
-def test_a_path_that_only_the_driver_sees_is_refused_before_work(pool, target, tmp_path, cluster):
-    folder = os.open(pool, os.O_RDONLY)
-    try:
-        with pytest.raises(UsageError, match=r"node .* does not see /proc/self/fd/.*/part-0"):
-            package.select(
-                f"/proc/self/fd/{folder}/part-0.jsonl",
-                target=target,
-                output=tmp_path / "out",
-                work_dir=tmp_path / "work",
-                top_k=1,
-                engine="ray",
-                ray_address=cluster.address,
-            )
-    finally:
-        os.close(folder)
+def test_a_path_that_only_the_driver_sees_is_refused_before_work(
+    pool, target, tmp_path, cluster, monkeypatch
+):
+    monkeypatch.chdir(pool)
+    with pytest.raises(UsageError, match=r"node .* does not see /proc/self/cwd/part-0\.jsonl"):
+        package.select(
+            "/proc/self/cwd/part-0.jsonl",
+            target=target,
+            output=tmp_path / "out",
+            work_dir=tmp_path / "work",
+            top_k=1,
+            engine="ray",
+            ray_address=cluster.address,
+        )
     assert not list((tmp_path / "work").glob("scores/**/*.parquet"))
     assert not ray.is_initialized()
 
 
-@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs Linux's /proc")
-def test_a_profile_that_only_the_driver_sees_is_refused_too(pool, target, tmp_path, cluster):
+def test_a_profile_that_only_the_driver_sees_is_refused_too(
+    pool, target, tmp_path, cluster, monkeypatch
+):
     package.Scorer.fit(["def f(): return 1"], ["the party shall hereby"]).save(tmp_path / "p")
-    folder = os.open(tmp_path, os.O_RDONLY)
-    try:
-        with pytest.raises(UsageError, match=r"node .* does not see /proc/self/fd/.*/p as"):
-            package.select(
-                pool,
-                profile=f"/proc/self/fd/{folder}/p",
-                output=tmp_path / "out",
-                top_k=1,
-                engine="ray",
-                ray_address=cluster.address,
-            )
-    finally:
-        os.close(folder)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=r"node .* does not see /proc/self/cwd/p as"):
+        package.select(
+            pool,
+            profile="/proc/self/cwd/p",
+            output=tmp_path / "out",
+            top_k=1,
+            engine="ray",
+            ray_address=cluster.address,
+        )
 
 
 def test_no_cluster_at_the_address(pool, target, tmp_path):

@@ -1,6 +1,7 @@
 """The examples of the README: ``Scorer`` inside the tables of other libraries."""
 
 import os
+import sys
 
 import numpy as np
 import pyarrow as pa
@@ -66,7 +67,8 @@ def test_spark_map_in_arrow(scorer, expected):
 
 
 @pytest.mark.filterwarnings("default")
-def test_spark(scorer, expected):
+def test_spark(scorer, expected, monkeypatch):
+    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
     sql = pytest.importorskip("pyspark.sql", reason="pyspark is not installed")
     session = sql.SparkSession.builder.master("local[1]").getOrCreate()
     try:
