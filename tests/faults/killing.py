@@ -57,7 +57,7 @@ def serve():
     for name in (
         "cli.select",
         "commands.select",
-        "selection.gather",
+        "selection.fetching",
         "scoring.task",
         "report.html",
     ):

@@ -2,6 +2,7 @@
 
 import os
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +10,8 @@ from made_up import write_jsonl
 
 import zipsel
 from selection.conftest import TOPICS, make_topic, make_topic_records
-from zipsel.errors import UsageError
+from zipsel.errors import BadShards, UsageError
+from zipsel.selection import selector
 from zipsel.selection.budgets import Budget
 from zipsel.selection.duplicates import Duplicates
 from zipsel.selection.inspection import Features
@@ -298,7 +300,7 @@ def test_chunks_and_blocks_change_nothing(choose, strategy, tmp_path, monkeypatc
     if "cover" not in strategy:  # which fetches by stages
         monkeypatch.setattr("zipsel.selection.selector._SPARE_BYTES", 0)
         monkeypatch.setattr("zipsel.selection.selector._SPARE_FRACTION", -0.8)
-    monkeypatch.setattr("zipsel.selection.gather._RUN_BYTES", 500)
+    monkeypatch.setattr("zipsel.selection.fetching._RUN_BYTES", 500)
     monkeypatch.setattr("zipsel.selection.gather._TASK_BYTES", 4000)
     os.rename(tmp_path / "out", tmp_path / "first")
     assert choose(("max_bytes", 9000), **options).ids == whole
@@ -348,3 +350,24 @@ def test_copies_are_told_by_their_place_among_all_candidates():
     consider = chooser.considering(block, lambda i: Features(b"digest of 16 byt"), 10)
     assert chooser.take_in_order(consider, 2).tolist() == [0]
     assert chooser.copies.tolist() == [11, 10]
+
+
+def test_small_files_share_tasks_and_each_that_changed_is_named(choose, tmp_path, monkeypatch):
+    pool = tmp_path / "many"
+    for i, record in enumerate(make_topic_records(80)):
+        write_jsonl(pool / f"{i:02d}.jsonl", [record])
+    many = choose(("top_k", 20), pool=pool)
+    assert many.ran.count("fetch_rows") == 2  # of 80 files
+    write_jsonl(tmp_path / "one" / "all.jsonl", make_topic_records(80))
+    assert choose(("top_k", 20), pool=tmp_path / "one").ids == many.ids
+    gather = selector.gather
+
+    def change_and_gather(*arguments, **options):
+        for name in ("03.jsonl", "05.jsonl"):
+            write_jsonl(pool / name, [{"id": 0, "text": "another"}])
+        return gather(*arguments, **options)
+
+    monkeypatch.setattr(selector, "gather", change_and_gather)
+    with pytest.raises(BadShards) as raised:
+        choose(("top_k", 21), pool=pool)
+    assert [Path(error.shard).name for error in raised.value.errors] == ["03.jsonl", "05.jsonl"]
