@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import IO
 
@@ -11,8 +13,10 @@ from zipsel.engines import Engine
 from zipsel.errors import UsageError
 from zipsel.output.scores import refuse_foreign_scores, score_file_names, write_scores
 from zipsel.pool.formats import STDIN, is_data_file
+from zipsel.pool.shards import Shard
 from zipsel.scoring.exchange import Store
 from zipsel.scoring.fitting import open_profile, profile_key
+from zipsel.scoring.identify import identify
 from zipsel.scoring.inputs import Inputs
 from zipsel.scoring.plan import PoolScores, score_job, score_shards
 from zipsel.scoring.ranks import Deal, deal
@@ -57,7 +61,12 @@ def run_score(run: Run, engine: Engine, output: ScoreOutput) -> PoolScores:
     ):
         given = inputs.paths("profile")
         engine.check_paths(work_dir.path, [shard.path for shard in shards], given)
-        key, target = profile_key(settings, pool)
+        if dealt is None:
+            inputs = inputs.identify(run, engine)
+            shards = pool = inputs.shards
+        else:
+            shards = _identify_share(run, engine, dealt)
+        key, target = profile_key(settings, pool if dealt is None else _by_mark(pool))
         with work_dir.alone(key):
             file, _ = open_profile(settings, key, target, pool, work_dir)
         job = score_job(settings, work_dir, file, None)
@@ -80,6 +89,26 @@ def run_score(run: Run, engine: Engine, output: ScoreOutput) -> PoolScores:
         n_shards=len(shards),
     )
     return scores
+
+
+def _by_mark(pool: Sequence[Shard]) -> list[Shard]:
+    """The pool by what a stat tells: all ranks know this, and none reads all of the pool for it."""
+    return [replace(shard, fingerprint=shard.mark) for shard in pool]
+
+
+def _identify_share(run: Run, engine: Engine, dealt: Deal) -> list[Shard]:
+    """A share's shards with their fingerprints.
+
+    Shards that several shares have a part of go by their marks, or each rank would read all of
+    them; the next run renames their parts. Machines that share no disk share no marks.
+    """
+    is_apart = run.settings.store is not None
+    cut = [] if is_apart else [one for one in dealt.shards if one.index in dealt.first_chunks]
+    whole = [shard for shard in dealt.shards if shard not in cut]
+    found, errors = identify(run, engine, whole)
+    kept = {shard.path for shard in run.leave_out(errors, found)} if whole else set()
+    good = [shard for shard in found if shard.path in kept]  # by their places in the pool
+    return sorted([*good, *_by_mark(cut)], key=lambda shard: shard.index)
 
 
 def _is_dealt(dealt: Deal | None, task: ScoreTask) -> bool:

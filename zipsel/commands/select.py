@@ -57,6 +57,8 @@ def run_select(
         inputs, format_name = _settle_format(run, select, inputs)
     # On leaving, workers end before the lock goes and the spool is cleared.
     with work_dir.locked(settings.lock, on_wait=run.say_waiting), engine:
+        with run.stage("identify"):
+            inputs = inputs.identify(run, engine)
         with run.stage("fit"):
             key, targets = profile_key(settings, inputs.shards)
             digest = _digest_run(settings, select, inputs, key, format_name)
@@ -161,7 +163,7 @@ def _settle_budget(
     from zipsel.evaluation.auto_budget import find_budget
 
     def run_fold(settings: RunSettings, fold: SelectSettings, log: Log) -> None:
-        run_select(Run(settings, log), fold, engine)
+        run_select(Run(settings, log, known=run.known), fold, engine)
 
     pool_bytes = guess_bytes(inputs.shards)
     found = find_budget(run.settings, select, pool_bytes, run_fold, run.log)

@@ -15,6 +15,7 @@ from zipsel.pool.formats import (
     split_suffix,
     suffix_list,
 )
+from zipsel.pool.known import KnownFiles
 from zipsel.pool.shards import Shard, open_shard
 from zipsel.storage import remote
 
@@ -30,6 +31,7 @@ def find_shards(
     *,
     for_target: bool = False,
     passed_over: list[str] | None = None,
+    known: KnownFiles | None = None,
 ) -> tuple[list[Shard], list[ShardError]]:
     """Find the files that patterns name, in the order given, directories sorted by path.
 
@@ -39,6 +41,7 @@ def find_shards(
         patterns: Files, directories, patterns and URLs.
         for_target: Whether formats are accepted that targets alone are made of.
         passed_over: Takes the files in directories that are of no known format.
+        known: Files that earlier runs read.
 
     Returns:
         The shards, and an error for each name under which no readable file stands.
@@ -53,7 +56,7 @@ def find_shards(
                 continue
             seen.add(real)
             try:
-                shards.append(open_shard(path, len(shards), for_target=for_target))
+                shards.append(open_shard(path, len(shards), for_target=for_target, known=known))
             except ShardError as error:
                 finder.errors.append(error)
     if passed_over is not None:

@@ -1,8 +1,11 @@
-"""Input files: finding them, ordering them, telling what they are and whether they changed.
+"""Input files: what each is, whether it changed, and what it holds.
 
-The format comes from the suffix and is checked against the first bytes. The fingerprint is of
-the absolute path, size, modification time and both ends of the file: cheap on a terabyte, and a
-file that was rewritten in any way that the file system notices gets another one.
+The format comes from the suffix and is checked against the first bytes. Two names tell a file from
+others. The *mark* is of its path, size, modification time and inode: it costs one stat and shows
+that a file changed while a run reads it. The *fingerprint* is of its content and format alone, so
+that a file that was moved, copied, touched or linked keeps it. Whoever needs it asks for it
+(``scoring.identify``), because all of the file has to be read once; until then the mark stands in
+its place. Of an object on a store, the provider's checksum stands for the content.
 """
 
 from __future__ import annotations
@@ -10,8 +13,8 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass
-from hashlib import blake2b
-from typing import BinaryIO
+from hashlib import blake2b, file_digest
+from typing import Any, BinaryIO, NamedTuple
 
 from zipsel.errors import ShardError
 from zipsel.pool import hf_datasets
@@ -23,11 +26,13 @@ from zipsel.pool.formats import (
     split_suffix,
     suffix_problem,
 )
+from zipsel.pool.known import KnownFile, KnownFiles
 from zipsel.storage import remote
 
-#: Bytes at each end of a file that go into its fingerprint.
-_FINGERPRINT_END_BYTES = 1 << 16
+#: Bytes at the beginning of a file that its format is checked against.
+_HEAD_BYTES = 1 << 16
 
+_DIGEST_BYTES = 16
 
 #: Bytes of text in a byte of a compressed shard, to guess sizes before reading.
 _GUESSED_COMPRESSION = 4
@@ -45,7 +50,8 @@ class Shard:
         format: Name in the format table.
         compression: ``gz``, ``zst`` or empty.
         n_bytes: Size on disk.
-        fingerprint: Changes when the file does; hex.
+        mark: Changes when the file does, or its place; hex.
+        fingerprint: Of its content and format; the mark as long as the content is not known; hex.
     """
 
     index: int
@@ -53,7 +59,17 @@ class Shard:
     format: str
     compression: str
     n_bytes: int
-    fingerprint: str
+    mark: str
+    fingerprint: str = ""
+
+    def __post_init__(self) -> None:
+        """Let the mark stand for a fingerprint that is not known."""
+        object.__setattr__(self, "fingerprint", self.fingerprint or self.mark)
+
+    @property
+    def is_identified(self) -> bool:
+        """Whether the fingerprint is of the content."""
+        return self.fingerprint != self.mark
 
     @property
     def seekable(self) -> bool:
@@ -72,52 +88,128 @@ class Shard:
         return FORMATS[self.format].is_table
 
 
-def open_shard(path: str, index: int, *, for_target: bool = False) -> Shard:
+def open_shard(
+    path: str, index: int, *, for_target: bool = False, known: KnownFiles | None = None
+) -> Shard:
     """Describe one file.
 
     Args:
         path: The file, or its URL.
         index: Its place in the pool's order.
         for_target: Whether formats are accepted that targets alone are made of.
+        known: Files that earlier runs read; one of these costs one stat, or one request.
 
     Raises:
         ShardError: If it is missing, unreadable, or not what its suffix says.
     """
     _check_name(path)
-    _refuse_stream(path)
     kind, compression = split_suffix(path)
+    if remote.is_remote(path):
+        return _open_remote_shard(path, index, _check_kind(path, kind, for_target), known)
+    status = _stat(path)
+    _refuse_stream(path, status)
+    kind = _check_kind(path, kind, for_target)
+    mark, n_bytes = _mark_of(path, status), status.st_size
+    found = None if known is None else known.find(mark, status.st_ctime_ns)
+    if found is not None:
+        return Shard(index, path, found.format, compression, n_bytes, mark, found.fingerprint)
+    try:
+        with open(path, "rb") as file:
+            head = file.read(_HEAD_BYTES)
+    except OSError as error:
+        raise ShardError(path, (error.strerror or str(error)).lower()) from None
+    kind = kind_of_head(kind, head)
+    check_head(path, kind, compression, head)
+    fingerprint = ""
+    if len(head) == n_bytes < _HEAD_BYTES:  # all of it
+        digest = _new_digest()
+        digest.update(head)
+        fingerprint = _digest(kind.name, compression, n_bytes, digest.hexdigest())
+        if known is not None:
+            known.note(mark, KnownFile(fingerprint, kind.name), status.st_ctime_ns)
+    return Shard(index, path, kind.name, compression, n_bytes, mark, fingerprint)
+
+
+def _check_kind(path: str, kind: Format | None, for_target: bool) -> Format:
+    """The format that a suffix names, if files of it are taken."""
     if kind is None or (kind.is_target_only and not for_target):
         raise ShardError(path, suffix_problem(path, for_target))
     if kind.name == "arrow":
         hf_datasets.refuse_indexed(path)
-    if remote.is_remote(path):
-        return _open_remote_shard(path, index, kind, compression)
+    return kind
+
+
+def _stat(path: str) -> os.stat_result:
     try:
-        with open(path, "rb") as file:
-            status = os.fstat(file.fileno())
-            head = file.read(_FINGERPRINT_END_BYTES)
-            kind = kind_of_head(kind, head)
-            check_head(path, kind, compression, head)
-            if status.st_size > 2 * _FINGERPRINT_END_BYTES:
-                file.seek(-_FINGERPRINT_END_BYTES, os.SEEK_END)
-            tail = file.read(_FINGERPRINT_END_BYTES)
+        return os.stat(path)
     except OSError as error:
         raise ShardError(path, (error.strerror or str(error)).lower()) from None
-    identity = f"{os.path.abspath(path)}\0{status.st_size}\0{status.st_mtime_ns}\0".encode()
-    fingerprint = blake2b(identity + head + tail, digest_size=16).hexdigest()
-    return Shard(index, path, kind.name, compression, status.st_size, fingerprint)
 
 
-def _open_remote_shard(path: str, index: int, kind: Format, compression: str) -> Shard:
-    """As ``open_shard``; what the provider says of a file stands in for its end."""
-    n_bytes, mark = remote.describe(path)
-    with remote.open_remote(path, n_bytes) as file:
-        head = file.read(_FINGERPRINT_END_BYTES)
+def _mark_of(path: str, status: os.stat_result) -> str:
+    """Name of a file as it stands: where it is, how large, how old, and which inode."""
+    return _digest(os.path.abspath(path), status.st_size, status.st_mtime_ns, status.st_ino)
+
+
+def _digest(*values: Any) -> str:
+    return blake2b("\0".join(map(str, values)).encode(), digest_size=_DIGEST_BYTES).hexdigest()
+
+
+def _open_remote_shard(
+    path: str, index: int, kind: Format, known: KnownFiles | None = None
+) -> Shard:
+    """As ``open_shard``; the provider's checksum is the content, or else its mark and the URL."""
+    found = remote.describe(path)
+    mark, compression = _digest(path, found.n_bytes, found.mark), split_suffix(path)[1]
+    before = None if known is None else known.find(mark)
+    if before is not None:
+        return Shard(
+            index, path, before.format, compression, found.n_bytes, mark, before.fingerprint
+        )
+    with remote.open_remote(path, found.n_bytes) as file:
+        head = file.read(_HEAD_BYTES)
     kind = kind_of_head(kind, head)
     check_head(path, kind, compression, head)
-    identity = f"{path}\0{n_bytes}\0{mark}\0".encode()
-    fingerprint = blake2b(identity + head, digest_size=16).hexdigest()
-    return Shard(index, path, kind.name, compression, n_bytes, fingerprint)
+    content = found.checksum or mark
+    fingerprint = _digest(kind.name, compression, found.n_bytes, content, head.hex())
+    if known is not None:
+        known.note(mark, KnownFile(fingerprint, kind.name))
+    return Shard(index, path, kind.name, compression, found.n_bytes, mark, fingerprint)
+
+
+class Content(NamedTuple):
+    """What a file holds.
+
+    Attributes:
+        fingerprint: Of its content and format.
+        changed_ns: When its status last changed; 0 for an object on a store.
+    """
+
+    fingerprint: str
+    changed_ns: int
+
+
+def read_content(shard: Shard) -> Content:
+    """Read all of a file for its fingerprint.
+
+    Raises:
+        ShardError: If the file cannot be read, or changed while it was read.
+    """
+    if remote.is_remote(shard.path):
+        return Content(shard.fingerprint, 0)
+    status = _stat(shard.path)
+    try:
+        with open(shard.path, "rb") as file:
+            content = file_digest(file, _new_digest).hexdigest()
+    except OSError as error:
+        raise ShardError(shard.path, (error.strerror or str(error)).lower()) from None
+    check_unchanged(shard)
+    fingerprint = _digest(shard.format, shard.compression, shard.n_bytes, content)
+    return Content(fingerprint, status.st_ctime_ns)
+
+
+def _new_digest() -> Any:
+    return blake2b(digest_size=_DIGEST_BYTES)
 
 
 def _check_name(path: str) -> None:
@@ -128,15 +220,9 @@ def _check_name(path: str) -> None:
         raise ShardError(path, "the name is no UTF-8, which reports need; rename it") from None
 
 
-def _refuse_stream(path: str) -> None:
+def _refuse_stream(path: str, status: os.stat_result) -> None:
     """Refuse pipes and devices, which can be read once: a run reads its files several times."""
-    if remote.is_remote(path):
-        return
-    try:
-        is_stream = not stat.S_ISREG(os.stat(path).st_mode)  # before opening: a FIFO would block
-    except OSError:
-        return  # which opening it will say better
-    if is_stream or path.startswith(_STREAMS):
+    if not stat.S_ISREG(status.st_mode) or path.startswith(_STREAMS):
         raise ShardError(
             path,
             "is a stream, not a file; pipe it to standard input and write - in its place "
@@ -147,10 +233,14 @@ def _refuse_stream(path: str) -> None:
 def check_unchanged(shard: Shard) -> None:
     """Raise ``ShardError`` if a shard is no longer the file that it was."""
     try:
-        fingerprint = open_shard(shard.path, shard.index, for_target=True).fingerprint
+        if remote.is_remote(shard.path):
+            found = remote.describe(shard.path)
+            mark = _digest(shard.path, found.n_bytes, found.mark)
+        else:
+            mark = _mark_of(shard.path, _stat(shard.path))
     except ShardError as error:
         raise ShardError(shard.path, f"changed while it was being read: {error.problem}") from None
-    if fingerprint != shard.fingerprint:
+    if mark != shard.mark:
         raise ShardError(shard.path, "changed while it was being read; run again when it is still")
 
 

@@ -73,7 +73,7 @@ def build_report(
         budget=str(select.budget),
         scorer=profile.scorer.name,
         strategy=select.strategy,
-        profile=_describe_profile(profile),
+        profile=_describe_profile(profile, run.settings.target),
         counts=counts,
         threshold=float(chosen.alignment.min()) if len(chosen) else None,
         cascade=_describe_cascade(choice),
@@ -116,12 +116,14 @@ def _describe_file(file: OutputFile) -> dict[str, Any]:
     return {"name": file.name, "n_records": file.n_records, "n_bytes": file.n_bytes}
 
 
-def _describe_profile(profile: Profile) -> dict[str, Any]:
+def _describe_profile(profile: Profile, target: Sequence[str]) -> dict[str, Any]:
+    """What the profile is; the target is where this run found it, if it had one to read."""
     return {
         "digest": profile.digest,
         "n_target": len(profile.target),
         "target_sha256": _digest_target(profile.target),
         **profile.origin,
+        **({"target": list(target)} if target else {}),
     }
 
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 from zipsel.errors import ShardError, UsageError
 from zipsel.output.chosen import FILE_NAME, read_chosen
 from zipsel.output.place import Output
-from zipsel.pool.shards import Shard, open_shard
+from zipsel.pool.shards import Shard, open_shard, read_content
 from zipsel.readers.fetch import iter_found
 from zipsel.report.model import SCHEMA_VERSION, Provenance, Report
 from zipsel.scoring.inputs import Inputs
@@ -53,11 +53,12 @@ class FinishedRun:
         found = self.locate(path)
         wanted = {shard.path: shard.fingerprint for shard in self.report.shards}.get(path)
         shard = open_shard(found, 0)
-        if shard.fingerprint != wanted:
+        fingerprint = read_content(shard).fingerprint
+        if fingerprint != wanted:
             raise ShardError(
                 found,
                 f"has changed since the run of {self.directory} (fingerprint "
-                f"{shard.fingerprint[:8]}, then {str(wanted)[:8]}), so its rows may be other ones; "
+                f"{fingerprint[:8]}, then {str(wanted)[:8]}), so its rows may be other ones; "
                 "run the select again",
             )
         return shard

@@ -1,8 +1,8 @@
 """The profile: what a scorer learned of target and pool, as one file without pickle.
 
-Layout: the magic line, then a zstd frame around a msgpack map. Arrays are
-``{"dtype", "shape", "data"}``. The digest is of the uncompressed map, is checked on reading, and
-keys every score that the profile makes.
+Layout: the magic line, a digest of the uncompressed map, which is checked on reading, and a zstd
+frame around the map in msgpack. Arrays are ``{"dtype", "shape", "data"}``. The profile's own digest
+is of the map without its origin: it keys every score, and where the target's file is changes none.
 """
 
 from __future__ import annotations
@@ -58,20 +58,22 @@ class Profile:
     @cached_property
     def payload(self) -> bytes:
         """The uncompressed map; equal profiles have equal bytes."""
+        return msgspec.msgpack.encode({**self._content(), "origin": self.origin})
+
+    def _content(self) -> dict[str, Any]:
         content = {
             "scorer": self.scorer.name,
             "state": _pack(self.scorer.state()),
             "target": _pack({"buffer": self.target.buffer, "offsets": self.target.offsets}),
-            "origin": self.origin,
         }
         if self.fitted_ngrams is not None:
             content["ngrams"] = _pack(self.fitted_ngrams.state())
-        return msgspec.msgpack.encode(content)
+        return content
 
     @cached_property
     def digest(self) -> str:
-        """Hex digest of the payload."""
-        return blake2b(self.payload, digest_size=_DIGEST_BYTES).hexdigest()
+        """Hex digest of everything that makes scores, so without the origin."""
+        return _digest(msgspec.msgpack.encode(self._content())).hex()
 
     def save(self, path: str | Path) -> None:
         """Write the file; it appears whole or not at all.
@@ -83,7 +85,7 @@ class Profile:
 
         frame = zstandard.ZstdCompressor(level=1).compress(self.payload)
         with write_atomically(str(path)) as file:
-            file.write(_MAGIC + bytes.fromhex(self.digest) + frame)
+            file.write(_MAGIC + _digest(self.payload) + frame)
 
     @classmethod
     def load(cls, path: str | Path) -> Profile:
@@ -105,7 +107,7 @@ class Profile:
         start = len(_MAGIC)
         digest, frame = data[start : start + _DIGEST_BYTES], data[start + _DIGEST_BYTES :]
         payload = _decompress(frame, str(path))
-        if blake2b(payload, digest_size=_DIGEST_BYTES).digest() != digest:
+        if _digest(payload) != digest:
             raise ProfileError(f"{path}: is damaged: its digest does not match")
         return cls.from_payload(payload)
 
@@ -118,6 +120,10 @@ class Profile:
         if "ngrams" in content:
             ngrams = TargetNgrams.from_state(_unpack(content["ngrams"]))
         return cls(scorer, TextBatch(**_unpack(content["target"])), content["origin"], ngrams)
+
+
+def _digest(data: bytes) -> bytes:
+    return blake2b(data, digest_size=_DIGEST_BYTES).digest()
 
 
 class ProfileFile(NamedTuple):

@@ -20,7 +20,7 @@ from zipsel.storage.workdir import WorkDir, digest_of
 from zipsel.texts import TextBatch, join_batches
 
 #: Raise it when the same target and pool no longer give the same profile.
-_FIT_VERSION = 3
+_FIT_VERSION = 4
 
 
 def fit_profile(
@@ -78,7 +78,6 @@ def profile_key(
         {
             "version": _FIT_VERSION,
             "target": {name: _digest(target) for name, target in targets.items()},
-            "names": settings.target,
             "pool": [shard.fingerprint for shard in shards],
             "reading": settings.reading,
             "fit": settings.fit,

@@ -16,12 +16,14 @@ from glob import glob
 from hashlib import blake2b
 from typing import IO, Any
 
+from zipsel.engines import Engine
 from zipsel.errors import BadShards, ProfileError, ShardError, UsageError
 from zipsel.pool.finding import find_shards, names_many, would_find
 from zipsel.pool.formats import STDIN
-from zipsel.pool.shards import Shard
+from zipsel.pool.shards import Shard, read_content
 from zipsel.readers import refuse_without_effect
 from zipsel.readers.target import read_target
+from zipsel.scoring.identify import identify
 from zipsel.scoring.run import Run
 from zipsel.scoring.settings import RunSettings
 from zipsel.storage import paths
@@ -53,7 +55,7 @@ class InputFile:
         role: ``pool``, ``target``, ``profile``, ``exclude``, ``held-out``, ``tokenizer``,
             ``config``.
         path: As the user named it, or below the directory that the user named.
-        fingerprint: Changes when the file does; hex.
+        fingerprint: Of its content; hex.
     """
 
     role: str
@@ -135,6 +137,23 @@ class Inputs:
     def paths(self, *roles: str) -> list[str]:
         """Paths of the files in some roles, or of all."""
         return [file.path for file in self.files if not roles or file.role in roles]
+
+    def identify(self, run: Run, engine: Engine) -> Inputs:
+        """The inputs with the fingerprint of each shard's content.
+
+        Raises:
+            BadShards: If shards cannot be read and are not to be skipped, or no others are left.
+            OutputError: If the work directory cannot be written.
+        """
+        shards, errors = identify(run, engine, self.shards)
+        by_path = {shard.path: shard.fingerprint for shard in shards}
+        files = tuple(
+            replace(one, fingerprint=by_path[one.path])
+            if one.role == "pool" and one.path in by_path
+            else one
+            for one in self.files
+        )
+        return replace(self, shards=shards, files=files).leave_out(errors, run)
 
     def leave_out(self, errors: Sequence[ShardError], run: Run) -> Inputs:
         """The inputs without some files of the pool that turned out to be bad.
@@ -229,7 +248,7 @@ def _find_examples(role: str, names: Sequence[str]) -> list[InputFile]:
     shards, errors = find_shards([name for name in names if name != STDIN], for_target=True)
     if errors and role != "target":  # reading the target reports all its errors at once
         raise BadShards(errors, f"Repair them, or leave them out of {_OPTIONS[role]}")
-    return [InputFile(role, shard.path, shard.fingerprint) for shard in shards]
+    return [InputFile(role, shard.path, read_content(shard).fingerprint) for shard in shards]
 
 
 def _digest_file(role: str, path: str) -> str:

@@ -28,6 +28,7 @@ from zipsel.scoring.sidecar import (
     SIDECAR_VERSION,
     Part,
     PartSummary,
+    adopt_parts,
     part_path,
     place_parts,
     read_summary,
@@ -305,6 +306,7 @@ class _Plan:
     def _iter_shard(self, shard: Shard) -> Iterator[ScoreTask]:
         job = self._job
         reader = reader_of(shard)
+        adopt_parts(job.folder, shard)
         chunks = reader.plan(shard, job.reading, job.chunk_bytes, salvage=job.salvage)
         if chunks is not None:
             done = self._done(shard, range(len(chunks)))

@@ -14,6 +14,7 @@ from zipsel.console.messages import Log
 from zipsel.console.safe_text import printable
 from zipsel.errors import BadShards, ShardError
 from zipsel.pool.finding import find_shards
+from zipsel.pool.known import KnownFiles
 from zipsel.pool.shards import Shard
 from zipsel.readers import find_damage
 from zipsel.scoring.settings import RunSettings
@@ -33,6 +34,7 @@ class Run:
         force: Do again what is done.
         stdout: Where data for standard output go.
         stages: Stage → wall seconds.
+        known: Files that earlier runs read; by default those of the work directory's runs.
     """
 
     settings: RunSettings
@@ -41,6 +43,12 @@ class Run:
     force: bool = False
     stdout: IO[bytes] = field(default_factory=lambda: sys.stdout.buffer)
     stages: dict[str, float] = field(default_factory=dict)
+    known: KnownFiles = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        """Look up what the runs of the work directory have read."""
+        if self.known is None:
+            self.known = KnownFiles(self.settings.work_dir)
 
     def say_waiting(self, message: str) -> None:
         """Say that another run is waited for."""
@@ -60,7 +68,7 @@ class Run:
             BadShards: If there are bad files and they are not to be skipped.
         """
         passed_over: list[str] = []
-        shards, errors = find_shards(self.settings.pool, passed_over=passed_over)
+        shards, errors = find_shards(self.settings.pool, passed_over=passed_over, known=self.known)
         if passed_over:
             names = sorted(map(os.path.basename, passed_over))
             shown = ", ".join(printable(name) for name in names[:_N_SHOWN])

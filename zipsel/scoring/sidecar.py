@@ -1,9 +1,10 @@
 """Score sidecars: one Parquet file per chunk, with a score for every row.
 
 A sidecar part holds the rows of one chunk of one shard, in input order. The name of its folder is a
-hash of everything that changes a score (profile, reading); its own name is the shard's fingerprint
-and the chunk. So old scores are never taken for new ones. A part appears whole or not at all and
-carries a summary: its presence is the completion marker.
+hash of everything that changes a score (profile, reading); its own name is the chunk and the
+shard's fingerprint, which is of its content. So old scores are never taken for new ones, and a
+shard that was moved is not scored again. A part appears whole or not at all and carries a summary:
+its presence is the completion marker.
 
 Row numbers are not stored: row = rows of the shard's earlier parts + position in this part. If few
 rows of a compressed shard are contenders, the part keeps their lines, so that pass two need not
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -27,6 +28,9 @@ from zipsel.scorers import ScoreColumns
 
 #: Part of every score key; raise it when scores or the format of a part change.
 SIDECAR_VERSION = 8
+
+#: Folder of the parts that are named by marks, for want of fingerprints.
+_MARKS = "marks"
 
 SUMMARY_KEY = b"zipsel"
 
@@ -87,8 +91,24 @@ class Part:
 
 
 def part_path(folder: str, shard: Shard, index: int) -> str:
-    """Path of a part."""
+    """Path of a part; of a shard that is not identified, it stands among others of its kind."""
+    if not shard.is_identified:
+        folder = os.path.join(folder, _MARKS)
     return os.path.join(folder, shard.fingerprint[:2], f"{shard.fingerprint}-{index:06d}.parquet")
+
+
+def adopt_parts(folder: str, shard: Shard) -> None:
+    """Rename the parts that ranks left under a shard's mark to its fingerprint."""
+    if not shard.is_identified or not os.path.isdir(os.path.join(folder, _MARKS)):
+        return
+    place = os.path.dirname(part_path(folder, replace(shard, fingerprint=shard.mark), 0))
+    for name in os.listdir(place) if os.path.isdir(place) else ():
+        if not name.startswith(f"{shard.mark}-"):
+            continue
+        index = int(name.rpartition("-")[2].partition(".")[0])
+        path = part_path(folder, shard, index)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        os.replace(os.path.join(place, name), path)
 
 
 def read_summary(path: str) -> PartSummary | None:

@@ -27,6 +27,9 @@ _LAST_RANGE_BYTES = 1 << 23
 #: Keys of a description whose values change when the file does.
 _MARKS = ("ETag", "etag", "LastModified", "last_modified", "mtime", "updated", "generation", "sha")
 
+#: Keys of a description whose values follow the content alone: of S3, of Google, of Hugging Face.
+_CHECKSUMS = ("ETag", "md5Hash", "blob_id")
+
 #: Copies of files of servers without ranges: (URL, size, version) → unnamed file in TMPDIR.
 _copies: OrderedDict[tuple[str, int, str], BinaryIO] = OrderedDict()
 
@@ -61,10 +64,12 @@ class Description(NamedTuple):
     Attributes:
         n_bytes: Size.
         mark: Changes when the file does.
+        checksum: Equal for files of equal content, wherever they are; empty if there is none.
     """
 
     n_bytes: int
     mark: str
+    checksum: str = ""
 
 
 def expand(pattern: str, wanted: Callable[[str], bool]) -> list[str]:
@@ -125,8 +130,11 @@ def describe(path: str) -> Description:
     found = _asked(path, look)
     if found.get("size") is None:
         raise ShardError(path, "the server does not tell its size; download it")
+    checksums = () if _is_web(system) else _CHECKSUMS  # a web server's ETag is often of its clock
     return Description(
-        int(found["size"]), "\0".join(f"{key}={found[key]}" for key in _MARKS if key in found)
+        int(found["size"]),
+        "\0".join(f"{key}={found[key]}" for key in _MARKS if key in found),
+        next((f"{key}={found[key]}" for key in checksums if found.get(key)), ""),
     )
 
 
