@@ -108,7 +108,7 @@ def _identify_share(run: Run, engine: Engine, dealt: Deal) -> list[Shard]:
     found, errors = identify(run, engine, whole)
     kept = {shard.path for shard in run.leave_out(errors, found)} if whole else set()
     good = [shard for shard in found if shard.path in kept]  # by their places in the pool
-    return sorted([*good, *_by_mark(cut)], key=lambda shard: shard.index)
+    return sorted([*good, *cut], key=lambda shard: shard.index)
 
 
 def _is_dealt(dealt: Deal | None, task: ScoreTask) -> bool:

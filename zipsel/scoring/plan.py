@@ -52,14 +52,16 @@ class PoolScores:
     Attributes:
         parts: In order of shard and chunk.
         bad_shards: Files that were skipped, or damaged and salvaged.
-        n_reused: Parts that were there already.
+        scored: Indexes of the shards of which something was scored now; others were known.
+        n_scored_bytes: Bytes of accepted text that were scored now.
         histogram: Alignments of the parts that were scored with the run's own threshold.
         lengths: Accepted texts in each bin of ``histogram.length_bins``.
     """
 
     parts: list[Part]
     bad_shards: list[ShardError] = field(default_factory=list)
-    n_reused: int = 0
+    scored: set[int] = field(default_factory=set)
+    n_scored_bytes: int = 0
     histogram: Histogram = field(default_factory=Histogram)
     lengths: NDArray[np.int64] = field(default_factory=lambda: np.zeros(N_LENGTH_BINS, np.int64))
 
@@ -177,6 +179,8 @@ def score_pool(
     tally = _Tally(job)
     plan = _Plan(job, shards, force, engine.n_workers, tally)
     errors = {}
+    scored: set[int] = set()
+    n_scored_bytes = 0
     for task, result in engine.run(score, filter(wanted, plan.iter_tasks())):
         if isinstance(result, ShardError):
             errors[result.shard] = result
@@ -187,6 +191,8 @@ def score_pool(
                 tally.take(task.shard, summary)
             n_rows = sum(summary.n_rows for summary in result)
             n_bytes = sum(summary.n_bytes for summary in result)
+            scored.add(task.shard.index)
+            n_scored_bytes += n_bytes
             advance(n_rows, n_bytes, tally.stored_bytes(task))
     bad = _find_unusable(shards, tally, job.reading.text)
     bad |= errors | {error.shard: error for error in plan.errors}
@@ -198,7 +204,9 @@ def score_pool(
     for part in parts:
         if part.summary.damage:
             bad[part.shard.path] = ShardError(part.shard.path, part.summary.damage)
-    return PoolScores(parts, list(bad.values()), plan.n_reused, tally.histogram, tally.lengths)
+    return PoolScores(
+        parts, list(bad.values()), scored, n_scored_bytes, tally.histogram, tally.lengths
+    )
 
 
 def _find_unusable(shards: Sequence[Shard], tally: _Tally, text: TextSpec) -> dict[str, ShardError]:
@@ -287,7 +295,6 @@ class _Plan:
         self, job: Job, shards: Sequence[Shard], force: bool, n_workers: int, tally: _Tally
     ) -> None:
         self.errors: list[ShardError] = []
-        self.n_reused = 0
         self._job = job
         self._shards = shards
         self._force = force
@@ -356,7 +363,6 @@ class _Plan:
     def _reuse(self, shard: Shard, found: Sequence[PartSummary]) -> frozenset[int]:
         for summary in found:
             self._tally.take(shard, summary)
-        self.n_reused += len(found)
         return frozenset(summary.index for summary in found)
 
 
