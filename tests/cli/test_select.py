@@ -289,7 +289,7 @@ def test_another_budget_scores_nothing(tmp_path, select):
     "change",
     [
         ("--scorer", "fused", "--level", 9),
-        ("--scorer", "fused", "--seed", 1),
+        ("--scorer", "fused", "--sample-bytes", 1000),
         ("--scorer", "ngram"),
     ],
 )

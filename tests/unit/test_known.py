@@ -68,9 +68,7 @@ def test_a_known_file_is_not_opened(shard_path, tmp_path, settled, monkeypatch):
     assert open_shard(str(shard_path), 0, known=again).fingerprint == content.fingerprint
 
 
-def test_a_file_rewritten_under_its_old_times_is_not_taken_for_known(
-    shard_path, tmp_path, settled
-):
+def test_a_file_rewritten_under_its_old_times_is_not_taken_for_known(shard_path, tmp_path, settled):
     known = KnownFiles(str(tmp_path / "work"))
     shard, status = open_shard(str(shard_path), 0), shard_path.stat()
     content = read_content(shard)
