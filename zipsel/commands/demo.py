@@ -35,11 +35,7 @@ _BUDGET_BYTES = 100_000
 def run_demo(
     directory: str, workers: int, log: Log, command: list[str], work_dir: str | None = None
 ) -> None:
-    """Build pool and target, select, and show what came out.
-
-    Raises:
-        ZipselError: As ``select`` does.
-    """
+    """Build pool and target, select, and show what came out."""
     from zipsel.commands.select import run_select
     from zipsel.console.messages import stderr_console
     from zipsel.report.print_run import print_records, print_summary

@@ -15,22 +15,14 @@ from zipsel.storage.remote import is_remote
 
 
 def fit(settings: RunSettings, log: Log, output: str) -> None:
-    """``zipsel fit``; a pool on standard input is kept until its sample is drawn.
-
-    Raises:
-        ZipselError: As the stages do.
-    """
+    """``zipsel fit``; a pool on standard input is kept until its sample is drawn."""
     refuse_stdin_twice({"POOL": settings.pool, "--target": settings.target})
     with kept_stdin(settings, log) as kept:
         run_fit(Run(kept, log), output)
 
 
 def run_fit(run: Run, output: str) -> Profile:
-    """Fit a profile on files and write it.
-
-    Raises:
-        ZipselError: As the stages do.
-    """
+    """Fit a profile on files and write it."""
     settings = run.settings
     refuse_no_file("--output", output)
     inputs = Inputs.find(run)

@@ -41,14 +41,7 @@ from zipsel.storage.workdir import WorkDir, digest_of
 def run_select(
     run: Run, select: SelectSettings, engine: Engine, report_path: str | None = None
 ) -> Report | None:
-    """``zipsel select``.
-
-    Returns:
-        The report; None if the output was up to date.
-
-    Raises:
-        ZipselError: As the stages do.
-    """
+    """``zipsel select``; the report, or None if the output was up to date."""
     started = time.perf_counter()
     settings, output, work_dir = run.settings, Output(select.output), WorkDir(run.settings.work_dir)
     with run.stage("find"):

@@ -25,11 +25,7 @@ if TYPE_CHECKING:
 
 
 def run_settings(options: Options) -> RunSettings:
-    """What scoring a pool needs.
-
-    Raises:
-        UsageError: If a template or a scorer's option cannot be used.
-    """
+    """What scoring a pool needs."""
     work_dir = options["work_dir"] if "work_dir" in options.given else None
     place, store = work_places(work_dir, options["output"] or "-")
     made: dict[str, Any] = {"max_rejects": 0} if options["strict"] else {}
@@ -45,11 +41,7 @@ def select_settings(options: Options) -> SelectSettings:
 
 
 def score_output(options: Options) -> ScoreOutput:
-    """What ``score`` writes, and which part of the pool it scores.
-
-    Raises:
-        UsageError: If the launcher's variables or the numbers do not name a part.
-    """
+    """What ``score`` writes, and which part of the pool it scores."""
     share = None
     if options["rank"] == "auto":
         share = share_of_launcher(os.environ)
@@ -78,11 +70,7 @@ def workers(options: Options) -> int:
 
 
 def readings(options: Options) -> dict[str, Reading]:
-    """``reading`` of the pool and ``target_reading``, which is like it unless options say else.
-
-    Raises:
-        UsageError: If a path or a template is none.
-    """
+    """``reading`` of the pool and ``target_reading``, which is like it unless options say else."""
     text = _text_spec(options, "")
     reading = fill(Reading, options, text=text or TextSpec(), quotes=not options["no_quotes"])
     of_target = replace(reading, text=_text_spec(options, "target_") or reading.text)

@@ -63,9 +63,6 @@ Size = Annotated[
 ]
 Share = Annotated[float, Meta(gt=0, le=1, description="a share, over 0 to 1")]
 Name = Annotated[str, Meta(min_length=1, description="a name")]
-FieldPath = Annotated[
-    str, Meta(pattern=r"^[^.]+(\.[^.]+)*\Z", description="the dotted path of a field")
-]
 Path = Annotated[str, Meta(min_length=1, description="a path")]
 Paths = Annotated[tuple[Path, ...], Meta(description="paths")]
 

@@ -105,10 +105,16 @@ def find_budget(
         )
         curves = []
         for number in range(N_FOLDS):
-            fold = _split(target, number, os.path.join(folder, f"fold-{number}"))
+            path = os.path.join(folder, f"fold-{number}")
+            is_held_out = np.arange(len(target)) % N_FOLDS == number
+            train = _write(f"{path}-train.jsonl", target.take(np.flatnonzero(~is_held_out)))
+            held_out = target.take(np.flatnonzero(is_held_out))
+            exclude = (*select.exclude, _write(f"{path}-held-out.jsonl", held_out))
             part = PartLog(log, f"--auto, fold {number + 1} of {N_FOLDS}")
-            run(*_settings_of(fold, settings, select), part)
-            curves.append(_judge(fold, settings, part))
+            of_fold = replace(select, output=f"{path}.jsonl", exclude=exclude)
+            run(replace(settings, target=(train,)), of_fold, part)
+            examples = list(held_out.iter_encoded())[:_MAX_JUDGED]
+            curves.append(_judge(of_fold.output, examples, settings, part))
     return _conclude(curves)
 
 
@@ -146,54 +152,18 @@ def settle(sizes: NDArray[np.int64], bits: NDArray[np.float64]) -> int:
     return int(sizes[int(np.argmax(good))])
 
 
-@dataclass(frozen=True)
-class _Fold:
-    """A split of the target.
-
-    Attributes:
-        train: File of the examples that the selection sees.
-        held_out: File of the others.
-        examples: Those of the others that are judged.
-        output: File of the subset.
-    """
-
-    train: str
-    held_out: str
-    examples: list[bytes]
-    output: str
-
-
-def _split(target: TextBatch, number: int, path: str) -> _Fold:
-    rows = np.arange(len(target))
-    held_out = target.take(rows[rows % N_FOLDS == number])
-    return _Fold(
-        train=_write(f"{path}-train.jsonl", target.take(rows[rows % N_FOLDS != number])),
-        held_out=_write(f"{path}-held-out.jsonl", held_out),
-        examples=list(held_out.iter_encoded())[:_MAX_JUDGED],
-        output=f"{path}.jsonl",
-    )
-
-
-def _settings_of(
-    fold: _Fold, settings: RunSettings, select: SelectSettings
-) -> tuple[RunSettings, SelectSettings]:
-    """Settings that select by a fold's own examples, and keep the held-out ones out."""
-    return (
-        replace(settings, target=(fold.train,)),
-        replace(select, output=fold.output, exclude=(*select.exclude, fold.held_out)),
-    )
-
-
-def _judge(fold: _Fold, settings: RunSettings, log: Log) -> dict[int, float]:
-    """Subset bytes → bits per byte of a fold's examples."""
-    subset = join_records(_read(fold.output, settings.reading))
-    lengths = np.array([len(example) for example in fold.examples])
+def _judge(
+    path: str, examples: Sequence[bytes], settings: RunSettings, log: Log
+) -> dict[int, float]:
+    """Bytes of the subset in a file → bits per byte of a fold's held-out examples."""
+    subset = join_records(_read(path, settings.reading))
+    lengths = np.array([len(example) for example in examples])
     sizes, curve = _sizes(len(subset)), {}
     with log.progress("judging", sum(sizes)) as progress:
         for size in sizes:
-            bits = ppm_bits(subset[:size], fold.examples, n_workers=settings.workers)
+            bits = ppm_bits(subset[:size], examples, n_workers=settings.workers)
             curve[size] = bits_per_byte(bits, lengths)
-            progress.advance(len(fold.examples), size, size)
+            progress.advance(len(examples), size, size)
     return curve
 
 

@@ -28,21 +28,18 @@ _READ_THROUGH_BYTES = 256 << 20
 
 
 class Reader(Protocol):
-    """How the shards of one format are read. A shard is planned, or cut from its beginning."""
+    """How the shards of one format are read. A shard is planned, or cut from its beginning.
+
+    ``reading`` says how rows become texts. A shard that cannot be read is a ``ShardError``.
+    """
 
     def plan(
         self, shard: Shard, reading: Reading, chunk_bytes: int, *, salvage: bool = False
     ) -> list[Chunk] | None:
-        """Chunks of a shard that can be read in any order; None if it can only be cut.
+        """Chunks of about ``chunk_bytes``, to be read in any order; None for a shard to be cut.
 
-        Args:
-            shard: The shard.
-            reading: How rows become texts.
-            chunk_bytes: Bytes of the shard that a chunk has, about.
-            salvage: Accept a shard that is damaged behind its first rows.
-
-        Raises:
-            ShardError: If the shard cannot be read, or its rows cannot have a text.
+        ``salvage`` accepts a shard that is damaged behind its first rows. Rows that cannot have a
+        text are a ``NoTextError``.
         """
         ...
 
@@ -55,56 +52,29 @@ class Reader(Protocol):
         stretch_bytes: int | None = None,
         salvage: bool = False,
     ) -> Iterator[Chunk]:
-        """Yield the chunks of a shard in order, with their rows in them.
+        """Yield chunks of about ``chunk_bytes`` of decompressed shard in order, with their rows.
 
-        Args:
-            shard: The shard.
-            reading: How rows become texts.
-            chunk_bytes: Bytes of the decompressed shard that a chunk has, about.
-            stretch_bytes: Yield a chunk in stretches of about so many bytes, to bound memory.
-            salvage: End at damage, and say it in the last chunk, instead of raising.
-
-        Raises:
-            ShardError: As ``plan``.
+        With ``stretch_bytes`` a chunk comes in stretches of about so many bytes, to bound memory.
+        With ``salvage`` damage ends the shard without an error; the last chunk says what it was.
         """
         ...
 
     def read(
         self, shard: Shard, chunk: Chunk, reading: Reading, *, salvage: bool = False
     ) -> Iterator[RowBatch]:
-        """Yield the rows of a chunk in bounded batches.
-
-        Args:
-            shard: The shard.
-            chunk: One of ``plan`` or ``cut``.
-            reading: How rows become texts.
-            salvage: Refuse rows that are damaged instead of raising.
-
-        Raises:
-            ShardError: If the shard cannot be read.
-        """
+        """Yield the rows of a chunk in bounded batches; ``salvage`` refuses damaged rows."""
         ...
 
     def take(self, shard: Shard, places: NDArray[Any], reading: Reading) -> Iterator[Any]:
-        """Yield rows that are known to exist, all their fields.
+        """Yield rows that are known to exist, with all their fields.
 
-        Args:
-            shard: The shard.
-            places: Ascending row numbers of a table, from which record batches come; else byte
-                offsets, from which JSON lines come.
-            reading: How rows become texts.
-
-        Raises:
-            ShardError: If the shard cannot be read so far.
+        ``places`` are ascending row numbers of a table, from which record batches come; otherwise
+        byte offsets, from which JSON lines come.
         """
         ...
 
     def check(self, shard: Shard, reading: Reading) -> None:
-        """Find what can be found to be wrong with a shard without reading its rows.
-
-        Raises:
-            ShardError: If something is.
-        """
+        """Raise ``ShardError`` for whatever can be found without reading a shard's rows."""
         ...
 
 
@@ -112,11 +82,7 @@ class TableReader(Reader, Protocol):
     """The reader of a format whose rows are Arrow rows."""
 
     def schema(self, shard: Shard, reading: Reading) -> pa.Schema:
-        """Names and types of a shard's columns.
-
-        Raises:
-            ShardError: If they cannot be read.
-        """
+        """Names and types of a shard's columns."""
         ...
 
 
@@ -135,11 +101,7 @@ def refuse_without_effect(reading: Reading, paths: Iterable[str]) -> None:
 
 
 def iter_chunks(shard: Shard, reading: Reading, chunk_bytes: int = CHUNK_BYTES) -> Iterator[Chunk]:
-    """Yield the chunks of a shard in order, planned where that is possible.
-
-    Raises:
-        ShardError: If the shard cannot be read.
-    """
+    """Yield the chunks of a shard in order, planned where that is possible."""
     reader = reader_of(shard)
     planned = reader.plan(shard, reading, chunk_bytes)
     yield from reader.cut(shard, reading, chunk_bytes) if planned is None else planned

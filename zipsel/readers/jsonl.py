@@ -13,7 +13,7 @@ from zipsel.errors import ShardError
 from zipsel.pool.shards import Shard, open_raw
 from zipsel.readers.decompress import open_pieces
 from zipsel.readers.json_rows import MAX_DEPTH, RowParser, is_too_deep
-from zipsel.readers.lines import BOM, LineChunk, cut_lines, n_chunks, read_chunk
+from zipsel.readers.lines import BOM, LineChunk, cut_lines, read_chunk
 from zipsel.readers.rows import (
     SNIPPET_BYTES,
     Chunk,
@@ -152,7 +152,7 @@ class _JsonLines:
         """Chunks of a plain file; None for a compressed one."""
         if not shard.seekable:
             return None
-        count = n_chunks(shard.n_bytes, chunk_bytes)
+        count = max(1, -(-shard.n_bytes // chunk_bytes))  # one, empty, for an empty file
         return [
             Chunk(i, f"rows from byte {i * chunk_bytes}", chunk_bytes, final=i == count - 1)
             for i in range(count)

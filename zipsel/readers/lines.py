@@ -224,8 +224,3 @@ def _skip_line(file: BinaryIO, start: int, end: int) -> int:
             return start + newline + 1
         start += len(piece)
     return start
-
-
-def n_chunks(n_bytes: int, chunk_bytes: int = CHUNK_BYTES) -> int:
-    """Number of chunks of a plain file; one, empty, for an empty file."""
-    return max(1, -(-n_bytes // chunk_bytes))

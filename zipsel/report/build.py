@@ -200,23 +200,18 @@ def _groups(scores: PoolScores, ranking: Ranking, selection: Selection) -> list[
 
 def _shards(scores: PoolScores, shards: Sequence[Shard], selection: Selection) -> list[ShardCounts]:
     n_chosen = np.bincount(selection.chosen.shard, minlength=len(shards)).tolist()
-    problems: dict[str, Any] = {error.shard: error.problem for error in scores.bad_shards}
-    rows: Counter[int] = Counter()
-    rejected: Counter[int] = Counter()
-    n_bytes: Counter[int] = Counter()
-    for part in scores.parts:
-        rows[part.shard.index] += part.summary.n_rows
-        rejected[part.shard.index] += part.summary.n_rejected
-        n_bytes[part.shard.index] += part.summary.n_bytes
-    return [
+    problems = {error.shard: error.problem for error in scores.bad_shards}
+    counts = [
         ShardCounts(
             path=shard.path,
             fingerprint=shard.fingerprint,
-            n_rows=rows[shard.index],
-            n_rejected=rejected[shard.index],
-            n_bytes=n_bytes[shard.index],
             n_chosen=n_chosen[shard.index],
             problem=problems.get(shard.path),
         )
         for shard in shards
     ]
+    for part in scores.parts:
+        counts[part.shard.index].n_rows += part.summary.n_rows
+        counts[part.shard.index].n_rejected += part.summary.n_rejected
+        counts[part.shard.index].n_bytes += part.summary.n_bytes
+    return counts

@@ -60,10 +60,10 @@ class ShardCounts(msgspec.Struct, kw_only=True):
 
     path: str
     fingerprint: str
-    n_rows: int
-    n_rejected: int
-    n_bytes: int
-    n_chosen: int
+    n_rows: int = 0
+    n_rejected: int = 0
+    n_bytes: int = 0
+    n_chosen: int = 0
     problem: str | None = None
 
 
