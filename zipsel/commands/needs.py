@@ -14,10 +14,9 @@ from zipsel.commands.rules import Options, flag, whole_input_option
 from zipsel.pool.formats import STDIN, format_of_suffix
 from zipsel.scorers import scorer_class
 from zipsel.scorers.fit import (
-    finishes_later,
-    scorers_that_draw,
-    scorers_that_finish_later,
+    is_cascade,
     scorers_that_take,
+    scorers_with,
 )
 from zipsel.selection.strategies import STRATEGIES, Strategy, find_strategy
 
@@ -41,6 +40,9 @@ class Need(NamedTuple):
 def _either(names: Collection[str]) -> str:
     return " or ".join(names)
 
+
+#: The scorers that compare the target with a sample of the pool.
+_DRAWING = scorers_with(lambda kind: kind.needs_sample)
 
 _OF_FIT = ("scorer", "codec", "level", "per_token", "facets", "sample_bytes")
 
@@ -106,7 +108,7 @@ _FITTING = (
     *(
         Need(
             (option,),
-            f"--scorer {_either(scorers_that_take(option))}",
+            f"--scorer {scorers_that_take(option)}",
             partial(_takes, option=option),
             helps=True,
         )
@@ -114,8 +116,7 @@ _FITTING = (
     ),
     Need(
         ("scorer",),
-        f"to be {_either(scorers_that_take('facets'))} for several named targets "
-        "(--target NAME=PATH)",
+        f"to be {scorers_that_take('facets')} for several named targets (--target NAME=PATH)",
         lambda one: _takes(one, "facets") or _has_one_target(one),
     ),
     Need(
@@ -125,7 +126,7 @@ _FITTING = (
     ),
     Need(
         ("sample_bytes",),
-        f"--scorer {_either(scorers_that_draw())}",
+        f"--scorer {_DRAWING}",
         lambda one: scorer_class(one["scorer"]).needs_sample,
         helps=True,
     ),
@@ -220,8 +221,8 @@ _SELECT = (
     ),
     Need(
         ("contenders",),
-        f"--scorer {_either(scorers_that_finish_later())}",
-        lambda one: one.has("profile") or finishes_later(one["scorer"]),
+        f"--scorer {scorers_with(is_cascade)}",
+        lambda one: one.has("profile") or is_cascade(scorer_class(one["scorer"])),
         helps=True,
     ),
     Need(
@@ -229,7 +230,7 @@ _SELECT = (
     ),
     Need(
         ("seed",),
-        f"something random: --target with --scorer {_either(scorers_that_draw())}, --strategy "
+        f"something random: --target with --scorer {_DRAWING}, --strategy "
         f"{_strategies(lambda one: 'seed' in one.takes)}, or --eval-target",
         lambda one: (
             _draws(one)
@@ -259,7 +260,7 @@ _SCORE = (
         "all rows, so not --rank: select counts what all ranks refused",
         lambda one: not one.has("rank"),
     ),
-    Need(("seed",), f"--target with --scorer {_either(scorers_that_draw())}", _draws),
+    Need(("seed",), f"--target with --scorer {_DRAWING}", _draws),
 )
 
 _EXPLAIN = (
@@ -287,7 +288,7 @@ NEEDS: dict[str, tuple[Need, ...]] = {
     "score": (*_FITTING, *_SCORE, *_STREAM, _text_of_target("target"), _CLUSTER),
     "fit": (
         *_FITTING,
-        Need(("seed",), f"--scorer {_either(scorers_that_draw())}", _draws),
+        Need(("seed",), f"--scorer {_DRAWING}", _draws),
     ),
     "report": (
         Need(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
@@ -71,24 +71,19 @@ def default_scorer(n_targets: int, facets: int | str) -> str:
     return "fused" if n_targets > 1 or facets != 1 else "ngram"
 
 
-def scorers_that_take(option: str) -> list[str]:
-    """Names of the scorers that an option of fitting changes."""
-    return [name for name in SCORERS if option in scorer_class(name).takes]
+def scorers_with(has: Callable[[type[Scorer]], bool]) -> str:
+    """Names of zipsel's scorers whose class has a property, for a message: ``ngram or dsir``."""
+    return " or ".join(name for name in SCORERS if has(scorer_class(name)))
 
 
-def scorers_that_draw() -> list[str]:
-    """Names of the scorers that compare the target with a sample of the pool."""
-    return [name for name in SCORERS if scorer_class(name).needs_sample]
+def scorers_that_take(option: str) -> str:
+    """As ``scorers_with``, of the scorers that an option of fitting changes."""
+    return scorers_with(lambda kind: option in kind.takes)
 
 
-def scorers_that_finish_later() -> list[str]:
-    """Names of the scorers that finish contenders only."""
-    return [name for name in SCORERS if finishes_later(name)]
-
-
-def finishes_later(scorer: str) -> bool:
-    """Whether a scorer is a cascade, which finishes contenders only."""
-    return hasattr(scorer_class(scorer), "threshold_for")
+def is_cascade(kind: type[Scorer]) -> bool:
+    """Whether scorers of a class are cascades, which finish contenders only."""
+    return hasattr(kind, "threshold_for")
 
 
 def fit_scorer(
@@ -106,6 +101,5 @@ def fit_scorer(
     """
     kind = scorer_class(settings.scorer_for(len(targets)))
     if len(targets) > 1 and "facets" not in kind.takes:
-        names = " or ".join(scorers_that_take("facets"))
-        raise UsageError(f"several named targets need --scorer {names}")
+        raise UsageError(f"several named targets need --scorer {scorers_that_take('facets')}")
     return kind.fit(targets, sample, settings)
