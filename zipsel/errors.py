@@ -117,11 +117,7 @@ class TooManyRejects(ZipselError):
 
 
 class Interrupted(BaseException):
-    """A signal asked the run to end.
-
-    Args:
-        exit_code: 130 for SIGINT, 143 for SIGTERM.
-    """
+    """A signal asked the run to end; the exit code says which."""
 
     def __init__(self, exit_code: int) -> None:
         super().__init__(exit_code)

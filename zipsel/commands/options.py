@@ -222,11 +222,7 @@ def read_environment(command: CommandName, environment: Mapping[str, str]) -> Le
 
 
 def gather(command: CommandName, levels: Sequence[Level]) -> Options:
-    """The options in force.
-
-    Args:
-        command: Whose options they are.
-        levels: What each door gave, the nearest first.
+    """The options in force, from what each door gave, the nearest door first.
 
     Raises:
         UsageError: Naming the option and the remedy.

@@ -42,12 +42,7 @@ def printable_character(character: str) -> str:
 
 
 def printable(text: str, limit: int | None = None) -> str:
-    """Text on one line: line breaks become spaces, control and direction characters their names.
-
-    Args:
-        text: Anything.
-        limit: Characters to keep; an ellipsis marks the cut.
-    """
+    """Text on one line: line breaks become spaces, control and direction characters their names."""
     if limit is not None:
         text = cut(text, limit)
     if text.isascii() and text.isprintable():

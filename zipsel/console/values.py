@@ -81,10 +81,6 @@ def one_of(names: Collection[str]) -> Meta:
 def convert(value: Any, kind: Any) -> Any:
     """The value as its kind wants it.
 
-    Args:
-        value: What was given; text may spell a number, a size or a flag.
-        kind: A type annotation.
-
     Raises:
         ValueError: Saying what the kind takes and what was found, to stand behind a name.
     """

@@ -69,13 +69,6 @@ def find_budget(
 ) -> AutoBudget:
     """Measure folds and settle on a size.
 
-    Args:
-        settings: What the run is asked for; its target is split.
-        select: Likewise; its budget is not looked at.
-        pool_bytes: Text in the pool, about.
-        run: Selects.
-        log: Shows the progress.
-
     Raises:
         UsageError: If the run has a profile in place of a target, or the target has too few
             examples or several names.

@@ -80,10 +80,6 @@ _TextSet = tuple[list[list[bytes]], int]
 def evaluate(settings: EvalSettings, log: Log) -> Evaluation:
     """Judge the subsets, and random ones of the pool, at equal bytes.
 
-    Args:
-        settings: What to compare.
-        log: Takes what was cut, refused or leaked.
-
     Raises:
         BadShards: If a file cannot be read, or a held-out example has no text.
         UsageError: If a subset or the pool has no text, or `pyppmd` is not installed.

@@ -105,21 +105,12 @@ class Judge:
         return np.array(list(map(len, self.examples)), np.int64)
 
     def bits(self, orders: Sequence[Sequence[bytes]], limit_bytes: int) -> NDArray[np.float64]:
-        """Bits that each example costs after a set, `(n_orders, n_examples)`.
-
-        Args:
-            orders: The set's texts in several orders (`draw_orders`).
-            limit_bytes: How much of each order is read.
-        """
+        """Bits that each example costs after a set in several orders, `(n_orders, n_examples)`."""
         subsets = (join_records(texts, limit_bytes) for texts in orders)
         return np.array([ppm_bits(one, self.examples, n_workers=self.workers) for one in subsets])
 
     def figures(self, bits: NDArray[np.float64]) -> dict[str, float]:
-        """Bits per byte with the ends of its interval, as the verdicts name them.
-
-        Args:
-            bits: As `bits` returns them; the orders are averaged.
-        """
+        """Bits per byte, averaged over the orders, with the ends of its interval."""
         bits = bits.mean(axis=0)
         low, high = bootstrap_interval(bits, self.n_bytes, seed=self.seed)
         mean = bits_per_byte(bits, self.n_bytes)

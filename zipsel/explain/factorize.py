@@ -193,10 +193,6 @@ class ExampleFinder:
 
     The dictionary is examples in their order, some left out, each followed by one byte; its
     first may lack its beginning. Examples are laid along it in that order.
-
-    Args:
-        dictionary: The scorer's.
-        target: All examples.
     """
 
     def __init__(self, dictionary: bytes, target: TextBatch) -> None:

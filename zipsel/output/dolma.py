@@ -36,12 +36,6 @@ def check_shards(shards: Sequence[Shard]) -> None:
 def write_attributes(path: str, parts: Sequence[Part], name: str, reading: Reading) -> None:
     """Write the attributes of one shard, compressed as the shard is.
 
-    Args:
-        path: The file to write.
-        parts: All sidecar parts of the shard, in order.
-        name: Of the attribute.
-        reading: How rows became texts.
-
     Raises:
         OutputError: If a document has no ``id``.
         OSError: If the file cannot be written.

@@ -76,12 +76,7 @@ def read_manifest(path: str) -> Manifest | None:
 
 
 def names_written(directory: str, found: list[str]) -> set[str]:
-    """Names of the files that zipsel wrote into a directory, its manifests among them.
-
-    Args:
-        directory: The directory.
-        found: Names of the files in it.
-    """
+    """Names of the files that zipsel wrote into a directory, its manifests among them."""
     written: set[str] = set()
     for name in found:
         if name == UNFINISHED or (name.startswith("manifest") and name.endswith(".json")):
@@ -94,14 +89,7 @@ def names_written(directory: str, found: list[str]) -> set[str]:
 def refuse_foreign(
     option: str, directory: str, command: Command, is_written: Callable[[str], bool]
 ) -> None:
-    """Raise ``UsageError`` if the run would write over a file that zipsel did not write.
-
-    Args:
-        option: The option that names the directory, with its value.
-        directory: Where the files will be.
-        command: What writes them.
-        is_written: Whether the run writes a file of this name.
-    """
+    """Raise ``UsageError`` if the run would write over a file that zipsel did not write."""
     found = paths.list_files(directory, below=command != "select")
     if not any(map(is_written, found)):
         return

@@ -65,11 +65,7 @@ def find_shards(
 
 
 class _Finder:
-    """Finds the files behind names.
-
-    Args:
-        for_target: As for ``find_shards``.
-    """
+    """Finds the files behind names."""
 
     def __init__(self, for_target: bool) -> None:
         self.errors: list[ShardError] = []
@@ -146,13 +142,7 @@ def _has_wildcards(path: str) -> bool:
 
 
 def would_find(pattern: str, path: str, *, for_target: bool = False) -> bool:
-    """Whether ``find_shards`` would take a file of this path, once it is there, for a shard.
-
-    Args:
-        pattern: A directory, or a pattern with wildcards.
-        path: Of a file that need not exist.
-        for_target: As for ``find_shards``.
-    """
+    """Whether ``find_shards`` would take a file of this path, once it is there, for a shard."""
     folder, place = remote.local_path(pattern), remote.local_path(path)
     if folder is None or place is None:
         if folder is not None or place is not None:

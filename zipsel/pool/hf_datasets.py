@@ -41,9 +41,6 @@ def refuse_indexed(path: str) -> None:
     ``select``, ``shuffle`` and ``sort`` leave the files as they are and note in ``state.json``
     which rows count, and in which order.
 
-    Args:
-        path: The Arrow file, or its URL.
-
     Raises:
         ShardError: With the remedy.
     """
@@ -58,12 +55,7 @@ def refuse_indexed(path: str) -> None:
 
 
 def missing_files(directory: str, names: Sequence[str]) -> list[ShardError]:
-    """An error for each data file that ``state.json`` names and the directory does not have.
-
-    Args:
-        directory: Where to look.
-        names: The files in it.
-    """
+    """An error for each data file that ``state.json`` names and the directory does not have."""
     if _STATE not in names:
         return []
     listed = _read_state(directory).get("_data_files")

@@ -51,11 +51,6 @@ def check_columns(names: Sequence[str], path: str, reading: Reading) -> None:
 
     Of two columns with one name, a JSON object would lose one.
 
-    Args:
-        names: The columns that there are.
-        path: Their file.
-        reading: How rows become texts.
-
     Raises:
         ShardError: Naming the columns that there are; ``NoTextError`` if the text is not there.
     """

@@ -49,12 +49,7 @@ class Piece:
 
 
 class _Grammar:
-    """What rows look like.
-
-    Args:
-        delimiter: Between fields, one byte.
-        quotes: Whether quote marks have a meaning.
-    """
+    """What rows look like."""
 
     def __init__(self, delimiter: bytes, quotes: bool) -> None:
         plain = rb"[^%s\r\n]*+" % re.escape(delimiter)

@@ -28,10 +28,6 @@ class RowParser:
     which accepts what Python writes (NaN, numbers past 64 bits) and names what is wrong. Both
     accept the same lines but for one thing: the struct does not check whether the strings that it
     skips are UTF-8, so callers must check UTF-8 for the whole chunk.
-
-    Args:
-        spec: Where the text is.
-        group_field: Dotted path of the group, or None.
     """
 
     def __init__(self, spec: TextSpec, group_field: str | None = None) -> None:
@@ -53,12 +49,7 @@ class RowParser:
     def parse_lines(
         self, lines: memoryview, n_lines: int
     ) -> tuple[list[str], list[str | None]] | None:
-        """Texts and groups of lines that are all acceptable; None if that cannot be said at once.
-
-        Args:
-            lines: JSON objects, each on a line of its own.
-            n_lines: How many.
-        """
+        """Texts and groups of lines, if all are acceptable; None if that cannot be said at once."""
         if self._decoder is None:
             return None
         try:
@@ -117,10 +108,6 @@ def _decode_json(text: str) -> Any:
 
 def decode_object(line: bytes, decode: Callable[[str], Any] = _decode_json) -> dict[str, Any]:
     """Decode a JSON object as Python's own writer may have written it (NaN, big numbers).
-
-    Args:
-        line: The object.
-        decode: Decodes JSON; raises ``json.JSONDecodeError``.
 
     Raises:
         RowError: If it is not one.

@@ -165,12 +165,7 @@ class _Stretch:
 
 
 def iter_whole_lines(pieces: Iterable[bytes], max_row_bytes: int) -> Iterator[LineChunk]:
-    """Yield the lines of a stream as soon as they are whole, whatever chunk they belong to.
-
-    Args:
-        pieces: The stream from its beginning.
-        max_row_bytes: As for ``cut_lines``.
-    """
+    """Yield the lines of a stream as soon as they are whole, whatever chunk they belong to."""
     for run in _iter_runs(pieces, max_row_bytes, 0):
         if run.data:
             stretch = _Stretch(0, run.offset)
@@ -181,15 +176,7 @@ def iter_whole_lines(pieces: Iterable[bytes], max_row_bytes: int) -> Iterator[Li
 def read_chunk(
     file: BinaryIO, index: int, max_row_bytes: int, *, n_bytes: int, chunk_bytes: int = CHUNK_BYTES
 ) -> Iterator[LineChunk]:
-    """Read one chunk of a plain file by seeking to it, in stretches.
-
-    Args:
-        file: Open for reading, seekable.
-        index: Which chunk.
-        max_row_bytes: As for ``cut_lines``.
-        n_bytes: Size of the file.
-        chunk_bytes: As for ``cut_lines``.
-    """
+    """Read one chunk of a plain file by seeking to it, in stretches."""
     start, end = index * chunk_bytes, (index + 1) * chunk_bytes
     final = end >= n_bytes
     if start:

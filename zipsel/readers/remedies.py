@@ -55,13 +55,7 @@ def _wanted(text: TextSpec) -> str:
 
 
 def name_text(text: TextSpec, found: str, prefix: str = "") -> str:
-    """The options that say where a text is.
-
-    Args:
-        text: Where it was looked for.
-        found: The fields that there are.
-        prefix: As for ``advise``.
-    """
+    """The options that say where a text is."""
     options = f"name the text: --{prefix}text-field NAME or --{prefix}template"
     is_chat = any(name in found.split(", ") for name in ("messages", "conversations"))
     if text.kind != "chat" and (is_chat or not found):

@@ -19,11 +19,6 @@ Group = tuple[int, Callable[[], Iterable[pa.RecordBatch]]]
 def take_rows(path: str, groups: Iterable[Group], rows: NDArray[np.int64]) -> Iterator[pa.Table]:
     """Yield ascending rows of a table; groups without any of them are not read.
 
-    Args:
-        path: The shard, for messages.
-        groups: All its rows, in order.
-        rows: Row numbers.
-
     Raises:
         ShardError: If there are fewer rows.
     """

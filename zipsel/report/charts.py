@@ -120,12 +120,7 @@ def alignment_chart(histogram: Histogram, threshold: float | None) -> Markup:
 
 
 def length_chart(histogram: Histogram, medians: tuple[float, float] | None) -> Markup:
-    """Shares of pool and subset by length of text, on a logarithmic axis.
-
-    Args:
-        histogram: Of lengths in bytes.
-        medians: Of pool and subset.
-    """
+    """Shares by length of text, on a logarithmic axis, with the medians of pool and subset."""
     histogram = gather_tail(histogram)
     x = _scale(histogram.edges[0], histogram.edges[-1], log=True)
     total_pool, total_subset = max(1, sum(histogram.pool)), max(1, sum(histogram.subset))

@@ -41,13 +41,7 @@ class _Item(NamedTuple):
 def render_explanations(
     explanations: Sequence[Explanation], texts: Sequence[str], strips: Sequence[Strip]
 ) -> str:
-    """The page.
-
-    Args:
-        explanations: What to show.
-        texts: The beginning of each text.
-        strips: The strip of each beginning.
-    """
+    """The page of explanations, each with the beginning of its text and the strip of that."""
     items = [
         _Item(
             explanation,

@@ -64,10 +64,7 @@ class FinishedRun:
         return shard
 
     def texts_at(self, ranks: Sequence[int]) -> tuple[list[str], list[ShardError]]:
-        """Texts of chosen records, read again.
-
-        Args:
-            ranks: Their ranks, from 1.
+        """Texts of chosen records, by their ranks from 1, read again.
 
         Returns:
             The texts, empty where a shard is gone or has changed since the run, and an error for

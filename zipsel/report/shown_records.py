@@ -115,12 +115,7 @@ def _gain_of(selection: Selection, place: int | None) -> float | None:
 
 
 def show_rejects(parts: Sequence[Part], counts: Mapping[str, int]) -> list[RejectExample]:
-    """A few refused rows of each reason, of different shards, the commonest reason first.
-
-    Args:
-        parts: The sidecar.
-        counts: Reason → refused rows.
-    """
+    """A few refused rows of each reason, of different shards, the commonest reason first."""
     by_count = sorted(counts, key=lambda reason: (-counts[reason], reason))
     return [
         RejectExample(shard=one.shard, row=one.row, reason=one.reason, snippet=one.snippet)

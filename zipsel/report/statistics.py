@@ -70,12 +70,7 @@ def quantiles(values: NDArray[np.float64]) -> dict[str, float]:
 
 
 def length_histogram(pool_bins: NDArray[np.int64], subset: NDArray[np.int64]) -> Histogram:
-    """Lengths of texts in bytes, over logarithmic bins from the shortest to the longest.
-
-    Args:
-        pool_bins: Of the pool, as ``length_bins`` counts.
-        subset: Lengths of the chosen texts.
-    """
+    """Lengths of texts in bytes, over logarithmic bins from the shortest to the longest."""
     used = np.flatnonzero(pool_bins)
     if len(used) == 0:
         return Histogram(edges=[1.0, 2.0], pool=[0], subset=[0])

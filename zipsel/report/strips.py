@@ -33,13 +33,7 @@ def make_strips(profile: Profile, texts: Sequence[str]) -> list[Strip | None]:
 
 
 def strip_of(explanation: Explanation, text: str, n: int) -> Strip:
-    """The strip of the beginning of a text.
-
-    Args:
-        explanation: Of the whole text.
-        text: Its beginning.
-        n: Bytes in an n-gram.
-    """
+    """The strip of the beginning of a text, from the explanation of the whole text."""
     return Strip(
         ngram=explanation.ngram,
         conditional=explanation.conditional,

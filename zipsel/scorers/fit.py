@@ -91,11 +91,6 @@ def fit_scorer(
 ) -> Scorer:
     """Fit the scorer that the settings name.
 
-    Args:
-        settings: Which scorer, and its options.
-        targets: Name of each target → its examples.
-        sample: Texts of the pool; none where the scorer needs no sample.
-
     Raises:
         UsageError: If the scorer cannot use the examples, the sample or several targets.
     """

@@ -61,10 +61,6 @@ class Store:
     def exchange(self, folder: str, shards: Sequence[Shard]) -> None:
         """Download the finished parts of some shards, and upload those that the store lacks.
 
-        Args:
-            folder: Folder of the work directory that holds the parts under one score key.
-            shards: The shards.
-
         Raises:
             OutputError: If a part cannot be written on either side.
             StorageError: If the provider cannot be reached.

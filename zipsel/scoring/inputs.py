@@ -183,13 +183,7 @@ class Inputs:
         _refuse_overwriting(option, output, self._identities, below=below)
 
     def refuse_found_later(self, option: str, output: str, files: Iterable[str]) -> None:
-        """Raise ``UsageError`` if the next run would read files of this run's output as inputs.
-
-        Args:
-            option: Names the output.
-            output: As it was named.
-            files: Paths of files that the run will write.
-        """
+        """Raise ``UsageError`` if the next run would read files of this run's output as inputs."""
         patterns = [pair for pair in self.patterns if names_many(pair[1])]
         for path in files:
             for role, pattern in patterns:
@@ -216,13 +210,7 @@ class Inputs:
 
 
 def refuse_overwriting(option: str, output: str, inputs: Iterable[str]) -> None:
-    """Raise ``UsageError`` if an output is an input, whatever the spelling of its path.
-
-    Args:
-        option: Names the output.
-        output: A path or URL.
-        inputs: Paths of the inputs.
-    """
+    """Raise ``UsageError`` if an output is an input, whatever the spelling of its path."""
     found = ((path, paths.identities_of(path)) for path in inputs)
     _refuse_overwriting(option, output, found, below=False)
 

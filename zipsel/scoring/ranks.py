@@ -104,13 +104,7 @@ class Deal:
 
 
 def deal(share: Share, shards: Sequence[Shard], *, may_cut: bool = True) -> Deal:
-    """What a share gets; every chunk of every shard is in exactly one share.
-
-    Args:
-        share: Which share.
-        shards: The pool.
-        may_cut: Whether a shard may be in several shares.
-    """
+    """What a share gets; every chunk of every shard is in exactly one share."""
     fair = sum(shard.guessed_bytes for shard in shards) / share.world_size
     large = [shard for shard in shards if shard.guessed_bytes > _WHOLE_SHARE * fair]
     cut = [one for one in large if may_cut and one.seekable]

@@ -135,13 +135,7 @@ def check_rejects(scores: PoolScores, settings: RunSettings) -> None:
 
 
 def too_many_rejects(refusals: Refusals, settings: RunSettings, outcome: str) -> TooManyRejects:
-    """The error that ends a run with too many refused rows.
-
-    Args:
-        refusals: The refused rows.
-        settings: Say how many may be, and where texts were looked for.
-        outcome: What became of the output.
-    """
+    """The error that ends a run with too many refused rows."""
     n_refused = refusals.rejects.total()
     lines = [
         f"{n_refused:,} of {refusals.n_rows:,} rows were refused, more than --max-rejects "

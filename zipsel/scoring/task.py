@@ -133,13 +133,7 @@ def _iter_chunks(task: ScoreTask, reader: Reader) -> Iterator[Chunk]:
 
 
 class _PartWriter:
-    """Scores the rows of one chunk as they come, and writes its part.
-
-    Args:
-        task: What the chunk belongs to.
-        scorer: How its texts are scored.
-        index: Which chunk of the shard it is.
-    """
+    """Scores the rows of one chunk as they come, and writes its part."""
 
     def __init__(self, task: ScoreTask, scorer: Scorer, index: int) -> None:
         self._task = task

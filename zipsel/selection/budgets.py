@@ -80,12 +80,7 @@ class Budget:
 
 
 def whole_limit(budget: Budget, n_pool: int) -> float:
-    """The limit in the unit that records use up: records, bytes, tokens; or an alignment.
-
-    Args:
-        budget: The budget.
-        n_pool: Records in the pool, for a fraction.
-    """
+    """The limit in the unit that records use up: records, bytes, tokens; or an alignment."""
     if budget.kind == "fraction":
         # As decimals: 0.29 of 100 records is 29, not the 28 that binary fractions give.
         return int(Decimal(str(budget.value)) * n_pool)

@@ -92,13 +92,7 @@ def _stretches(text: str) -> Iterator[str]:
 
 
 class LeakIndex:
-    """Finds examples in texts.
-
-    Args:
-        sources: Names of the sets of examples.
-        examples: ``(source, number, text)`` of each example.
-        rule: When a text is a leak.
-    """
+    """Finds examples, ``(source, number, text)``, in texts."""
 
     def __init__(
         self, sources: Sequence[str], examples: Iterable[tuple[int, int, str]], rule: LeakRule

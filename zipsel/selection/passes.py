@@ -183,12 +183,6 @@ def leak_sources(
 ) -> LeakSources | None:
     """What must not leak; None if leaks are kept.
 
-    Args:
-        settings: Say how rows of benchmarks are read.
-        select: Names the benchmarks.
-        profile: Has the target.
-        folder: Takes the benchmarks' texts, for workers to find.
-
     Raises:
         BadShards: If a benchmark cannot be read.
     """

@@ -131,11 +131,7 @@ COVERAGE = Strategy(shares_budget=True, even_facets=True)
 
 
 def default_strategy(*, by_alignment: bool) -> str:
-    """Name of the strategy where none is asked for.
-
-    Args:
-        by_alignment: Whether the budget is a lowest alignment, which has no size to fill.
-    """
+    """Name of the strategy where none is asked for."""
     return "top" if by_alignment else "cover"
 
 

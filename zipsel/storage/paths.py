@@ -96,11 +96,7 @@ def size_of(path: str) -> int:
 
 
 def list_files(directory: str, *, below: bool = False) -> list[str]:
-    """Names of the files in a directory, relative to it; none if it is missing.
-
-    Args:
-        directory: A path or URL.
-        below: Include the files in its directories.
+    """Names of files in a directory, relative to it; with ``below``, also in its directories.
 
     Raises:
         OutputError: If a provider refuses to list them.

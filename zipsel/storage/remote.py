@@ -157,14 +157,7 @@ def open_remote(path: str, n_bytes: int) -> BinaryIO:
 
 
 class _Ranges(io.RawIOBase):
-    """A file that is read in ranges.
-
-    Args:
-        system: Its fsspec file system.
-        name: Its name there.
-        path: Its URL, for messages.
-        n_bytes: Its size.
-    """
+    """A file that is read in ranges."""
 
     def __init__(self, system: Any, name: str, path: str, n_bytes: int) -> None:
         self._system = system

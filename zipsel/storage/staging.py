@@ -126,9 +126,6 @@ class Staging:
 def staged_files(around: str | None = None) -> Iterator[Staging]:
     """Stage several files; whoever does so commits them, and what is not committed goes.
 
-    Args:
-        around: As for ``Staging``.
-
     Raises:
         OutputError: If anything cannot be written.
     """
@@ -169,12 +166,7 @@ def write_atomically(path: str) -> Iterator[IO[bytes]]:
 
 
 def sweep_temporaries(directory: str, prefix: str = ".") -> None:
-    """Remove siblings that runs of this machine left when they were killed.
-
-    Args:
-        directory: Where to look, not below.
-        prefix: How their names begin.
-    """
+    """Remove siblings that runs of this machine left when they were killed."""
     with suppress(OSError):
         for name in os.listdir(directory):
             found, mark, token = name.rpartition(TEMPORARY_MARK)
