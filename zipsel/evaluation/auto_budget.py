@@ -51,13 +51,7 @@ Select = Callable[[RunSettings, SelectSettings, Log], None]
 
 @dataclass(frozen=True)
 class AutoBudget:
-    """A budget and how it was found.
-
-    Attributes:
-        budget: The budget, in bytes of text.
-        curve: Bits per byte against subset bytes, one series a fold and their mean.
-        conclusion: What the curve says, for people.
-    """
+    """A budget in bytes of text, the curve of each fold and of their mean, and what they say."""
 
     budget: Budget
     curve: Curve

@@ -28,12 +28,7 @@ _SHARES = (0.125, 0.25, 0.5, 1.0)
 
 @dataclass(frozen=True)
 class HeldOut:
-    """The examples that a run's subset will be measured on.
-
-    Attributes:
-        settings: Where they and random text come from.
-        judge: The examples, read.
-    """
+    """The examples that a run's subset will be measured on, read, and where random text is from."""
 
     settings: EvalSettings
     judge: Judge

@@ -52,11 +52,7 @@ def _is_subset_name(name: str) -> bool:
 
 @dataclass(frozen=True)
 class Output:
-    """The place that ``--output`` names.
-
-    Attributes:
-        path: As given.
-    """
+    """The place that ``--output`` names."""
 
     path: str
 

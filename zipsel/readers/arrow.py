@@ -40,13 +40,7 @@ _Load = Callable[[], pa.RecordBatch]
 
 
 class _Stretch(NamedTuple):
-    """Rows of one record batch of a file.
-
-    Attributes:
-        number: Which batch.
-        first: First row in the batch.
-        n_rows: Rows.
-    """
+    """Rows of one record batch of a file: the batch's number, the first row in it, and how many."""
 
     number: int
     first: int

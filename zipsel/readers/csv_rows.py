@@ -37,12 +37,7 @@ _DELIMITERS = (",", "\t", ";", "|")
 
 @dataclass(frozen=True)
 class Piece:
-    """Whole rows of a stream.
-
-    Attributes:
-        data: The rows with their line endings.
-        chunk: Which chunk of the shard they are in.
-    """
+    """Whole rows of a stream with their line endings, and the chunk of the shard that they are in."""
 
     data: bytes
     chunk: int

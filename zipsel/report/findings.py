@@ -18,12 +18,7 @@ _COPY = 0.85
 
 
 class Finding(NamedTuple):
-    """One thing to know.
-
-    Attributes:
-        look: Whether it asks for a look.
-        text: A sentence.
-    """
+    """A sentence to know, and whether it asks for a look."""
 
     look: bool
     text: str

@@ -25,12 +25,7 @@ from zipsel.storage.remote import is_remote
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """What ``select`` left.
-
-    Attributes:
-        directory: Where report and manifest stand.
-        report: The report.
-    """
+    """What ``select`` left: the report, and the directory where report and manifest stand."""
 
     directory: str
     report: Report

@@ -19,15 +19,7 @@ _NOT_REACHED = {
 
 
 class Row(NamedTuple):
-    """A line of a table of shares.
-
-    Attributes:
-        name: What it counts.
-        n_pool: In the pool.
-        n_chosen: In the subset.
-        pool: Share of the pool.
-        chosen: Share of the subset.
-    """
+    """A line of a table: counts in pool and subset, and their shares of each."""
 
     name: str
     n_pool: int

@@ -34,13 +34,7 @@ _GZIP_FRAME_BYTES = 18
 
 @dataclass(frozen=True)
 class CodecLimits:
-    """The levels that a codec takes.
-
-    Attributes:
-        lowest: Smallest level, inclusive.
-        highest: Largest level, inclusive.
-        default: The level that is used where none is given.
-    """
+    """The levels that a codec takes, both ends inclusive."""
 
     lowest: int
     highest: int

@@ -49,13 +49,7 @@ def ncd(c_x: int, c_y: NDArray[np.int64], c_xy: NDArray[np.int64]) -> NDArray[np
 
 @dataclass(frozen=True)
 class NcdScorer:
-    """Mean alignment with every target example.
-
-    Attributes:
-        target: The examples, UTF-8.
-        codec: Name of the codec.
-        level: Its level.
-    """
+    """Mean alignment with every target example, in UTF-8."""
 
     name: ClassVar[str] = "ncd"
     takes: ClassVar[frozenset[str]] = frozenset({"codec", "level"})

@@ -127,12 +127,7 @@ def _digest(data: bytes) -> bytes:
 
 
 class ProfileFile(NamedTuple):
-    """A profile as tasks carry it.
-
-    Attributes:
-        path: Its file.
-        digest: Of the profile that has to be in it.
-    """
+    """A profile as tasks carry it: its file, and the digest that the profile in it must have."""
 
     path: str
     digest: str

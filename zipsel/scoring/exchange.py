@@ -27,12 +27,7 @@ _BATCH_PARTS = 32
 
 @dataclass(frozen=True)
 class Store:
-    """A work directory's copy behind a URL.
-
-    Attributes:
-        url: URL of the copy.
-        root: Path of the work directory.
-    """
+    """A work directory's copy behind a URL."""
 
     url: str
     root: str

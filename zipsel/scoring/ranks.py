@@ -38,12 +38,7 @@ _STEP = "SLURM_ARRAY_TASK_STEP"
 
 @dataclass(frozen=True)
 class Share:
-    """Which part of the shards one process scores.
-
-    Attributes:
-        rank: From 0.
-        world_size: Processes in all.
-    """
+    """Which part of the shards one process scores: that of its rank, from 0, among all processes."""
 
     rank: int
     world_size: int

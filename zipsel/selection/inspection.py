@@ -35,12 +35,7 @@ class Features(NamedTuple):
 
 
 class TokenizerFile(NamedTuple):
-    """A tokenizers JSON file as tasks carry it.
-
-    Attributes:
-        path: The file.
-        digest: Of its bytes, hex.
-    """
+    """A tokenizers JSON file as tasks carry it: its path, and a hex digest of its bytes."""
 
     path: str
     digest: str

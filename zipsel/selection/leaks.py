@@ -236,7 +236,7 @@ class LeakSources:
 
     Attributes:
         profile: The profile, whose target must not leak.
-        exclude_path: A file of further texts, made by ``save_excluded``; None for none.
+        exclude_path: A file of further texts; None for none.
         exclude_digest: Of those texts; the same path holds others in another run.
         rule: When a text is a leak.
     """

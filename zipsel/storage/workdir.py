@@ -58,11 +58,7 @@ _SCRATCH = ("stdin", "auto")
 
 @dataclass(frozen=True)
 class WorkDir:
-    """Paths below one directory.
-
-    Attributes:
-        path: The directory.
-    """
+    """Paths below one directory."""
 
     path: str
 
