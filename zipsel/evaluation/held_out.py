@@ -28,7 +28,7 @@ _SHARES = (0.125, 0.25, 0.5, 1.0)
 
 @dataclass(frozen=True)
 class HeldOut:
-    """The examples that a run's subset will be measured on, read, and where random text is from."""
+    """The examples that a run's subset is measured on, and where random text comes from."""
 
     settings: EvalSettings
     judge: Judge

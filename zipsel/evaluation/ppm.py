@@ -38,8 +38,8 @@ from numpy.typing import NDArray
 from zipsel.errors import UsageError
 
 MAX_ORDER = 8
-# Model memory in bytes per byte of text. Every text tried needs at most 16, random bytes among
-# them; what is not needed is never touched.
+#: Model memory in bytes per byte of text. Every text tried needs at most 16, random bytes among
+#: them; what is not needed is never touched.
 MEMORY_PER_BYTE = 32
 MIN_MEMORY_BYTES = 16 << 20
 # The coder's offsets have 32 bits.

@@ -40,7 +40,7 @@ _Load = Callable[[], pa.RecordBatch]
 
 
 class _Stretch(NamedTuple):
-    """Rows of one record batch of a file: the batch's number, the first row in it, and how many."""
+    """Rows of one record batch of a file: its number, the first row in it, and how many."""
 
     number: int
     first: int

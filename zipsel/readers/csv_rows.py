@@ -37,7 +37,7 @@ _DELIMITERS = (",", "\t", ";", "|")
 
 @dataclass(frozen=True)
 class Piece:
-    """Whole rows of a stream with their line endings, and the chunk of the shard that they are in."""
+    """Whole rows of a stream with their line endings, and the chunk that they are in."""
 
     data: bytes
     chunk: int

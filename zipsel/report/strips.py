@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from zipsel.explain.explanation import explain_texts
 from zipsel.explain.model import Explanation
 from zipsel.report.shown import SHOWN_CHARACTERS, Saving, Strip
-from zipsel.scorers import as_explainable, ngram_codes_of
+from zipsel.scorers import as_explainable
 from zipsel.scorers.profile import Profile
 
 #: What of a text is parsed for its strip: more than is shown, so that shares are of the record.
@@ -46,8 +46,9 @@ def strip_of(explanation: Explanation, text: str, n: int) -> Strip:
 
 def ngram_length(profile: Profile) -> int:
     """Bytes in an n-gram of the profile's n-gram part; 1 where it has none."""
-    codes = ngram_codes_of(profile.scorer)
-    return codes[0].parameters.n if codes else 1
+    explainable = as_explainable(profile.scorer)
+    parts = explainable.parts(profile.target.take(np.arange(1))) if explainable is not None else ()
+    return next((one.ngram.parameters.n for one in parts if one.ngram is not None), 1)
 
 
 def character_starts(text: str) -> NDArray[np.int64]:

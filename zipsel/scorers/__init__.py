@@ -163,15 +163,6 @@ class Explainable(Protocol):
 
 
 @runtime_checkable
-class HasNgramCodes(Protocol):
-    """A scorer that knows the n-grams of its target."""
-
-    @property
-    def ngram_codes(self) -> Sequence[NgramScorer]:
-        """One code a facet."""
-
-
-@runtime_checkable
 class HasFacets(Protocol):
     """A scorer of several targets, or of facets of one; each text is scored by the closest.
 
@@ -197,11 +188,6 @@ def columns_finished_later(scorer: Scorer) -> frozenset[str]:
 def as_explainable(scorer: Scorer) -> Explainable | None:
     """The scorer as an explainable one, or None."""
     return scorer if isinstance(scorer, Explainable) else None
-
-
-def ngram_codes_of(scorer: Scorer) -> Sequence[NgramScorer]:
-    """The scorer's n-gram codes of the target, one a facet; empty where it has none."""
-    return scorer.ngram_codes if isinstance(scorer, HasNgramCodes) else ()
 
 
 def facets_of(scorer: Scorer) -> Mapping[str, int]:

@@ -179,11 +179,6 @@ class FusedScorer:
         """As ``HasFacets.n_examples``."""
         return {name: facet.n_examples for name, facet in self.facets.items()}
 
-    @property
-    def ngram_codes(self) -> Sequence[NgramScorer]:
-        """As ``HasNgramCodes.ngram_codes``."""
-        return [facet.ngram for facet in self.facets.values()]
-
     @cached_property
     def columns(self) -> dict[str, str]:
         """Alignment and its parts; with several facets, also the closest and what each says."""

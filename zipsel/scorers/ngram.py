@@ -207,11 +207,6 @@ class NgramScorer:
         """As ``Explainable.parts``: the scorer itself."""
         return [Parts(None, self)] * len(batch)
 
-    @property
-    def ngram_codes(self) -> Sequence[NgramScorer]:
-        """As ``HasNgramCodes.ngram_codes``: the scorer itself."""
-        return [self]
-
     def state(self) -> State:
         """As ``Scorer.state``."""
         parameters = self.parameters

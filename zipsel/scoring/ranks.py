@@ -38,7 +38,7 @@ _STEP = "SLURM_ARRAY_TASK_STEP"
 
 @dataclass(frozen=True)
 class Share:
-    """Which part of the shards one process scores: that of its rank, from 0, among all processes."""
+    """Which part of the shards one process scores, by its rank, from 0, among all."""
 
     rank: int
     world_size: int
