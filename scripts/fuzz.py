@@ -59,7 +59,7 @@ def mutate(data: bytes, generator: random.Random, corpus: list[bytes]) -> bytes:
 
 
 def fuzz_randomly(name: str, seconds: float, seed: int, last: Path) -> None:
-    """Mutate until the time is up; the input under way stands in ``last``."""
+    """Mutate until the time is up; ``last`` holds the present input."""
     generator, target = random.Random(seed), TARGETS[name]
     corpus = corpus_of(name)
     end, n_runs = time.monotonic() + seconds, 0
@@ -74,7 +74,7 @@ def fuzz_randomly(name: str, seconds: float, seed: int, last: Path) -> None:
 
 
 def fuzz_guided(name: str, seconds: float, seed: int, last: Path) -> None:
-    """Let atheris find inputs; the corpus and what breaks stand beside ``last``."""
+    """Let atheris find inputs; the corpus and failing inputs are saved beside ``last``."""
     import atheris
 
     folder = last.parent / f"{name}-corpus"

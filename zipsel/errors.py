@@ -87,11 +87,11 @@ class ProfileError(ZipselError):
 
 
 class OutputError(ZipselError):
-    """The output cannot be written; nothing stands under its final name."""
+    """The output cannot be written; no file has its final name."""
 
 
 class StorageError(ZipselError):
-    """A network or a server goes on failing; no file is to blame."""
+    """A network or a server fails again and again; no file is to blame."""
 
 
 class WorkDirLocked(ZipselError):
@@ -125,4 +125,4 @@ class Interrupted(BaseException):
 
 
 class PipeClosed(BaseException):
-    """Whoever read standard output has left; no OSError, of which Click makes exit code 1."""
+    """The reader of standard output is gone; no OSError, of which Click makes exit code 1."""

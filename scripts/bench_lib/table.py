@@ -24,8 +24,8 @@ class Row:
         what: What was measured.
         value: With its unit, for people.
         number: The same as a number, in the unit of `value`.
-        against: What it is held against, with its value.
-        ratio: How it stands to that; None where there is nothing to compare.
+        against: What it is compared with, with its value.
+        ratio: The quotient of both; None where there is nothing to compare.
         goal: What the ratio, or the number where there is none, should be.
         passed: Whether it is; None without a goal.
         note: What was scaled or left out.

@@ -44,7 +44,7 @@ class LibraryText(NamedTuple):
 
 
 def iter_library(library: Path) -> Iterator[LibraryText]:
-    """Yield the texts of the library that stands in a directory, file by file."""
+    """Yield the texts of the library in a directory, file by file."""
     for path in sorted(library.rglob("*.py")):
         relative = path.relative_to(library)
         if _NOT_THE_LIBRARY.isdisjoint(relative.parts) and relative.parts[0] != "pydoc_data":
@@ -85,7 +85,7 @@ def _iter_module(path: Path, relative: Path) -> Iterator[LibraryText]:
 
 
 def _iter_statements(tree: ast.Module) -> Iterator[ast.AST]:
-    """The module and what stands in the bodies of its statements; no expression defines a name."""
+    """The module and the statements in the bodies of its statements."""
     nodes: list[ast.AST] = [tree]
     while nodes:
         node = nodes.pop()

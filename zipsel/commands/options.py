@@ -130,7 +130,7 @@ def _structs(command: CommandName) -> tuple[type[msgspec.Struct], ...]:
     return (ReportOptions, PageOptions) if command == "report" else (DemoOptions, MessageOptions)
 
 
-#: Options that a field of the same name in another command's settings does not stand for.
+#: Fields of a command's settings that are no options of the command.
 _NOT_OPTIONS = {
     "fit": {"group_field"},
     "eval": {"html", "group_field", "max_row_bytes", "long"},
@@ -204,7 +204,7 @@ def read_file(path: str) -> Level:
 
 
 def read_environment(command: CommandName, environment: Mapping[str, str]) -> Level:
-    """The options that variables hold; paths of one variable stand on a line each.
+    """The options that variables hold; a variable of several paths has one on each line.
 
     Raises:
         UsageError: If a variable ``ZIPSEL_*`` is no option of any command.

@@ -33,7 +33,7 @@ class Options:
 
 
 def flag(name: str) -> str:
-    """An option as it stands on the command line."""
+    """An option as the command line has it."""
     return f"--{name.replace('_', '-')}"
 
 

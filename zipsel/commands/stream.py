@@ -287,7 +287,7 @@ def _write_lines(
 def kept_stdin(settings: RunSettings, log: Log) -> Iterator[RunSettings]:
     """Settings whose pool is a copy of standard input, if that is what their pool is.
 
-    The copy and everything that is scored of it stand in one folder, which is removed at the end:
+    The copy and its scores are in one folder, which is removed at the end:
     no later run can meet them again.
 
     Raises:

@@ -82,7 +82,7 @@ def convert(value: Any, kind: Any) -> Any:
     """The value as its kind wants it.
 
     Raises:
-        ValueError: Saying what the kind takes and what was found, to stand behind a name.
+        ValueError: With a message to follow a name: what the kind takes, what was found.
     """
     try:
         return msgspec.convert(_readable(value, base_of(kind)), base_of(kind))

@@ -59,7 +59,7 @@ class HeldOut:
 
         Args:
             chosen: Best record first.
-            shards: The pool, to draw random text from; what of it cannot be read was told of
+            shards: The pool, to draw random text from; files that cannot be read were named
                 by the passes and is left out.
             log: Takes what leaked.
         """

@@ -166,7 +166,7 @@ def draw_orders(
 
 
 def find_contained_examples(subset: bytes, examples: Sequence[bytes]) -> list[int]:
-    """Positions of the examples whose text, without outer white space, stands in the subset.
+    """Positions of the examples whose text, without outer white space, is in the subset.
 
     Their bits say that they leaked, nothing about quality.
     """

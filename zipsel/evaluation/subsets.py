@@ -204,7 +204,7 @@ def _find_readable(patterns: Sequence[str]) -> list[Shard]:
 
 
 def _iter_texts(path: str, settings: EvalSettings, log: Log) -> Iterator[bytes]:
-    """Texts of a file, a directory or standard input; refused rows are left out and told of."""
+    """Texts of a file, a directory or standard input; the log counts the refused rows."""
     for name, batches in _iter_sources(path, settings.reading):
         n_refused = 0
         for rows in batches:
@@ -224,7 +224,7 @@ def _iter_sources(path: str, reading: Reading) -> Iterator[tuple[str, Iterator[R
 
 
 def warn_of_leaks(path: str, subset: bytes, examples: Sequence[bytes], log: Log) -> None:
-    """Say which examples stand in a subset."""
+    """Log which examples a subset contains."""
     contained = find_contained_examples(subset, examples)
     if not contained:
         return

@@ -213,7 +213,7 @@ class ExampleFinder:
             position = end + 1
 
     def _end_of(self, example: bytes, position: int) -> int | None:
-        """Where an example ends if it stands at a position, whole or as the first's tail."""
+        """Where an example ends that begins at a position, whole or as the first's tail."""
         end = position + len(example)
         if self.dictionary.startswith(example, position):
             return end if self.dictionary[end : end + 1] in (b"", b"\n") else None

@@ -10,7 +10,7 @@ class Source(msgspec.Struct, kw_only=True, frozen=True):
 
     Attributes:
         example: Target example, from 0; -1 where it runs over the end of one.
-        text: What stands there, with a little around it.
+        text: The stretch in that example, with a little context.
     """
 
     example: int

@@ -39,7 +39,7 @@ from zipsel.storage.staging import Staging, staged_files, sweep_temporaries
 #: Files beside the subset that differ from run to run, because they hold times.
 _TIMED = frozenset({"report.json", "report.html", "README.md"})
 
-#: Files beside the subset that zipsel writes, whatever stands there; README.md is left to a user
+#: Files beside the subset that zipsel always writes; README.md is left to a user
 #: who has one.
 _SIDE_FILES = frozenset(
     {MANIFEST, "report.json", "report.html", "rejects.jsonl", "leaks.jsonl", "chosen.feather"}

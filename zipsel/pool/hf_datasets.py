@@ -26,7 +26,7 @@ SIDE_FILES = ("dataset_info.json", "dataset_infos.json", "dataset_dict.json", _S
 #: Also in parts, where ``num_proc`` was given.
 _CACHE = re.compile(r"cache-[0-9a-f]{16}(_\d+_of_\d+)?\.arrow")
 
-#: Under either name, by the library's version, stand the files of an indices mapping.
+#: Keys that name the files of an indices mapping, by the library's version.
 _INDICES = ("_indices_files", "_indices_data_files")
 
 

@@ -139,7 +139,7 @@ def find_damage(shards: Sequence[Shard], reading: Reading) -> list[ShardError]:
 
 
 def schema_errors(shards: Sequence[Shard], reading: Reading) -> list[ShardError]:
-    """Tables whose rows cannot stand in one Parquet file with those of the tables before.
+    """Tables whose rows do not fit into one Parquet file with those of the tables before.
 
     A column may be absent, or of a narrower type; that is widened. Schemas that cannot be read
     are left to pass one.

@@ -66,7 +66,7 @@ def check_columns(names: Sequence[str], path: str, reading: Reading) -> None:
 
 
 def pick_columns(names: Sequence[str], path: str, reading: Reading) -> list[str]:
-    """The columns that texts and groups are made of, as they stand in the file.
+    """The columns that texts and groups are made of, in the order of the file.
 
     Raises:
         ShardError: As ``check_columns``.

@@ -207,7 +207,7 @@ def _split(data: bytes, stream: CsvStream) -> tuple[list[pa.Array], dict[int, st
     numbers = [str(i) for i in range(len(stream.header))]
     if not data.strip(b"\r\n"):
         return [pa.array([], pa.binary()) for _ in numbers], {}
-    data = b"\n" + data  # lest a byte-order mark that is text be taken for the file's
+    data = b"\n" + data  # so that pyarrow does not drop a byte-order mark that is text
     table = csv.read_csv(
         pa.BufferReader(data),
         read_options=csv.ReadOptions(

@@ -21,7 +21,7 @@ from zipsel.readers.lines import BOM
 from zipsel.readers.rows import SNIPPET_BYTES, Reading
 from zipsel.texts import BATCH_BYTES
 
-#: A row over the row limit is held to be refused as a row; one that is longer by so much is taken
+#: A row over the row limit is read, to be refused as a row; one longer by so much is taken
 #: for a quote mark that is never closed.
 _SPARE_BYTES = 16 << 20
 
@@ -173,7 +173,7 @@ class CsvStream:
             self._check_rest(at_end=True)
 
     def _take_rows(self, boundary: int) -> bytes:
-        """The whole rows that end before a byte of what is held."""
+        """The whole rows that end before a byte of the buffer."""
         found = self._grammar.rows.match(self._held, 0, max(0, boundary))
         end = found.end() if found else 0
         if end > self._limit and any(self.long_rows(self._held[:end], self._limit)):
@@ -181,7 +181,7 @@ class CsvStream:
         return self._drop(end)
 
     def _check_rest(self, at_end: bool = False) -> None:
-        """Raise unless what is held may become a row once more of it is there."""
+        """Raise unless the buffer may become a row with more bytes."""
         rest, line = self._held, self._n_lines + 1
         if self._grammar.unfinished.fullmatch(rest):
             if at_end or len(rest) > self._limit:

@@ -1,4 +1,4 @@
-"""Rows that are already known to exist, as they stand in their shard.
+"""Read rows again that pass one found, unchanged.
 
 Pass two reads chosen rows by where pass one found them: a JSON line by its byte offset in the
 decompressed stream, the row of a table by its number.

@@ -112,7 +112,7 @@ def cut_lines(
     Args:
         pieces: The bytes from ``offset`` on, where a line begins.
         max_row_bytes: Longer lines are cut short and noted in ``dropped``.
-        first_index: Number of the chunk that ``offset`` lies in.
+        first_index: Number of the chunk that contains ``offset``.
         offset: Where the pieces begin in the stream.
         chunk_bytes: Bytes of stream that a chunk's lines begin in.
         stretch_bytes: Hand out a chunk's lines as soon as they are about so many bytes; None to

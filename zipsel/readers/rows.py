@@ -31,7 +31,7 @@ class Lines:
     """The lines that a batch's rows were read from.
 
     Attributes:
-        data: What they stand in.
+        data: The bytes that contain them.
         starts: Where each begins in it.
         ends: Where each ends, its newline left out.
     """
@@ -56,7 +56,7 @@ class RowBatch:
         accepted: Positions of those rows in the batch, int64 ``(len(texts),)``, ascending.
         rejects: Position → reason and first ``SNIPPET_BYTES`` bytes, for all other rows.
         groups: Group of each accepted row; empty where none was asked for.
-        lines: The rows as they stand in the shard; None where they are no lines.
+        lines: The rows' lines in the shard; None for tables.
         damage: What is wrong with the rows, where a damaged shard is being salvaged.
         found: Fields of the first row that is refused for lack of one.
     """

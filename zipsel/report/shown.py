@@ -16,7 +16,7 @@ class Saving(msgspec.Struct, kw_only=True):
         end: Character after the last.
         saved_bytes: Its part of ``c_x - c_x_given_t``.
         example: Target example that it comes from, from 0.
-        source: What stands there, with a little around it.
+        source: The stretch in that example, with a little context.
     """
 
     start: int

@@ -133,7 +133,7 @@ class LeakedRow(msgspec.Struct, frozen=True):
         alignment: Its score.
         source: ``target``, or the file of ``--exclude-overlap`` that it overlaps.
         example: Number of the example there, from 0.
-        overlap: Share of the example's n-grams that stand in it; 1 for a copy.
+        overlap: Share of the example's n-grams that the record has; 1 for a copy.
         text: How it begins.
     """
 

@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 
 from zipsel.console.safe_text import cut, is_plain, name_of, printable
 
-#: ASCII that may not stand as it is.
+#: ASCII characters that are not shown as they are.
 _ASCII_MARKED = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
 
 #: Marks on one letter beyond which they pile up over the lines around.

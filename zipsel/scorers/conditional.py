@@ -60,7 +60,7 @@ def check_zstd(codec: str | None, level: int | None) -> int:
 def make_dictionary(target: TextBatch, limit_bytes: int = DICTIONARY_BYTES) -> bytes:
     """Target examples joined by newlines, each distinct text once.
 
-    Beyond the limit, an even spread of the examples stands for all.
+    Beyond the limit, only an even spread of the examples is used.
     """
     distinct = list(dict.fromkeys(target.iter_encoded()))
     total = sum(map(len, distinct)) + len(distinct)

@@ -37,7 +37,7 @@ _N = 6
 _TABLE_BITS = (22, 24)
 _BUCKETS_PER_BYTE = 16
 
-#: Texts' numbers stand above their n-grams' in one integer, which sorts both.
+#: One integer holds a text's number in its upper bits and an n-gram's below, which sorts both.
 _TEXT_SHIFT = 32
 _NUMBER_MASK = (1 << _TEXT_SHIFT) - 1
 
@@ -112,7 +112,7 @@ class TargetNgrams:
 
     @cached_property
     def _numbers(self) -> NDArray[np.int32]:
-        """Number of the n-gram in each bucket or ``ABSENT``, which also stands past the last."""
+        """Number of the n-gram in each bucket, or ``ABSENT``; ``ABSENT`` past the last bucket."""
         numbers = np.full((1 << self.parameters.table_bits) + 1, ABSENT, np.int32)
         numbers[self.buckets] = np.arange(len(self.buckets), dtype=np.int32)
         return numbers

@@ -72,7 +72,7 @@ class ExactCache:
     def _add(
         self, places: Ints, keys: Words, details: Words | None, create: Callable[[Ints], Words]
     ) -> Words:
-        # All write their number into their set. Whoever reads back its own gets the entry; the
+        # Each key writes its number into its set. A key that reads its own back has the entry; the
         # others find the number of that one, and share its value if they have the same key.
         numbers = np.arange(len(places))
         evicted = self._entries[places, 0]
@@ -134,7 +134,7 @@ class NgramBuckets(NamedTuple):
         texts: The text of each token, shape ``(n_tokens,)``.
         unigrams: Bucket of each token, shape ``(n_tokens,)``.
         bigrams: Bucket of each token and its successor, shape ``(n_tokens - 1,)``.
-        inside: Whether both stand in one text; other bigrams must not count.
+        inside: Whether both tokens are of one text; other bigrams must not count.
     """
 
     n_per_text: Ints

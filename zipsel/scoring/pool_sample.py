@@ -1,4 +1,4 @@
-"""The pool sample: what a scorer is held against, seeded and independent of workers.
+"""The pool sample, with which a scorer compares the target: seeded, independent of workers.
 
 It is made of runs of consecutive rows, about 64 KB each, drawn from up to 64 shards (more where
 shards are small). In plain JSONL, Parquet and Arrow files they may come from anywhere; in CSV, in

@@ -49,9 +49,9 @@ class PartSummary(msgspec.Struct, frozen=True):
         damage: What ended the shard early, under ``--on-bad-file salvage``.
         has_lines: Whether the part holds the line of every contender.
         found: Fields of the first row that is refused for lack of the text's.
-        histogram: Of the alignments of finished rows, as ``bins.pack`` makes it; whoever has
-            merged it may drop it.
-        lengths: Bin of ``bins.length_bins`` → accepted texts; to be dropped likewise.
+        histogram: Of the alignments of finished rows, as ``histogram.pack`` makes it; empty
+            once it is added to the pool's.
+        lengths: Bin of ``histogram.length_bins`` → accepted texts; empty likewise.
     """
 
     index: int

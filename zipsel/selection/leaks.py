@@ -30,7 +30,7 @@ from zipsel.scorers.profile import ProfileFile, load_cached
 DEFAULT_NGRAM = 13
 DEFAULT_OVERLAP = 0.5
 
-#: Shorter examples are phrases, which stand in innocent texts too.
+#: Shorter examples are phrases, which innocent texts have too.
 _SHORTEST_WORDS = 8
 
 _REMEMBERED = 4096
@@ -52,7 +52,7 @@ class Leak(NamedTuple):
     Attributes:
         source: ``target``, or the name of the file to keep out.
         example: Number of the example there, from 0.
-        overlap: Share of the example's n-grams that stand in the text; 1 for a copy.
+        overlap: Share of the example's n-grams that the text has; 1 for a copy.
     """
 
     source: str

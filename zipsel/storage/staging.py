@@ -124,7 +124,7 @@ class Staging:
 
 @contextmanager
 def staged_files(around: str | None = None) -> Iterator[Staging]:
-    """Stage several files; whoever does so commits them, and what is not committed goes.
+    """Stage several files; the caller commits them, and files not committed are removed.
 
     Raises:
         OutputError: If anything cannot be written.
