@@ -6,11 +6,14 @@ import os
 from typing import TextIO
 
 import msgspec
+from rich.console import Console
 
 from zipsel.output.manifest import refuse_foreign
 from zipsel.report.card import FILE_NAME as CARD_FILE
 from zipsel.report.card import may_write, render_card
+from zipsel.report.compare import compare_runs
 from zipsel.report.html import render_report
+from zipsel.report.print_comparison import print_comparison, render_comparison
 from zipsel.report.runs import open_run
 from zipsel.scoring.inputs import refuse_overwriting
 from zipsel.storage.paths import refuse_no_file
@@ -50,24 +53,16 @@ def compare(a: str, b: str, html: str | None, as_json: bool, stdout: TextIO) -> 
         UsageError: If no report stands at either.
         OutputError: If a run's chosen records cannot be read, or the page cannot be written.
     """
-    from zipsel.report.compare import compare_runs
-
     runs = open_run(a), open_run(b)
     if html is not None:
         refuse_no_file("--html", html)
         refuse_overwriting("--html", html, [path for run in runs for path in run.input_paths()])
     both = compare_runs(*runs)
     if html is not None:
-        from zipsel.report.print_comparison import render_comparison
-
         with write_atomically(html) as file:
             file.write(render_comparison(both).encode())
     if as_json:
         encoded = msgspec.json.format(msgspec.json.encode(both), indent=1)
         stdout.write(encoded.decode() + "\n")
         return
-    from rich.console import Console
-
-    from zipsel.report.print_comparison import print_comparison
-
     print_comparison(both, Console(file=stdout, highlight=False))

@@ -18,11 +18,14 @@ from typing import IO
 import msgspec
 
 from zipsel.commands.demo_texts import DOCUMENTED, iter_library
-from zipsel.console.messages import Log
+from zipsel.commands.select import run_select
+from zipsel.console.messages import Log, stderr_console
 from zipsel.engines.local import LocalEngine
 from zipsel.errors import OutputError
 from zipsel.output.manifest import MANIFEST, Manifest, SideFile, refuse_foreign
 from zipsel.readers.rows import Reading
+from zipsel.report.print_run import print_records, print_summary
+from zipsel.scoring.run import Run
 from zipsel.scoring.settings import RunSettings
 from zipsel.selection.budgets import Budget
 from zipsel.selection.settings import SelectSettings
@@ -36,11 +39,6 @@ def run_demo(
     directory: str, workers: int, log: Log, command: list[str], work_dir: str | None = None
 ) -> None:
     """Build pool and target, select, and show what came out."""
-    from zipsel.commands.select import run_select
-    from zipsel.console.messages import stderr_console
-    from zipsel.report.print_run import print_records, print_summary
-    from zipsel.scoring.run import Run
-
     pool, target = os.path.join(directory, "pool"), os.path.join(directory, "target.jsonl")
     output = os.path.join(directory, "subset")
     _claim(directory)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TextIO
 
 import msgspec
+from rich.console import Console
 
 from zipsel.console.values import Count, Path, Paths
 from zipsel.errors import BadShards, ProfileError, UsageError
@@ -20,6 +21,12 @@ from zipsel.readers.row_text import check_text
 from zipsel.readers.rows import Reading
 from zipsel.readers.stdin import read_text_of_stdin, refuse_stdin_twice
 from zipsel.readers.target import read_target
+from zipsel.report.explanations import (
+    PAGE_CHARACTERS,
+    SHOWN_CHARACTERS,
+    print_explanation,
+    render_explanations,
+)
 from zipsel.report.runs import FinishedRun, open_run
 from zipsel.report.shown import Strip
 from zipsel.report.strips import ngram_length, strip_of
@@ -188,8 +195,6 @@ def _strips(
 def _write_page(
     path: str, profile: Profile, explanations: Sequence[Explanation], texts: Sequence[str]
 ) -> None:
-    from zipsel.report.explanations import PAGE_CHARACTERS, render_explanations
-
     heads, strips = _strips(profile, explanations, texts, PAGE_CHARACTERS)
     with write_atomically(path) as file:
         file.write(render_explanations(explanations, heads, strips).encode())
@@ -198,10 +203,6 @@ def _write_page(
 def _print(
     profile: Profile, explanations: Sequence[Explanation], texts: Sequence[str], stdout: TextIO
 ) -> None:
-    from rich.console import Console
-
-    from zipsel.report.explanations import SHOWN_CHARACTERS, print_explanation
-
     console = Console(file=stdout, highlight=False, markup=False, emoji=False)
     heads, strips = _strips(profile, explanations, texts, SHOWN_CHARACTERS)
     for i, (explanation, head, strip) in enumerate(zip(explanations, heads, strips, strict=True)):

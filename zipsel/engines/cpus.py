@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from pathlib import Path
 
 #: Where Linux tells the CPU quota of a container: cgroup version 2, then version 1.
 _QUOTA_FILES = (
@@ -24,14 +25,9 @@ def _cgroup_quota() -> float | None:
     """CPUs that the cgroup grants, 1.5 for three halves; None without a limit."""
     for paths in _QUOTA_FILES:
         try:
-            words = [word for path in paths for word in _read(path).split()]
+            words = [word for path in paths for word in Path(path).read_text().split()]
             quota, period = map(int, words)
         except (OSError, ValueError):  # no such file, or "max"
             continue
         return quota / period if quota > 0 and period > 0 else None
     return None
-
-
-def _read(path: str) -> str:
-    with open(path) as file:
-        return file.read()

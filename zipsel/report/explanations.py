@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from zipsel.console.safe_text import printable, printable_character
 from zipsel.explain.model import Explanation, Span
 from zipsel.report.html import environment
 from zipsel.report.shown import ShownRecord, Strip
-
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.text import Text
 
 #: Characters of a text that are shown; ``--html`` shows more.
 SHOWN_CHARACTERS = 1500
@@ -73,8 +74,6 @@ def print_explanation(explanation: Explanation, text: str, strip: Strip, console
 
     Where there is no colour, heat is a line of blocks below each line of text.
     """
-    from rich.text import Text
-
     head = Text(printable(explanation.record), style="bold")
     head.append(f"  alignment {explanation.alignment:.3f}", style="not bold")
     console.print(head, soft_wrap=True)
@@ -111,9 +110,6 @@ def _iter_components(explanation: Explanation) -> Iterator[str]:
 
 def _iter_lines(text: str, strip: Strip, width: int) -> Iterator[tuple[Text, str]]:
     """Lines of at most ``width`` cells, each with its line of blocks."""
-    from rich.cells import cell_len
-    from rich.text import Text
-
     heat = strip.heat or "0" * len(text)
     saved = [False] * len(text)
     for saving in strip.savings:
@@ -143,8 +139,6 @@ def _shown(character: str) -> str:
 
 
 def _print_spans(explanation: Explanation, console: Console) -> None:
-    from rich.table import Table
-    from rich.text import Text
 
     def worth(span: Span) -> float:
         return (span.saved_bytes or 0.0) * 8 + (span.ngram_bits or 0.0)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from zipsel.console.safe_text import printable
 from zipsel.report.compare import DEPTHS, Comparison, Moved
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 _N_SHOWN = 5
 
@@ -49,9 +49,6 @@ def render_comparison(both: Comparison) -> str:
 
 def print_comparison(both: Comparison, console: Console) -> None:
     """Print the comparison in 80 columns."""
-    from rich.table import Table
-    from rich.text import Text
-
     console.print(Text(sentence(both), style="bold"))
     numbers = Table.grid(padding=(0, 2))
     numbers.add_row("A", Text(printable(both.a), overflow="fold"))
@@ -86,8 +83,6 @@ def _depths(both: Comparison) -> list[tuple[int, float]]:
 
 
 def _print_groups(both: Comparison, console: Console) -> None:
-    from rich.table import Table
-    from rich.text import Text
 
     table = Table(box=None, padding=(0, 2))
     table.add_column("group", overflow="ellipsis", no_wrap=True)
@@ -103,8 +98,6 @@ def _print_groups(both: Comparison, console: Console) -> None:
 
 
 def _print_moved(title: str, rows: Sequence[Moved], console: Console) -> None:
-    from rich.table import Table
-    from rich.text import Text
 
     if not rows:
         return

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import IO, TYPE_CHECKING
+from typing import IO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from zipsel.console.safe_text import human_bytes, printable
 from zipsel.evaluation.verdicts import Evaluation, Judged, JudgedRandom
 from zipsel.report.model import Report, ShardCounts
 from zipsel.report.shown import ShownRecord
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
 _LEAST_WIDTH = 80
 
 
 def print_summary(report: Report, console: Console) -> None:
     """Print what was done, in 80 columns."""
-    from rich.table import Table
-    from rich.text import Text
-
     from zipsel.report.findings import findings
 
     table = Table.grid(padding=(0, 2))
@@ -99,13 +97,10 @@ def _iter_composition(report: Report) -> Iterator[tuple[str, str]]:
 
 def print_records(records: list[ShownRecord], console: Console) -> None:
     """Print records, one line each."""
-    from rich.table import Table
-
     table = Table(box=None, padding=(0, 1), expand=True)
     table.add_column("rank", justify="right", no_wrap=True)
     table.add_column("alignment", justify="right", no_wrap=True)
     table.add_column("text", no_wrap=True, overflow="ellipsis", ratio=1)
-    from rich.text import Text
 
     for record in records:
         table.add_row(
@@ -116,10 +111,6 @@ def print_records(records: list[ShownRecord], console: Console) -> None:
 
 def print_evaluation(evaluation: Evaluation, file: IO[str]) -> None:
     """Print one line a subset, as they were given, and one for the random subsets."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
     console = Console(file=file, highlight=False)
     console.width = max(_LEAST_WIDTH, console.width)
     table = Table(box=None, padding=(0, 2, 0, 0))

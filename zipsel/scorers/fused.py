@@ -118,10 +118,7 @@ class FusedScorer:
     sample_ngram: NDArray[np.float64]
     threshold: float = -np.inf
 
-    @classmethod
-    def check(cls, settings: FitSettings) -> None:
-        """Refuse a level that zstd does not have (``UsageError``)."""
-        check_zstd(settings.codec, settings.level)
+    check = ConditionalScorer.check
 
     @classmethod
     def fit(

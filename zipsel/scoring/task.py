@@ -19,7 +19,7 @@ from zipsel.errors import ZipselError
 from zipsel.pool.shards import Shard, check_unchanged
 from zipsel.readers import Reader, reader_of
 from zipsel.readers.lines import STRETCH_BYTES
-from zipsel.readers.rows import Chunk, Reading, RowBatch
+from zipsel.readers.rows import Chunk, Reading
 from zipsel.scorers import ScoreColumns, Scorer, as_cascade, columns_finished_later
 from zipsel.scorers.profile import ProfileFile, load_cached
 from zipsel.scoring.sidecar import PartSummary, part_path, read_scores, read_summary
@@ -107,16 +107,12 @@ def score_chunks(task: ScoreTask) -> list[PartSummary]:
     """
     check_unchanged(task.shard)
     scorer, reader = task.job.scorer(), reader_of(task.shard)
-    summaries = []
-    for index, stretches in groupby(_iter_chunks(task, reader), key=attrgetter("index")):
-        if index in task.done or not task.turn.has(index):
-            continue
-        part = _PartWriter(task, scorer, index)
-        for chunk in stretches:
-            rows = reader.read(task.shard, chunk, task.job.reading, salvage=task.job.salvage)
-            part.add(chunk, rows)
-        summaries.append(part.write())
-    return summaries
+    chunks = groupby(_iter_chunks(task, reader), key=attrgetter("index"))
+    return [
+        _score_chunk(task, scorer, reader, index, stretches)
+        for index, stretches in chunks
+        if index not in task.done and task.turn.has(index)
+    ]
 
 
 def _iter_chunks(task: ScoreTask, reader: Reader) -> Iterator[Chunk]:
@@ -132,62 +128,45 @@ def _iter_chunks(task: ScoreTask, reader: Reader) -> Iterator[Chunk]:
     )
 
 
-class _PartWriter:
-    """Scores the rows of one chunk as they come, and writes its part."""
+def _score_chunk(
+    task: ScoreTask, scorer: Scorer, reader: Reader, index: int, stretches: Iterable[Chunk]
+) -> PartSummary:
+    """Score the rows of one chunk as they come, and write its part.
 
-    def __init__(self, task: ScoreTask, scorer: Scorer, index: int) -> None:
-        self._task = task
-        self._scorer = scorer
-        self._index = index
-        self._path = part_path(task.job.folder, task.shard, index)
-        is_stream = not task.shard.is_table and not task.shard.seekable
-        keeps_lines = task.job.keep_lines and is_stream
-        self._builder = PartBuilder(scorer.columns, columns_finished_later(scorer), keeps_lines)
-        self._known = self._read_known(task.job.threshold)
-        self._n_rows = 0
-        self._final = False
-        self._damage: str | None = None
-
-    def _read_known(self, threshold: float | None) -> ScoreColumns | None:
-        """Scores to reuse from a part that was written under a higher threshold.
-
-        A part without a threshold is not reused: it has alignments that this run must ignore.
-        """
-        summary = read_summary(self._path) if threshold is not None else None
-        if summary is None or summary.threshold is None or threshold is None:
-            return None
-        if summary.threshold <= threshold:
-            return None
-        return read_scores(self._path, self._scorer.columns)
-
-    def add(self, chunk: Chunk, batches: Iterable[RowBatch]) -> None:
-        """Score rows; scores of an earlier run under a higher threshold are taken over."""
-        cascade = as_cascade(self._scorer)
-        self._final = chunk.final
-        self._damage = self._damage or chunk.damage or None
-        for rows in batches:
-            self._damage = self._damage or rows.damage or None
-            if self._known is not None and cascade is not None:
-                places = self._n_rows + rows.accepted
-                known = {name: values[places] for name, values in self._known.items()}
-                scores = cascade.finish(rows.texts, known)
+    Scores of an earlier run under a higher threshold are reused.
+    """
+    job, shard = task.job, task.shard
+    path, cascade = part_path(job.folder, shard, index), as_cascade(scorer)
+    keeps_lines = job.keep_lines and not shard.is_table and not shard.seekable
+    builder = PartBuilder(scorer.columns, columns_finished_later(scorer), keeps_lines)
+    known = _read_known(path, scorer, job.threshold)
+    n_rows, final, damage = 0, False, ""
+    for chunk in stretches:
+        final, damage = chunk.final, damage or chunk.damage
+        for rows in reader.read(shard, chunk, job.reading, salvage=job.salvage):
+            damage = damage or rows.damage
+            if known is not None and cascade is not None:
+                of_rows = {name: values[n_rows + rows.accepted] for name, values in known.items()}
+                scores = cascade.finish(rows.texts, of_rows)
             else:
-                scores = self._scorer.score(rows.texts)
-            if self._task.job.threshold is None and np.isnan(scores["alignment"]).any():
+                scores = scorer.score(rows.texts)
+            if job.threshold is None and np.isnan(scores["alignment"]).any():
                 raise ZipselError(
-                    f"{self._task.shard.path}: scorer {self._scorer.name} returned an alignment "
-                    "that is NaN, so its text could not be ranked; mend the scorer"
+                    f"{shard.path}: scorer {scorer.name} returned an alignment that is NaN, so its "
+                    "text could not be ranked; mend the scorer"
                 )
-            self._builder.add(rows, scores)
-            self._n_rows += rows.n_rows
+            builder.add(rows, scores)
+            n_rows += rows.n_rows
+    check_unchanged(shard)  # rows of two versions are never kept
+    return builder.write(path, index, final=final, threshold=job.threshold, damage=damage or None)
 
-    def write(self) -> PartSummary:
-        """Write the part, unless the shard has changed under way: mixed rows are never kept."""
-        check_unchanged(self._task.shard)
-        return self._builder.write(
-            self._path,
-            self._index,
-            final=self._final,
-            threshold=self._task.job.threshold,
-            damage=self._damage,
-        )
+
+def _read_known(path: str, scorer: Scorer, threshold: float | None) -> ScoreColumns | None:
+    """Scores to reuse from a part that was written under a higher threshold.
+
+    A part without a threshold is not reused: it has alignments that this run must ignore.
+    """
+    summary = read_summary(path) if threshold is not None else None
+    if summary is None or summary.threshold is None or threshold is None:
+        return None
+    return read_scores(path, scorer.columns) if summary.threshold > threshold else None

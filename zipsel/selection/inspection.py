@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from zipsel.errors import UsageError
 from zipsel.scorers.profile import ProfileFile, load_cached
+from zipsel.selection.duplicates import sketch
 from zipsel.selection.leaks import Leak, LeakSources, load_index
 from zipsel.storage.paths import read_bytes
 from zipsel.texts import BATCH_BYTES, TextBatch
@@ -77,8 +78,6 @@ class Inspection:
         if self.tokenizer is not None:
             n_tokens = count_tokens(self.tokenizer, text)
         if self.near:
-            from zipsel.selection.duplicates import sketch
-
             minhash = sketch(text)
         digest = blake2b(text.encode(), digest_size=16).digest()
         leak = None if self.leaks is None else load_index(self.leaks).find_again(digest, text)

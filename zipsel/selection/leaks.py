@@ -256,8 +256,6 @@ def load_index(sources: LeakSources) -> LeakIndex:
     ]
     names = ["target"]
     if sources.exclude_path is not None:
-        import msgspec
-
         with open(sources.exclude_path, "rb") as file:
             excluded: list[tuple[str, list[str]]] = msgspec.msgpack.decode(file.read())
         for name, texts in excluded:
