@@ -71,11 +71,7 @@ class ExplainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 
 def explain(
-    settings: ExplainSettings,
-    stdout: TextIO,
-    *,
-    as_json: bool = False,
-    html: str | None = None,
+    settings: ExplainSettings, stdout: TextIO, *, as_json: bool = False, html: str | None = None
 ) -> None:
     """Explain texts, on the terminal or as JSON (a line each where there are several).
 

@@ -13,11 +13,7 @@ from typing import NamedTuple
 from zipsel.commands.rules import Options, flag, whole_input_option
 from zipsel.pool.formats import STDIN, format_of_suffix
 from zipsel.scorers import scorer_class
-from zipsel.scorers.fit import (
-    is_cascade,
-    scorers_that_take,
-    scorers_with,
-)
+from zipsel.scorers.fit import is_cascade, scorers_that_take, scorers_with
 from zipsel.selection.strategies import STRATEGIES, Strategy, find_strategy
 
 
@@ -286,10 +282,7 @@ NEEDS: dict[str, tuple[Need, ...]] = {
         _CLUSTER,
     ),
     "score": (*_FITTING, *_SCORE, *_STREAM, _text_of_target("target"), _CLUSTER),
-    "fit": (
-        *_FITTING,
-        Need(("seed",), f"--scorer {_DRAWING}", _draws),
-    ),
+    "fit": (*_FITTING, Need(("seed",), f"--scorer {_DRAWING}", _draws)),
     "report": (
         Need(
             ("html", "json"),

@@ -16,10 +16,7 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 #: Name of an engine → its class, which is called with the arguments of ``open_engine``.
-ENGINES = {
-    "local": "zipsel.engines.local:LocalEngine",
-    "ray": "zipsel.engines.ray:RayEngine",
-}
+ENGINES = {"local": "zipsel.engines.local:LocalEngine", "ray": "zipsel.engines.ray:RayEngine"}
 
 
 class Engine(Protocol):

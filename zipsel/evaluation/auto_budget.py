@@ -85,10 +85,7 @@ def find_budget(
             eval_target=(),
         )
         settings = replace(
-            settings,
-            target_reading=Reading(),
-            work_dir=os.path.join(folder, "work"),
-            store=None,
+            settings, target_reading=Reading(), work_dir=os.path.join(folder, "work"), store=None
         )
         curves = []
         for number in range(N_FOLDS):

@@ -114,8 +114,4 @@ class Judge:
         bits = bits.mean(axis=0)
         low, high = bootstrap_interval(bits, self.n_bytes, seed=self.seed)
         mean = bits_per_byte(bits, self.n_bytes)
-        return {
-            "bits_per_byte": round(mean, 4),
-            "low": round(low, 4),
-            "high": round(high, 4),
-        }
+        return {"bits_per_byte": round(mean, 4), "low": round(low, 4), "high": round(high, 4)}

@@ -59,10 +59,7 @@ def group_rows(report: Report) -> list[Row]:
     if len(triples) > _MAX_GROUPS:
         rest = triples[_MAX_GROUPS:]
         name = f"{len(rest):,} others"
-        triples = [
-            *triples[:_MAX_GROUPS],
-            (name, sum(t[1] for t in rest), sum(t[2] for t in rest)),
-        ]
+        triples = [*triples[:_MAX_GROUPS], (name, sum(t[1] for t in rest), sum(t[2] for t in rest))]
     return [
         Row(name, pool, chosen, pool / n_pool, chosen / n_chosen) for name, pool, chosen in triples
     ]

@@ -154,11 +154,7 @@ class ConditionalScorer:
     def score(self, batch: TextBatch) -> ScoreColumns:
         """Score texts by both sizes, which are columns of their own."""
         c_x, c_x_given_t = self.sizes(batch, np.arange(len(batch)))
-        return {
-            "alignment": 1 - c_x_given_t / c_x,
-            "c_x": c_x,
-            "c_x_given_t": c_x_given_t,
-        }
+        return {"alignment": 1 - c_x_given_t / c_x, "c_x": c_x, "c_x_given_t": c_x_given_t}
 
     def parts(self, batch: TextBatch) -> Sequence[Parts]:
         """As ``Explainable.parts``: the scorer itself."""

@@ -138,10 +138,7 @@ class NgramScorer:
 
     @classmethod
     def compare(
-        cls,
-        target: TextBatch,
-        sample: TextBatch,
-        parameters: NgramParameters = NgramParameters(),
+        cls, target: TextBatch, sample: TextBatch, parameters: NgramParameters = NgramParameters()
     ) -> NgramScorer:
         """Make the code of a target against a sample of the pool."""
         weights = log_ratio_weights(

@@ -68,10 +68,7 @@ class TargetNgrams:
 
     @classmethod
     def fit(
-        cls,
-        target: TextBatch,
-        pool_sample: TextBatch,
-        parameters: NgramParameters | None = None,
+        cls, target: TextBatch, pool_sample: TextBatch, parameters: NgramParameters | None = None
     ) -> TargetNgrams:
         """Count the target's examples and the pool sample's n-grams.
 
