@@ -36,6 +36,20 @@ def failed_if_skipped(report, config):
 
 
 @pytest.fixture
+def command(tmp_path, monkeypatch):
+    """Run a command of zipsel's in this process, in ``tmp_path``."""
+    from zipsel.cli.group import cli
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ZIPSEL_WORKERS", "1")
+
+    def run(*arguments):
+        return cli.main(list(map(str, arguments)), standalone_mode=False)
+
+    return run
+
+
+@pytest.fixture
 def records():
     return make_records(60)
 

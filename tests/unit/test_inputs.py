@@ -8,22 +8,9 @@ from types import SimpleNamespace
 import pytest
 from made_up import make_records, write_jsonl
 
-from zipsel.cli.group import cli
 from zipsel.errors import BadShards, UsageError
 from zipsel.pool.finding import find_shards, names_many, would_find
 from zipsel.scoring.inputs import target_patterns
-
-
-@pytest.fixture
-def command(tmp_path, monkeypatch):
-    """Run a command of zipsel's in this process, in ``tmp_path``."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("ZIPSEL_WORKERS", "1")
-
-    def run(*arguments):
-        return cli.main(list(map(str, arguments)), standalone_mode=False)
-
-    return run
 
 
 @pytest.fixture

@@ -9,22 +9,9 @@ import sys
 import pytest
 from made_up import make_records, write_jsonl
 
-from zipsel.cli.group import cli
 from zipsel.errors import BadShards, TooManyRejects, UsageError
 from zipsel.output import manifest as module
 from zipsel.storage.staging import TEMPORARY_MARK, Staging
-
-
-@pytest.fixture
-def command(tmp_path, monkeypatch):
-    """Run a command of zipsel's in this process, in ``tmp_path``."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("ZIPSEL_WORKERS", "1")
-
-    def run(*arguments):
-        return cli.main(list(map(str, arguments)), standalone_mode=False)
-
-    return run
 
 
 @pytest.fixture

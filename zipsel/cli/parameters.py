@@ -108,11 +108,7 @@ def stack(*decorators: Callable[[Function], Function]) -> Callable[[Function], F
 
 
 def chosen() -> Options:
-    """The options in force of the running command: command line, environment, file.
-
-    Raises:
-        UsageError: Naming the option and the remedy.
-    """
+    """The options in force of the running command: command line, environment, file."""
     ctx = click.get_current_context()
     command = str(ctx.command.name)
     line: Level = {

@@ -163,11 +163,7 @@ def _locate(run: FinishedRun, path: str) -> str:
 
 
 def _read_top(run: FinishedRun, top: int) -> tuple[list[str], list[str]]:
-    """Names and texts of the best of a run, in rank order.
-
-    Raises:
-        BadShards: If a shard of theirs is gone or has changed since the run.
-    """
+    """Names and texts of the best of a run, in rank order."""
     table = run.chosen.slice(0, top)
     texts, errors = run.texts_at(range(1, len(table) + 1))
     if errors:

@@ -182,11 +182,7 @@ Level = Mapping[str, Given]
 
 
 def read_file(path: str) -> Level:
-    """The options that a TOML file holds.
-
-    Raises:
-        UsageError: If it cannot be read.
-    """
+    """The options that a TOML file holds; a ``UsageError`` if it cannot be read."""
     try:
         path = convert(path, Path)  # an integer would be an open file of this process
     except ValueError as error:

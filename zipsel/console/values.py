@@ -37,11 +37,7 @@ class Unreadable(ValueError):
 
 
 def parse_size(text: str) -> int:
-    """Read a number of bytes or tokens: ``400000``, ``400kB``, ``64MiB``.
-
-    Raises:
-        ValueError: If it is none.
-    """
+    """Read a number of bytes or tokens: ``400000``, ``400kB``, ``64MiB``."""
     plain = text.strip().lower().removesuffix("b")
     number = plain.rstrip("kmgti")
     size = float(number) * _UNITS.get(plain[len(number) :], math.nan)

@@ -259,11 +259,7 @@ def _spread(paths: Sequence[str]) -> list[str]:
 
 
 def _reach(address: str) -> None:
-    """Check within seconds whether a server listens: Ray itself tries for minutes.
-
-    Raises:
-        UsageError: If not.
-    """
+    """Raise ``UsageError`` within seconds if no server listens: Ray itself tries for minutes."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not host or not port.isdecimal():
         return

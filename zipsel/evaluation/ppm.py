@@ -217,11 +217,7 @@ def _fork_tail(encoder: Any, example: bytes) -> tuple[int, int]:
 
 
 def _receive_tail(process_id: int, receiving: int) -> int:
-    """The size that a child reports.
-
-    Raises:
-        MemoryError: If the child ended without a report, as when the system killed it.
-    """
+    """The size that a child reports; a ``MemoryError`` if the system killed it before."""
     with os.fdopen(receiving, "rb") as pipe:
         reported = pipe.read()
     os.waitpid(process_id, 0)

@@ -74,11 +74,7 @@ def _chosen_table(
 
 
 def read_chosen(path: str | Path) -> pa.Table:
-    """Read the table.
-
-    Raises:
-        OutputError: If there is none, or it is damaged.
-    """
+    """Read the table; an ``OutputError`` if there is none, or it is damaged."""
     from pyarrow import feather
 
     try:

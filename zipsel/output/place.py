@@ -169,11 +169,7 @@ class Output:
     def write_subset(
         self, writer: SubsetWriter, shard_bytes: int, staging: Staging, engine: Engine
     ) -> list[OutputFile]:
-        """Write the subset's files, not yet under their names.
-
-        Raises:
-            OutputError: As ``SubsetWriter.write_files``.
-        """
+        """Write the subset's files, not yet under their names."""
 
         def path_of(i: int) -> str:
             return os.path.join(self.path, f"subset-{i:05d}.{writer.format}")
@@ -211,12 +207,7 @@ class Output:
         paths.remove(self.side_file(UNFINISHED))
 
     def check_writable(self) -> None:
-        """Find out before the work whether the output can be written.
-
-        Raises:
-            OutputError: If not.
-            StorageError: If its provider cannot be reached.
-        """
+        """Find out before the work whether the output can be written; an ``OutputError`` if not."""
         if self.is_stdout:
             return
         if is_remote(self.path):

@@ -61,11 +61,7 @@ class OutputFile(msgspec.Struct, frozen=True):
 
 
 def sha256_of(path: str) -> str:
-    """SHA-256 of a file of this machine, hex.
-
-    Raises:
-        OSError: If it cannot be read.
-    """
+    """SHA-256 of a file of this machine, hex."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

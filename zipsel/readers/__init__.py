@@ -108,11 +108,7 @@ def iter_chunks(shard: Shard, reading: Reading, chunk_bytes: int = CHUNK_BYTES) 
 
 
 def iter_shard(shard: Shard, reading: Reading) -> Iterator[RowBatch]:
-    """Yield the rows of a shard in order, in bounded batches.
-
-    Raises:
-        ShardError: If the shard cannot be read to its end.
-    """
+    """Yield the rows of a shard in order, in bounded batches."""
     for chunk in iter_chunks(shard, reading):
         yield from reader_of(shard).read(shard, chunk, reading)
 

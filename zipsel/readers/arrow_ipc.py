@@ -126,11 +126,7 @@ def read_names(fields: Sequence[pa.Field]) -> list[str]:
 
 
 def open_file(shard: Shard) -> Any:
-    """The reader of a file by its footer.
-
-    Raises:
-        ShardError: If there is none.
-    """
+    """The reader of a file by its footer; a ``ShardError`` if there is none."""
     try:
         return pa.ipc.open_file(_open_source(shard))
     except ERRORS as error:
@@ -159,11 +155,7 @@ def open_stream(shard: Shard) -> Any:
 
 
 def _open_source(shard: Shard) -> Any:
-    """A shard's bytes: mapped into memory, or behind a URL.
-
-    Raises:
-        ShardError: If they cannot be opened.
-    """
+    """A shard's bytes, mapped into memory or behind a URL, or a ``ShardError``."""
     try:
         if remote.is_remote(shard.path):
             return pa.PythonFile(remote.open_remote(shard.path, shard.n_bytes), mode="r")

@@ -66,11 +66,7 @@ def check_columns(names: Sequence[str], path: str, reading: Reading) -> None:
 
 
 def pick_columns(names: Sequence[str], path: str, reading: Reading) -> list[str]:
-    """The columns that texts and groups are made of, in the order of the file.
-
-    Raises:
-        ShardError: As ``check_columns``.
-    """
+    """The columns that texts and groups are made of, in the order of the file."""
     check_columns(names, path, reading)
     paths = [*reading.text.paths, reading.group_field or ""]
     wanted = {column_of(names, path) for path in paths}

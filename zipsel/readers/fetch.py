@@ -1,7 +1,8 @@
 """Read rows again that pass one found, unchanged.
 
 Pass two reads chosen rows by where pass one found them: a JSON line by its byte offset in the
-decompressed stream, the row of a table by its number.
+decompressed stream, the row of a table by its number. A shard that ends before a row, or cannot be
+read so far, is a ``ShardError``.
 """
 
 from __future__ import annotations
@@ -23,20 +24,12 @@ _TABLE_BYTES = 64 << 20
 
 
 def iter_lines(shard: Shard, offsets: NDArray[np.int64], reading: Reading) -> Iterator[bytes]:
-    """Yield the lines that begin at ascending byte offsets, without their newlines.
-
-    Raises:
-        ShardError: If the shard cannot be read so far.
-    """
+    """Yield the lines that begin at ascending byte offsets, without their newlines."""
     return reader_of(shard).take(shard, offsets, reading)
 
 
 def iter_tables(shard: Shard, rows: NDArray[np.int64], reading: Reading) -> Iterator[pa.Table]:
-    """Yield ascending rows of a table, all columns, some 64 MB at a time.
-
-    Raises:
-        ShardError: If the shard cannot be read.
-    """
+    """Yield ascending rows of a table, all columns, some 64 MB at a time."""
     held: list[pa.RecordBatch] = []
     n_bytes = 0
     for batch in reader_of(shard).take(shard, rows, reading):
@@ -50,11 +43,7 @@ def iter_tables(shard: Shard, rows: NDArray[np.int64], reading: Reading) -> Iter
 
 
 def parse_record(name: str) -> tuple[str, int]:
-    """Cut ``SHARD:ROW`` in two.
-
-    Raises:
-        UsageError: If it is not that.
-    """
+    """Cut ``SHARD:ROW`` in two; a ``UsageError`` if it is not that."""
     shard, _, row = name.rpartition(":")
     if not shard or not row.isascii() or not row.isdigit():
         raise UsageError(f"--record {name!r}: write SHARD:ROW, such as pool/part-0.jsonl:17")
@@ -62,11 +51,7 @@ def parse_record(name: str) -> tuple[str, int]:
 
 
 def read_record(path: str, row: int, reading: Reading) -> str:
-    """The text of one row.
-
-    Raises:
-        ShardError: If the shard cannot be read, ends before the row, or refuses it.
-    """
+    """The text of one row."""
     shard = open_shard(path, 0)
     n_rows = 0
     for rows in iter_shard(shard, reading):

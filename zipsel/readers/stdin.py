@@ -86,12 +86,7 @@ class Stdin:
 
 
 def iter_stdin_rows(reading: Reading) -> Iterator[RowBatch]:
-    """Yield the rows of standard input in order, in bounded batches.
-
-    Raises:
-        UsageError: As ``Stdin``.
-        ShardError: As ``Stdin.iter_pieces``.
-    """
+    """Yield the rows of standard input in order, in bounded batches."""
     parser = RowParser(reading.text)
     pieces = Stdin().iter_pieces(zstd_long=reading.zstd_long)
     for chunk in iter_whole_lines(pieces, reading.max_row_bytes):
@@ -100,12 +95,7 @@ def iter_stdin_rows(reading: Reading) -> Iterator[RowBatch]:
 
 @cache
 def read_stdin() -> bytes:
-    """All of standard input, decompressed; kept, since a run may ask for its target again.
-
-    Raises:
-        UsageError: As ``Stdin``.
-        ShardError: As ``Stdin.iter_pieces``.
-    """
+    """All of standard input, decompressed; kept, since a run may ask for its target again."""
     return b"".join(Stdin().iter_pieces(zstd_long=True))
 
 

@@ -103,11 +103,7 @@ class Comparison(msgspec.Struct, kw_only=True):
 
 
 def compare_runs(a: FinishedRun, b: FinishedRun) -> Comparison:
-    """Compare two runs.
-
-    Raises:
-        OutputError: If a run's table of chosen records cannot be read.
-    """
+    """Compare two runs."""
     keys_a, keys_b = _keys(a), _keys(b)
     places_b = {key: i for i, key in enumerate(keys_b)}
     common = [(i, places_b[key]) for i, key in enumerate(keys_a) if key in places_b]

@@ -32,11 +32,7 @@ class FinishedRun:
 
     @cached_property
     def chosen(self) -> pa.Table:
-        """The chosen records, best first.
-
-        Raises:
-            OutputError: If the table cannot be read.
-        """
+        """The chosen records, best first; an ``OutputError`` if the table cannot be read."""
         return read_chosen(os.path.join(self.directory, FILE_NAME))
 
     def open_shard(self, path: str) -> Shard:
@@ -64,9 +60,6 @@ class FinishedRun:
         Returns:
             The texts, empty where a shard is gone or has changed since the run, and an error for
             each such shard.
-
-        Raises:
-            OutputError: If the table of chosen records cannot be read.
         """
         texts = [""] * len(ranks)
         errors: list[ShardError] = []

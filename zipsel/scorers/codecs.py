@@ -71,20 +71,12 @@ def check_codec(codec: str, level: int | None) -> int:
 
 
 def size_function(codec: str, level: int | None = None) -> SizeFunction:
-    """Return the function that gives a text's compressed size in bytes.
-
-    Raises:
-        UsageError: As ``check_codec``, or if the codec's library is not installed.
-    """
+    """Return the function that gives a text's compressed size in bytes."""
     return _FACTORIES[codec](check_codec(codec, level))
 
 
 def pair_size_function(codec: str, level: int | None = None) -> PairSizeFunction:
-    """Return the function that gives the sizes of a text and of the text followed by others.
-
-    Raises:
-        UsageError: As ``size_function``.
-    """
+    """Return the function that gives the sizes of a text and of the text followed by others."""
     if codec == "gzip":
         return partial(gzip_pair_sizes, level=check_codec(codec, level))
     size = size_function(codec, level)

@@ -70,11 +70,7 @@ class NcdScorer:
     def fit(
         cls, examples: Mapping[str, TextBatch], sample: TextBatch, settings: FitSettings
     ) -> NcdScorer:
-        """Keep the examples.
-
-        Raises:
-            UsageError: If there is no example.
-        """
+        """Keep the examples."""
         target = join_batches(list(examples.values()))
         if len(target) == 0:
             raise UsageError("the target has no example")

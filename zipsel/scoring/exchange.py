@@ -54,12 +54,7 @@ class Store:
         upload(path, self.url_of(path))
 
     def exchange(self, folder: str, shards: Sequence[Shard]) -> None:
-        """Download the finished parts of some shards, and upload those that the store lacks.
-
-        Raises:
-            OutputError: If a part cannot be written on either side.
-            StorageError: If the provider cannot be reached.
-        """
+        """Download the finished parts of some shards, and upload those that the store lacks."""
         fingerprints = {shard.fingerprint for shard in shards}
         stored, here = (
             {name for name in list_files(place, below=True) if _fingerprint(name) in fingerprints}

@@ -151,11 +151,7 @@ def _number_in_array(environ: Mapping[str, str]) -> tuple[int, int] | None:
 
 
 def _number(environ: Mapping[str, str], name: str) -> int:
-    """A whole number that the launcher left in a variable.
-
-    Raises:
-        UsageError: Naming the variable.
-    """
+    """A whole number that the launcher left in a variable, or a ``UsageError``."""
     text = environ.get(name, "")
     if not (text.isascii() and text.isdecimal()):
         raise UsageError(

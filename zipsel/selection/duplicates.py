@@ -31,11 +31,7 @@ _ENTRY_BYTES = 14 + _NUMBER_BYTES
 
 
 def require_rensa() -> Any:
-    """The library.
-
-    Raises:
-        UsageError: If it is not installed.
-    """
+    """The library, or a ``UsageError``."""
     try:
         import rensa
     except ImportError:

@@ -1,6 +1,8 @@
 """Read, write, stat or remove one file, whether a path or a URL names it.
 
-A missing or forbidden file is an ``OSError`` either way, so that callers need not know which.
+A missing or forbidden file is an ``OSError`` either way, so that callers need not know which. What
+is written or listed and refused is an ``OutputError``; a provider that cannot be reached is a
+``StorageError``.
 """
 
 from __future__ import annotations
@@ -60,12 +62,7 @@ def refuse_no_file(option: str, path: str) -> None:
 
 
 def read_bytes(path: str) -> bytes:
-    """A whole file.
-
-    Raises:
-        OSError: If it is missing or may not be read.
-        StorageError: If a provider cannot be reached.
-    """
+    """A whole file."""
     if not is_remote(path):
         return Path(path).read_bytes()
     system, name = open_system(path)
@@ -78,12 +75,7 @@ def read_bytes(path: str) -> bytes:
 
 
 def size_of(path: str) -> int:
-    """Size of a file in bytes.
-
-    Raises:
-        OSError: If it is missing.
-        StorageError: If a provider cannot be reached.
-    """
+    """Size of a file in bytes."""
     if not is_remote(path):
         return os.path.getsize(path)
     system, name = open_system(path)
@@ -96,12 +88,7 @@ def size_of(path: str) -> int:
 
 
 def list_files(directory: str, *, below: bool = False) -> list[str]:
-    """Names of files in a directory, relative to it; with ``below``, also in its directories.
-
-    Raises:
-        OutputError: If a provider refuses to list them.
-        StorageError: If a provider cannot be reached.
-    """
+    """Names of files in a directory, relative to it; with ``below``, also in its directories."""
     if not is_remote(directory):
         return [
             os.path.relpath(os.path.join(parent, name), directory)
@@ -126,12 +113,7 @@ def list_files(directory: str, *, below: bool = False) -> list[str]:
 
 
 def remove(path: str) -> None:
-    """Remove a file if it exists.
-
-    Raises:
-        OSError: If it exists and cannot be removed.
-        StorageError: If a provider cannot be reached.
-    """
+    """Remove a file if it exists."""
     with suppress(FileNotFoundError):
         if not is_remote(path):
             os.unlink(path)
@@ -145,10 +127,6 @@ def upload(source: str, url: str) -> None:
 
     Parts of an upload that was killed are seen by nobody; a rule of the bucket
     (AbortIncompleteMultipartUpload) removes them.
-
-    Raises:
-        OutputError: If the bucket is missing or refuses.
-        StorageError: If the provider cannot be reached.
     """
     system, name = open_system(url, _PART_ATTEMPTS)
     options: dict[str, int] = {}
@@ -170,12 +148,7 @@ def upload(source: str, url: str) -> None:
 
 
 def check_writable(url: str) -> None:
-    """Write an object and remove it again, to find out before the work whether that can be done.
-
-    Raises:
-        OutputError: If the bucket is missing or refuses.
-        StorageError: If the provider cannot be reached.
-    """
+    """Write an object and remove it again, to find out before the work whether that can be done."""
     system, name = open_system(url)
     probe = f"{name}.zipsel-probe-{secrets.token_hex(4)}"
     with _as_output(url):
