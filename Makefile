@@ -15,7 +15,7 @@ LOWEST := .venv-lowest
 LOWEST_PYTHON := $(or $(shell command -v python3.11),$(PYTHON))
 
 .DEFAULT_GOAL := help
-.PHONY: help install programs demo test test-fast test-lowest lint format type bench quality scale fuzz clean
+.PHONY: help install programs demo test test-fast test-lowest lint format type bench quality scale fuzz mutants clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -82,6 +82,9 @@ scale: $(STAMP) ## Measure what a pool beyond one machine costs, and extrapolate
 
 fuzz: $(STAMP) ## Fuzz readers and templates for ten minutes.
 	$(BIN)/python scripts/fuzz.py
+
+mutants: $(STAMP) ## Break the package in small ways, one by one: does a test notice?
+	$(BIN)/python scripts/mutants.py
 
 clean: ## Remove everything that a command can make again.
 	rm -rf .venv $(LOWEST) build dist zipsel-demo .zipsel .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,223 @@
+"""Mutants of scorers, profiles and explanations."""
+
+from __future__ import annotations
+
+from mutants_lib.model import Mutant
+
+_FORMULAS = "golden/test_formulas.py"
+_SCORERS = "unit/test_scorers.py"
+_DSIR = "golden/test_dsir.py"
+_EXPLAIN = "unit/test_explanation.py cli/test_explain_and_report.py"
+
+MUTANTS = [
+    Mutant(
+        "scorers/codecs.py",
+        "the target example comes before the pool text",
+        "[size(text + other) for other in others]",
+        "[size(other + text) for other in others]",
+        "golden/test_zipfit.py golden/test_formulas.py",
+    ),
+    Mutant(
+        "scorers/codecs.py",
+        "deflate's window is as small as the text",
+        "_MIN_LOOKAHEAD_BYTES = 262",
+        "_MIN_LOOKAHEAD_BYTES = 0",
+        "unit/test_codecs.py",
+    ),
+    Mutant(
+        "scorers/ncd.py",
+        "smaller and larger size change places",
+        "(c_xy - np.minimum(c_x, c_y)) / np.maximum(c_x, c_y)",
+        "(c_xy - np.maximum(c_x, c_y)) / np.minimum(c_x, c_y)",
+        _FORMULAS,
+    ),
+    Mutant(
+        "scorers/conditional.py",
+        "a large dictionary holds the first examples, no spread",
+        "distinct = [distinct[i * len(distinct) // n_kept] for i in range(n_kept)]",
+        "distinct = distinct[:n_kept]",
+        _SCORERS,
+    ),
+    Mutant(
+        "scorers/conditional.py",
+        "a large dictionary loses its end, not its beginning",
+        "[-limit_bytes:]",
+        "[:limit_bytes]",
+        _SCORERS,
+    ),
+    Mutant(
+        "scorers/conditional.py",
+        "copies in the target stay in the dictionary",
+        "list(dict.fromkeys(target.iter_encoded()))",
+        "list(target.iter_encoded())",
+        _SCORERS,
+    ),
+    Mutant(
+        "scorers/conditional.py",
+        "both sizes change places",
+        '"alignment": 1 - c_x_given_t / c_x,',
+        '"alignment": 1 - c_x / c_x_given_t,',
+        _FORMULAS,
+    ),
+    Mutant(
+        "scorers/ngram.py",
+        "smoothing adds one, not a half",
+        "smoothed = pool_counts + 0.5",
+        "smoothed = pool_counts + 1.0",
+        _FORMULAS,
+    ),
+    Mutant(
+        "scorers/ngram.py",
+        "the last n-gram of every text is lost",
+        "offsets[1:, None] - np.arange(1, n)",
+        "offsets[1:, None] - np.arange(1, n + 1)",
+        _FORMULAS,
+    ),
+    Mutant(
+        "scorers/ngram.py",
+        "n-grams reach across texts",
+        "            of_block[boundaries[low:high] - start] = 0\n",
+        "",
+        "golden/test_formulas.py property/test_scorers.py",
+    ),
+    Mutant(
+        "scorers/fused.py",
+        "moments are of the first records, not of a spread",
+        "np.linspace(0, n_records - 1, min(n_records, _MOMENT_RECORDS), dtype=int)",
+        "np.arange(min(n_records, _MOMENT_RECORDS))",
+        _SCORERS,
+    ),
+    Mutant(
+        "scorers/fused.py",
+        "one part weighs more than the other",
+        "0.5 * ((of_conditional - mean) / deviation + z_ngram)",
+        "0.6 * (of_conditional - mean) / deviation + 0.4 * z_ngram",
+        _FORMULAS,
+    ),
+    Mutant(
+        "scorers/fused.py",
+        "the threshold keeps the wrong share",
+        "int(n_records * (1 - fraction))",
+        "int(n_records * fraction)",
+        _SCORERS,
+    ),
+    Mutant(
+        "scorers/fused.py",
+        "the record at the threshold is no contender",
+        '(scores["ngram"] >= self.threshold)',
+        '(scores["ngram"] > self.threshold)',
+        _SCORERS,
+    ),
+    Mutant(
+        "scorers/fused.py",
+        "n-gram values of facets are compared as they are",
+        "rows.append(facet.standardize(values) if self._has_several else values)",
+        "rows.append(values)",
+        "unit/test_scorers.py selection/test_selector.py selection/test_facets.py",
+    ),
+    Mutant(
+        "scorers/fused.py",
+        "the farthest facet takes the text",
+        'scores["facet"] = values.argmax(axis=0)',
+        'scores["facet"] = values.argmin(axis=0)',
+        "selection/test_selector.py unit/test_explanation.py",
+    ),
+    Mutant(
+        "scorers/facets.py",
+        "the first medoid is the first example, not the most central",
+        "medoids = [int(np.argmin(distances.sum(axis=0)))]",
+        "medoids = [0]",
+        "selection/test_facets.py",
+    ),
+    Mutant(
+        "scorers/facets.py",
+        "any grouping of the target convinces",
+        "_LEAST_SILHOUETTE = 0.036",
+        "_LEAST_SILHOUETTE = -1.0",
+        "selection/test_facets.py",
+    ),
+    Mutant(
+        "scorers/dsir.py",
+        "smoothing is ten times as strong",
+        "SMOOTHING = 1e-8",
+        "SMOOTHING = 1e-7",
+        _DSIR,
+    ),
+    Mutant(
+        "scorers/word_ngrams.py",
+        "numbers of words overflow after 33 million new ones",
+        "if self._n_issued > _ISSUE_LIMIT:",
+        "if False:",
+        _DSIR,
+    ),
+    Mutant(
+        "scorers/word_ngrams.py",
+        "words that share a cache entry share a bucket",
+        "shared &= details[owners] == details",
+        "pass",
+        _DSIR,
+    ),
+    Mutant(
+        "scorers/target_ngrams.py",
+        "an n-gram of one example weighs as much as of two",
+        "self.n_examples.astype(np.float64) - 0.5",
+        "np.ones(len(self.n_examples))",
+        "selection/test_cover.py",
+    ),
+    Mutant(
+        "scorers/target_ngrams.py",
+        "an n-gram counts once for the whole target",
+        "buckets, n_examples = np.unique(keys & _NUMBER_MASK, return_counts=True)",
+        "buckets = np.unique(keys & _NUMBER_MASK)\n        n_examples = np.ones(len(buckets))",
+        "selection/test_cover.py",
+    ),
+    Mutant(
+        "scorers/profile.py",
+        "a damaged profile is used",
+        "if blake2b(payload, digest_size=_DIGEST_BYTES).digest() != digest:",
+        "if False:",
+        "cli/test_score_and_fit.py::test_a_damaged_profile_says_so",
+    ),
+    Mutant(
+        "scorers/profile.py",
+        "a profile that was written again under a run is used",
+        "if profile.digest != file.digest:",
+        "if False:",
+        "unit/test_caches.py",
+    ),
+    Mutant(
+        "explain/explanation.py",
+        "the rest of a long text saves what its beginning saves",
+        "rest.saved_bytes = float(saved - (c_head - c_head_given_t))",
+        "rest.saved_bytes = float(c_head - c_head_given_t)",
+        _EXPLAIN,
+    ),
+    Mutant(
+        "explain/explanation.py",
+        "n-grams that reach past the shown beginning are lost",
+        "text[: len(head) + scorer.parameters.n - 1]",
+        "text[: len(head)]",
+        _EXPLAIN,
+    ),
+    Mutant(
+        "explain/factorize.py",
+        "examples are numbered by their place in the dictionary",
+        "self._examples.append(number)",
+        "self._examples.append(len(self._examples))",
+        _EXPLAIN,
+    ),
+    Mutant(
+        "commands/explain.py",
+        "another profile than the run's explains",
+        '    if profile.digest != run.report.profile.get("digest"):\n',
+        "    if False:\n",
+        "cli/test_explain_and_report.py unit/test_runs.py",
+    ),
+    Mutant(
+        "commands/explain.py",
+        "the run's template is not used for its records",
+        "reading = run.report.provenance.reading",
+        "pass",
+        "cli/test_explain_and_report.py unit/test_runs.py",
+    ),
+]

@@ -1,0 +1,210 @@
+"""Mutants of fitting, sidecars, digests, shares, uploads and the checks between passes."""
+
+from __future__ import annotations
+
+from mutants_lib.model import Mutant
+
+_KEYS = "unit/test_plan.py::test_whatever_changes_a_score_changes_the_folder_of_the_scores"
+_FIT = "unit/test_fitting.py"
+_AGAIN = "unit/test_manifest.py"
+_RANKS = "engines/test_ranks.py"
+_FILES = "faults/test_files.py"
+_FAR = "remote/test_work_dir.py"
+
+MUTANTS = [
+    Mutant(
+        "scoring/plan.py", "scores of another version are met",
+        '            "version": SIDECAR_VERSION,\n',
+        "", _KEYS,
+    ),
+    Mutant(
+        "scoring/plan.py", "scores of another profile are met",
+        '            "profile": file.digest,\n',
+        "", _KEYS,
+    ),
+    Mutant(
+        "scoring/plan.py", "scores of another template are met",
+        '            "reading": settings.reading,\n', "", _KEYS,
+    ),
+    Mutant(
+        "scoring/plan.py", "scores of a salvaged pool are met",
+        '            "salvage": settings.on_bad_file == "salvage",\n', "", _KEYS,
+    ),
+    Mutant(
+        "scoring/fitting.py", "the profile of another pool is met",
+        '            "pool": [shard.fingerprint for shard in shards],\n', "", _FIT,
+    ),
+    Mutant(
+        "scoring/fitting.py", "the profile of another target is met",
+        '            "target": {name: _digest(target) for name, target in targets.items()},\n',
+        "", _FIT,
+    ),
+    Mutant(
+        "scoring/fitting.py", "the profile of another template is met",
+        '            "reading": settings.reading,\n', "", _FIT,
+    ),
+    Mutant(
+        "scoring/fitting.py", "the profile of another seed is met",
+        '            "fit": settings.fit,\n', "", _FIT,
+    ),
+    Mutant(
+        "commands/select.py", "an output by another profile is up to date",
+        '            "profile": key,\n', "", _AGAIN,
+    ),
+    Mutant(
+        "commands/select.py", "an output of other files is up to date",
+        '            "inputs": inputs.digest_fields(),\n', "", _AGAIN,
+    ),
+    Mutant(
+        "commands/select.py", "an output of another template is up to date",
+        '            "reading": settings.reading,\n', "", _AGAIN,
+    ),
+    Mutant(
+        "commands/select.py", "an output of another target's template is up to date",
+        '            "target_reading": settings.target_reading,\n', "", _AGAIN,
+        "the profile's key holds the target's texts, so another template is another key; the line "
+        "keeps benchmarks and held-out examples, which are read by the same template, apart",
+    ),
+    Mutant(
+        "commands/select.py", "an output that skipped bad files is up to date",
+        '            "on_bad_file": settings.on_bad_file,\n', "", _AGAIN,
+    ),
+    Mutant(
+        "commands/select.py", "an output with more refused rows than allowed is up to date",
+        '            "max_rejects": settings.max_rejects,\n', "", _AGAIN,
+    ),
+    Mutant(
+        "commands/select.py", "an output of another version is up to date",
+        '            "versions": [SIDECAR_VERSION, library_versions()],\n', "", _AGAIN,
+    ),
+    Mutant(
+        "scoring/inputs.py", "an edited benchmark does not matter",
+        "            if file.role not in _COVERED\n", '            if file.role == "pool"\n',
+        _AGAIN,
+    ),
+    Mutant(
+        "selection/settings.py", "the order of rows does not decide the output",
+        '        del fields["output"]\n', '        del fields["output"], fields["order"]\n', _AGAIN,
+    ),
+    Mutant(
+        "scoring/plan.py", "bad shards stay in the counts",
+        "    tally.take_back([shard for shard in shards if shard.path in bad])\n", "",
+        "unit/test_plan.py unit/test_sidecar.py faults/test_files.py",
+    ),
+    Mutant(
+        "scoring/plan.py", "of texts of one length only the last part's count",
+        "self.lengths[length_bin] += times * n_texts", "self.lengths[length_bin] = times * n_texts",
+        "unit/test_plan.py unit/test_sidecar.py unit/test_build.py unit/test_html.py",
+    ),
+    Mutant(
+        "scoring/plan.py", "a part under a higher threshold is taken for done",
+        "has is None or (wanted is not None and has <= wanted)", "True",
+        "unit/test_passes.py unit/test_sidecar.py cli/test_select.py",
+    ),
+    Mutant(
+        "scoring/plan.py", "a part under the same threshold is scored again",
+        "has <= wanted)", "has < wanted)",
+        "selection/test_selector.py::test_choosing_again_scores_nothing "
+        "cli/test_select.py::test_another_budget_scores_nothing unit/test_passes.py",
+    ),
+    Mutant(
+        "scoring/plan.py", "--force scores nothing again",
+        "        if self._force:\n            return None\n", "",
+        "unit/test_plan.py cli/test_select.py faults/test_disks.py",
+    ),
+    Mutant(
+        "scoring/plan.py", "a file of which nothing can be used is no bad file",
+        "if not is_whole or n_rows == 0 or rejects.total() < n_rows:", "if True:", _FILES,
+    ),
+    Mutant(
+        "scoring/histogram.py", "what is taken back is counted a second time",
+        'self.n_records[counted["bin"]] += times * counted',
+        'self.n_records[counted["bin"]] += counted', "unit/test_sidecar.py",
+    ),
+    Mutant(
+        "scoring/histogram.py", "-0.0 is lower than 0.0",
+        "bits = (values + 0.0).astype", "bits = values.astype", "property/test_choice.py",
+    ),
+    Mutant(
+        "scoring/sidecar.py", "rows are numbered without the refused ones",
+        "first_row += summary.n_rows\n", "first_row += summary.n_rows - summary.n_rejected\n",
+        "faults/test_rows.py property/test_chunks.py unit/test_sidecar.py",
+    ),
+    Mutant(
+        "scoring/sidecar_writer.py", "a group has the bytes of its last record",
+        "(n_records + 1, n_total + length)", "(n_records + 1, length)", "unit/test_sidecar.py",
+    ),
+    Mutant(
+        "scoring/sidecar_writer.py", "the histogram has the lengths of the first records",
+        "n_bytes[contends]))", "n_bytes[: int(contends.sum())]))",
+        "unit/test_sidecar.py unit/test_passes.py",
+    ),
+    Mutant(
+        "scoring/task.py", "a shard that changes while it is scored is kept",
+        "        check_unchanged(self._task.shard)\n        return self._builder.write(",
+        "        return self._builder.write(",
+        "faults/test_disks.py faults/test_files.py faults/test_csv_and_arrow.py",
+    ),
+    Mutant(
+        "scoring/task.py", "of workers that share a stream one scores the chunks of others",
+        "return index % self.step == self.first", "return index % self.step <= self.first",
+        "unit/test_plan.py",
+    ),
+    Mutant(
+        "scoring/pool_sample.py", "another seed draws from the same shards",
+        "Random(seed).shuffle(order)", "Random(0).shuffle(order)",
+        "unit/test_fitting.py unit/test_subsets.py selection/test_selector.py",
+    ),
+    Mutant(
+        "scoring/pool_sample.py", "the sample is of the first shards alone",
+        "share = max(_RUN_BYTES, sample_bytes // max(1, min(len(order), _MAX_SHARDS)))",
+        "share = sample_bytes", "unit/test_fitting.py unit/test_subsets.py",
+    ),
+    Mutant(
+        "scoring/rejects.py", "rows lost in a salvaged file count as refused",
+        "    del rejects[Reason.DAMAGED.value]\n", "", _FILES,
+    ),
+    Mutant(
+        "scoring/settings.py", "1 % of 150 rows are two",
+        "return int(float(self.max_rejects[:-1]) / 100 * n_rows)",
+        "return -int(-float(self.max_rejects[:-1]) / 100 * n_rows // 1)",
+        "faults/test_rows.py cli/test_select.py cli/test_streams.py",
+    ),
+    Mutant(
+        "scoring/ranks.py", "the first rank has the first chunk of every shard",
+        "(first + chunk) % self.share.world_size", "chunk % self.share.world_size", _RANKS,
+    ),
+    Mutant(
+        "scoring/ranks.py", "the step of a Slurm array is ignored",
+        "return (this - first) // step, count", "return this - first, count", _RANKS,
+    ),
+    Mutant(
+        "scoring/ranks.py", "a compressed shard is cut among ranks",
+        "cut = [one for one in large if may_cut and one.seekable]",
+        "cut = [one for one in large if may_cut]", _RANKS,
+    ),
+    Mutant(
+        "commands/score.py", "a rank writes the scores of others",
+        "scores.parts = [p for p in scores.parts if dealt.has(p.shard, p.summary.index)]", "pass",
+        _RANKS,
+    ),
+    Mutant(
+        "scoring/exchange.py", "unfinished parts are uploaded",
+        "        if summary.threshold is None:\n            store.keep",
+        "        if True:\n            store.keep",
+        _FAR,
+    ),
+    Mutant(
+        "scoring/exchange.py", "scores of other machines are not fetched",
+        "        self._bring(folder, sorted(kept - finished))\n", "", _FAR,
+    ),
+    Mutant(
+        "scoring/exchange.py", "scores that were made before are not uploaded",
+        "for name in sorted(finished - kept):", "for name in ():", _FAR,
+    ),
+    Mutant(
+        "scoring/exchange.py", "each machine fits a profile of its own",
+        "        if not os.path.exists(path):\n            with suppress(OSError):",
+        "        if False:\n            with suppress(OSError):", _FAR,
+    ),
+]  # fmt: skip
