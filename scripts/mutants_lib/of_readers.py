@@ -29,12 +29,12 @@ MUTANTS = [
     Mutant(
         "readers/jsonl.py", "blank lines are rows",
         "if is_long or (line and not line.isspace()):", "if is_long or line:",
-        "faults/test_rows.py property/test_chunks.py",
+        "property/test_chunks.py",
     ),
     Mutant(
         "readers/lines.py", "a line of exactly the limit is too long",
         "if n_held - mark > max_row_bytes:", "if n_held - mark >= max_row_bytes:",
-        "property/test_chunks.py faults/test_rows.py",
+        "property/test_chunks.py",
         "a line that has no newline yet when exactly the limit is held: what follows is either the "
         "newline, and the line was cut to its head, or more, and it is too long anyway",
     ),
@@ -45,22 +45,23 @@ MUTANTS = [
     Mutant(
         "readers/lines.py", "bytes dropped from a long line shift all that follow",
         "offset += n_held + n_dropped + newline + 1", "offset += n_held + newline + 1",
-        "property/test_chunks.py faults/test_rows.py",
+        "property/test_chunks.py",
     ),
     Mutant(
         "readers/decompress.py", "a zstd file that was cut off is taken for whole",
         "if frame is not None and not frame.eof:\n            problem",
         "if False:\n            problem",
-        _FILES,
+        f"{_FILES}::test_all_bad_files_are_named_at_once",
     ),
     Mutant(
         "readers/decompress.py", "a gzip file that was cut off is taken for whole",
-        'raise ShardError(path, "truncated: the last gzip member has no end")', "return", _FILES,
+        'raise ShardError(path, "truncated: the last gzip member has no end")', "return",
+        f"{_FILES}::test_all_bad_files_are_named_at_once",
     ),
     Mutant(
         "readers/columns.py", "Parquet texts over the row limit are kept",
         "keep = valid & ~empty & ~long & ~broken", "keep = valid & ~empty & ~broken",
-        "faults/test_rows.py faults/test_bombs.py",
+        "faults/test_rows.py::test_parquet_rows_are_refused_like_lines",
     ),
     Mutant(
         "readers/columns.py", "a refused row leaves its group to the next",
@@ -70,12 +71,14 @@ MUTANTS = [
     Mutant(
         "readers/parquet.py", "salvaging looks at the text's column alone",
         "for _ in iter_batches(file, shard, group, None):\n            pass\n    except",
-        "for _ in ():\n            pass\n    except", _FILES,
+        "for _ in ():\n            pass\n    except",
+        f"{_FILES}::test_damage_where_scoring_does_not_look_leaves_the_file_out_and_chooses_again "
+        f"{_FILES}::test_a_damaged_row_group_is_refused_row_by_row_and_later_rows_keep_their_numbers",
     ),
     Mutant(
         "readers/parquet_bounds.py", "the last rows of a row group are lost",
         "    if held:\n        yield _joined(held)\n", "",
-        "faults/test_bombs.py faults/test_files.py",
+        "faults/test_bombs.py",
     ),
     Mutant(
         "readers/parquet_bounds.py", "a thousand rows a byte are believed",
@@ -89,7 +92,8 @@ MUTANTS = [
     ),
     Mutant(
         "readers/arrow.py", "an Arrow stream cut between two batches is taken for whole",
-        "    if is_cut:\n", "    if False:\n", _ARROW,
+        "    if is_cut:\n", "    if False:\n",
+        f"{_ARROW}::test_a_bad_file_is_named_and_can_be_skipped",
     ),
     Mutant(
         "readers/csv.py", "rows with another number of fields are counted one off",
@@ -103,52 +107,53 @@ MUTANTS = [
         "readers/convert.py", "a column that the first row lacks is lost",
         "names = dict.fromkeys(name for row in rows for name in row)",
         "names = dict.fromkeys(rows[0])",
-        "unit/test_convert.py cli/test_select.py::test_jsonl_to_parquet_loses_no_field",
+        "unit/test_convert.py",
     ),
     Mutant(
         "readers/fetch.py", "rows of a table come in the order of the file",
         "yield int(by_row[position]), text_of_row(table, i, reading.text)",
         "yield position, text_of_row(table, i, reading.text)",
-        "cli/test_explain_and_report.py unit/test_runs.py",
+        "unit/test_runs.py",
     ),
     Mutant(
         "readers/json_rows.py", "a row of exactly the depth is refused",
         "            if depth > MAX_DEPTH:", "            if depth >= MAX_DEPTH:",
-        "unit/test_row_text.py unit/test_jsonl.py faults/test_rows.py",
+        "unit/test_row_text.py",
     ),
     Mutant(
         "readers/row_text.py", "a lone surrogate is a text",
         "        raise RowError(Reason.INVALID_UTF8) from None\n    return text",
-        "        pass\n    return text", "unit/test_row_text.py faults/test_rows.py",
+        "        pass\n    return text", "unit/test_row_text.py",
     ),
     Mutant(
         "readers/row_text.py", "white space is a text",
         "    if not text or text.isspace():", "    if not text:",
-        "unit/test_row_text.py faults/test_rows.py",
+        "unit/test_row_text.py",
     ),
     Mutant(
         "pool/shards.py", "a file that was touched is the old one",
         "\\0{status.st_size}\\0{status.st_mtime_ns}\\0", "\\0{status.st_size}\\0",
-        "faults/test_disks.py unit/test_finding.py",
+        "unit/test_finding.py",
     ),
     Mutant(
         "pool/shards.py", "a file with another end is the old one",
         "blake2b(identity + head + tail, digest_size=16)",
         "blake2b(identity + head, digest_size=16)",
-        "faults/test_disks.py unit/test_finding.py",
+        "unit/test_finding.py",
     ),
     Mutant(
         "pool/finding.py", "hidden files are shards",
         'name[:1] in "._" or name in _NOT_SHARDS', "name in _NOT_SHARDS",
-        "unit/test_finding.py faults/test_files.py integrations/test_dataset_directories.py",
+        "unit/test_finding.py",
     ),
     Mutant(
         "pool/finding.py", "reports and rejects of a run are shards",
         'name[:1] in "._" or name in _NOT_SHARDS', 'name[:1] in "._"',
-        "unit/test_finding.py integrations/test_dataset_directories.py",
+        "unit/test_finding.py",
     ),
     Mutant(
         "readers/stdin.py", "compressed standard input is taken for lines",
-        "            return compression\n", "            return \"\"\n", "cli/test_streams.py",
+        "            return compression\n", "            return \"\"\n",
+        "cli/test_streams.py::test_compressed_streams_are_decompressed",
     ),
 ]  # fmt: skip

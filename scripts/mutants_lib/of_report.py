@@ -6,7 +6,7 @@ from mutants_lib.model import Mutant
 
 _BUILD = "unit/test_build.py"
 _PAGE = "unit/test_html.py"
-_CARD = "cli/test_card.py unit/test_html.py"
+_CARD = "unit/test_html.py"
 _RUNS = "unit/test_runs.py"
 
 MUTANTS = [
@@ -27,7 +27,7 @@ MUTANTS = [
     Mutant(
         "report/build.py", "the threshold is the highest alignment",
         "float(chosen.alignment.min())", "float(chosen.alignment.max())",
-        "unit/test_build.py cli/test_select.py::test_every_budget api/test_select.py",
+        _BUILD,
     ),
     Mutant(
         "report/build.py", "refused rows of a shard's first parts are lost",
@@ -87,22 +87,22 @@ MUTANTS = [
         "console/safe_text.py", "texts command the terminal",
         'return character if is_plain(character) else f"<{name_of(character)}>"',
         "return character",
-        "unit/test_html.py faults/test_rows.py faults/test_files.py",
+        _PAGE,
     ),
     Mutant(
         "report/explanations.py", "explained texts command the terminal",
         "    return printable_character(character)\n", "    return character\n",
-        "cli/test_explain_and_report.py unit/test_explanation.py unit/test_runs.py",
+        "unit/test_runs.py",
     ),
     Mutant(
         "report/explanations.py", "explained stretches command the terminal",
         "Text(printable(span.text, 60)),", "Text(span.text[:60]),",
-        "cli/test_explain_and_report.py unit/test_explanation.py unit/test_runs.py",
+        "unit/test_runs.py",
     ),
     Mutant(
         "report/tables.py", "rows left out count as not reached too",
-        "below = counts.n_passed - counts.n_screened - n_removed",
-        "below = counts.n_passed - counts.n_screened", _PAGE,
+        "below = counts.n_passed - counts.n_no_contenders - n_removed",
+        "below = counts.n_passed - counts.n_no_contenders", _PAGE,
     ),
     Mutant(
         "report/tables.py", "of groups beyond thirty pool and subset change places",
@@ -157,8 +157,8 @@ MUTANTS = [
     Mutant(
         "report/print_run.py", "contenders and those ruled out change places",
         "f\"{int(report.cascade['n_contenders']):,} compressed; \"\n            f\"{counts."
-        'n_screened:,} ruled out',
-        "f\"{counts.n_screened:,} compressed; \"\n            f\"{int(report.cascade["
+        'n_no_contenders:,} ruled out',
+        "f\"{counts.n_no_contenders:,} compressed; \"\n            f\"{int(report.cascade["
         "'n_contenders']):,} ruled out", "unit/test_print_run.py",
     ),
     Mutant(

@@ -7,7 +7,7 @@ from mutants_lib.model import Mutant
 _FORMULAS = "golden/test_formulas.py"
 _SCORERS = "unit/test_scorers.py"
 _DSIR = "golden/test_dsir.py"
-_EXPLAIN = "unit/test_explanation.py cli/test_explain_and_report.py"
+_EXPLAIN = "unit/test_explanation.py"
 
 MUTANTS = [
     Mutant(
@@ -113,14 +113,14 @@ MUTANTS = [
         "n-gram values of facets are compared as they are",
         "rows.append(facet.standardize(values) if self._has_several else values)",
         "rows.append(values)",
-        "unit/test_scorers.py selection/test_selector.py selection/test_facets.py",
+        "unit/test_scorers.py",
     ),
     Mutant(
         "scorers/fused.py",
         "the farthest facet takes the text",
         'scores["facet"] = values.argmax(axis=0)',
         'scores["facet"] = values.argmin(axis=0)',
-        "selection/test_selector.py unit/test_explanation.py",
+        "unit/test_explanation.py",
     ),
     Mutant(
         "scorers/facets.py",
@@ -211,13 +211,13 @@ MUTANTS = [
         "another profile than the run's explains",
         '    if profile.digest != run.report.profile.get("digest"):\n',
         "    if False:\n",
-        "cli/test_explain_and_report.py unit/test_runs.py",
+        "unit/test_runs.py",
     ),
     Mutant(
         "commands/explain.py",
         "the run's template is not used for its records",
         "reading = run.report.provenance.reading",
         "pass",
-        "cli/test_explain_and_report.py unit/test_runs.py",
+        "unit/test_runs.py",
     ),
 ]

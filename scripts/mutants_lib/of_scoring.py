@@ -75,7 +75,8 @@ MUTANTS = [
     ),
     Mutant(
         "commands/select.py", "an output of another version is up to date",
-        '            "versions": [SIDECAR_VERSION, library_versions()],\n', "", _AGAIN,
+        '            "versions": [SIDECAR_VERSION, SCHEMA_VERSION, library_versions()],\n', "",
+        _AGAIN,
     ),
     Mutant(
         "scoring/inputs.py", "an edited benchmark does not matter",
@@ -89,32 +90,32 @@ MUTANTS = [
     Mutant(
         "scoring/plan.py", "bad shards stay in the counts",
         "    tally.take_back([shard for shard in shards if shard.path in bad])\n", "",
-        "unit/test_plan.py unit/test_sidecar.py faults/test_files.py",
+        "unit/test_plan.py",
     ),
     Mutant(
         "scoring/plan.py", "of texts of one length only the last part's count",
         "self.lengths[length_bin] += times * n_texts", "self.lengths[length_bin] = times * n_texts",
-        "unit/test_plan.py unit/test_sidecar.py unit/test_build.py unit/test_html.py",
+        "unit/test_plan.py",
     ),
     Mutant(
         "scoring/plan.py", "a part under a higher threshold is taken for done",
         "has is None or (wanted is not None and has <= wanted)", "True",
-        "unit/test_passes.py unit/test_sidecar.py cli/test_select.py",
+        "unit/test_passes.py",
     ),
     Mutant(
         "scoring/plan.py", "a part under the same threshold is scored again",
         "has <= wanted)", "has < wanted)",
-        "selection/test_selector.py::test_choosing_again_scores_nothing "
-        "cli/test_select.py::test_another_budget_scores_nothing unit/test_passes.py",
+        "selection/test_selector.py::test_choosing_again_scores_nothing",
     ),
     Mutant(
         "scoring/plan.py", "--force scores nothing again",
         "        if self._force:\n            return None\n", "",
-        "unit/test_plan.py cli/test_select.py faults/test_disks.py",
+        "unit/test_plan.py",
     ),
     Mutant(
         "scoring/plan.py", "a file of which nothing can be used is no bad file",
-        "if not is_whole or n_rows == 0 or rejects.total() < n_rows:", "if True:", _FILES,
+        "if not is_whole or n_rows == 0 or rejects.total() < n_rows:", "if True:",
+        f"{_FILES}::test_a_file_of_which_nothing_can_be_used_is_a_bad_file",
     ),
     Mutant(
         "scoring/histogram.py", "what is taken back is counted a second time",
@@ -128,7 +129,7 @@ MUTANTS = [
     Mutant(
         "scoring/sidecar.py", "rows are numbered without the refused ones",
         "first_row += summary.n_rows\n", "first_row += summary.n_rows - summary.n_rejected\n",
-        "faults/test_rows.py property/test_chunks.py unit/test_sidecar.py",
+        "unit/test_sidecar.py",
     ),
     Mutant(
         "scoring/sidecar_writer.py", "a group has the bytes of its last record",
@@ -143,7 +144,7 @@ MUTANTS = [
         "scoring/task.py", "a shard that changes while it is scored is kept",
         "        check_unchanged(self._task.shard)\n        return self._builder.write(",
         "        return self._builder.write(",
-        "faults/test_disks.py faults/test_files.py faults/test_csv_and_arrow.py",
+        "unit/test_plan.py",
     ),
     Mutant(
         "scoring/task.py", "of workers that share a stream one scores the chunks of others",
@@ -153,22 +154,24 @@ MUTANTS = [
     Mutant(
         "scoring/pool_sample.py", "another seed draws from the same shards",
         "Random(seed).shuffle(order)", "Random(0).shuffle(order)",
-        "unit/test_fitting.py unit/test_subsets.py selection/test_selector.py",
+        "unit/test_fitting.py",
     ),
     Mutant(
         "scoring/pool_sample.py", "the sample is of the first shards alone",
         "share = max(_RUN_BYTES, sample_bytes // max(1, min(len(order), _MAX_SHARDS)))",
-        "share = sample_bytes", "unit/test_fitting.py unit/test_subsets.py",
+        "share = sample_bytes", "unit/test_fitting.py",
     ),
     Mutant(
         "scoring/rejects.py", "rows lost in a salvaged file count as refused",
-        "    del rejects[Reason.DAMAGED.value]\n", "", _FILES,
+        "    del rejects[Reason.DAMAGED.value]\n", "",
+        f"{_FILES}::test_what_stands_before_the_damage_is_salvaged "
+        f"{_FILES}::test_a_damaged_row_group_is_refused_row_by_row_and_later_rows_keep_their_numbers",
     ),
     Mutant(
         "scoring/settings.py", "1 % of 150 rows are two",
         "return int(float(self.max_rejects[:-1]) / 100 * n_rows)",
         "return -int(-float(self.max_rejects[:-1]) / 100 * n_rows // 1)",
-        "faults/test_rows.py cli/test_select.py cli/test_streams.py",
+        "unit/test_settings.py",
     ),
     Mutant(
         "scoring/ranks.py", "the first rank has the first chunk of every shard",

@@ -12,7 +12,10 @@ _STRATEGIES = "selection/test_strategies.py"
 _COVER = "selection/test_cover.py"
 _SELECTOR = "selection/test_selector.py"
 _PASSES = "unit/test_passes.py"
-_DISKS = "faults/test_disks.py faults/test_csv_and_arrow.py"
+_CHANGES = (
+    "unit/test_passes.py::test_a_shard_that_changes_while_rows_are_fetched_is_refused "
+    "faults/test_csv_and_arrow.py::test_a_file_that_changes_between_the_passes_is_told_of"
+)
 
 MUTANTS = [
     Mutant(
@@ -83,28 +86,28 @@ MUTANTS = [
         "groups that are not named get nothing of *",
         "self.meters.get(part, self.meters.get(OTHERS))",
         "self.meters.get(part)",
-        "selection/test_quotas.py selection/test_selector.py",
+        _QUOTAS,
     ),
     Mutant(
         "selection/chooser.py",
         "leaks are taken",
         "            if leak is not None:\n                self.leaks",
         "            if False:\n                self.leaks",
-        _SELECTOR,
+        f"{_SELECTOR}::test_leaks_of_the_target_are_left_out_and_listed",
     ),
     Mutant(
         "selection/chooser.py",
         "a copy is told by its place in the block",
         "self.duplicates.add(first + i, found.digest, found.minhash)",
         "self.duplicates.add(i, found.digest, found.minhash)",
-        _SELECTOR,
+        f"{_SELECTOR}::test_copies_are_told_by_their_place_among_all_candidates",
     ),
     Mutant(
         "selection/duplicates.py",
         "near copies are not compared in full",
         "if self._sketches[key].jaccard(minhash) >= self.threshold:",
         "if True:",
-        "selection/test_duplicates.py selection/test_selector.py",
+        "selection/test_duplicates.py",
     ),
     Mutant(
         "selection/duplicates.py",
@@ -146,7 +149,7 @@ MUTANTS = [
         "benchmarks to keep out are ignored",
         "examples.extend((len(names), number, text) for number, text in enumerate(texts))",
         "pass",
-        _SELECTOR,
+        f"{_SELECTOR}::test_leaks_of_a_benchmark_are_left_out_and_listed",
     ),
     Mutant(
         "selection/leaks.py",
@@ -237,28 +240,28 @@ MUTANTS = [
         "spare candidates of a budget in tokens are counted in bytes",
         'per_unit = BYTES_PER_TOKEN if budget.kind == "max_tokens" else 1\n        return ranked',
         "per_unit = 1\n        return ranked",
-        _SELECTOR,
+        f"{_SELECTOR}::test_one_block_of_candidates_suffices_where_none_is_left_out",
     ),
     Mutant(
         "selection/selector.py",
         "cover thinks that a token is a byte, and fetches again and again",
         "return limit * BYTES_PER_TOKEN",
         "return limit",
-        "selection/test_cover.py selection/test_selector.py",
+        _COVER,
     ),
     Mutant(
         "selection/selector.py",
         "cover thinks that a record is a byte, and fetches again and again",
         "return float(limit * n_bytes[at] / max(1, n_records[at]))",
         "return limit",
-        "selection/test_cover.py selection/test_selector.py",
+        _COVER,
     ),
     Mutant(
         "selection/selector.py",
         "equal alignments are written by row, then shard",
         "positions[np.lexsort((chosen.row, chosen.shard, -chosen.alignment))]",
         "positions[np.lexsort((chosen.shard, chosen.row, -chosen.alignment))]",
-        _SELECTOR,
+        f"{_SELECTOR}::test_equal_alignments_are_written_in_the_order_of_the_pool",
     ),
     Mutant(
         "selection/selector.py",
@@ -286,7 +289,7 @@ MUTANTS = [
         "what an earlier run finished below the threshold is ranked",
         "self.threshold is not None and part.summary.threshold != self.threshold",
         "False",
-        "unit/test_sidecar.py unit/test_passes.py",
+        "unit/test_sidecar.py",
     ),
     Mutant(
         "selection/ranking.py",
@@ -294,7 +297,7 @@ MUTANTS = [
         "            parts = [part for part in parts "
         "if part.summary.threshold != reader.threshold]\n",
         "",
-        "selection/test_selector.py unit/test_passes.py cli/test_select.py",
+        "unit/test_sidecar.py",
     ),
     Mutant(
         "selection/passes.py",
@@ -329,7 +332,8 @@ MUTANTS = [
         "the share of contenders keeps to the guessed size of the pool",
         "            if is_cascade and needed > fraction:\n",
         "            if False:\n",
-        "unit/test_manifest.py",
+        "unit/test_manifest.py::test_the_share_of_contenders_follows_the_size_that_the_pool_turns_out_"
+        "to_have",
     ),
     Mutant(
         "selection/passes.py",
@@ -343,14 +347,14 @@ MUTANTS = [
         "a shard that changed before rows are fetched is not noticed",
         "    check_unchanged(task.shard)\n    try:",
         "    try:",
-        _DISKS,
+        _CHANGES,
     ),
     Mutant(
         "selection/gather.py",
         "a shard that changes while rows are fetched is not noticed",
         "    check_unchanged(task.shard)  # again: it may have changed under way\n",
         "",
-        _DISKS,
+        _CHANGES,
     ),
     Mutant(
         "selection/gather.py",

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from engines import ray_tasks
@@ -14,34 +15,16 @@ import zipsel as package
 from zipsel.commands.select import run_select
 from zipsel.console.messages import Log
 from zipsel.engines import open_engine
-from zipsel.errors import UsageError, WorkerDied
+from zipsel.engines.ray_signals import interruptible
+from zipsel.errors import Interrupted, UsageError, WorkerDied
 from zipsel.scoring.run import Run
 from zipsel.scoring.settings import RunSettings
 from zipsel.selection.budgets import Budget
 from zipsel.selection.settings import SelectSettings
 
-os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "0"
 ray = pytest.importorskip("ray", reason="ray is not installed")
 
 pytestmark = pytest.mark.filterwarnings("default")
-
-#: The least that Ray allows.
-SMALL_STORE_BYTES = 80 << 20
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    from ray import cloudpickle
-    from ray.cluster_utils import Cluster
-
-    cloudpickle.register_pickle_by_value(ray_tasks)  # no test module is on the workers' path
-    cluster = Cluster(
-        initialize_head=True,
-        head_node_args={"num_cpus": 2, "object_store_memory": SMALL_STORE_BYTES},
-    )
-    yield cluster
-    cluster.shutdown()
 
 
 @pytest.fixture
@@ -100,8 +83,7 @@ def test_the_same_bytes_as_on_one_machine(many_shards, target, tmp_path, expecte
 def test_a_node_lost_in_mid_run_changes_nothing(
     many_shards, target, tmp_path, expected, cluster, engine, monkeypatch
 ):
-    node = cluster.add_node(num_cpus=2)
-    cluster.wait_for_nodes()
+    node = cluster.add_node()
     run = engine.run
     lost = []
 
@@ -109,7 +91,7 @@ def test_a_node_lost_in_mid_run_changes_nothing(
         for outcome in run(function, tasks):
             if not lost:
                 lost.append(node)
-                cluster.remove_node(node, allow_graceful=False)
+                cluster.lose(node)
             yield outcome
 
     monkeypatch.setattr(engine, "run", run_and_lose)
@@ -160,13 +142,21 @@ def test_no_more_than_two_tasks_a_slot_are_drawn_ahead(engine):
     assert n_done == 40
 
 
+@pytest.fixture
+def own_view(tmp_path, monkeypatch):
+    """A name of the current directory, which in each process is another one."""
+    if not Path("/proc/self/cwd").exists():
+        pytest.skip("needs Linux's /proc")
+    monkeypatch.chdir(tmp_path)
+    return "/proc/self/cwd"
+
+
 def test_a_path_that_only_the_driver_sees_is_refused_before_work(
-    pool, target, tmp_path, cluster, monkeypatch
+    pool, target, tmp_path, cluster, own_view
 ):
-    monkeypatch.chdir(pool)
-    with pytest.raises(UsageError, match=r"node .* does not see /proc/self/cwd/part-0\.jsonl"):
+    with pytest.raises(UsageError, match=r"node .* does not see /proc/self/cwd/pool/part-0"):
         package.select(
-            "/proc/self/cwd/part-0.jsonl",
+            f"{own_view}/pool/part-0.jsonl",
             target=target,
             output=tmp_path / "out",
             work_dir=tmp_path / "work",
@@ -179,14 +169,13 @@ def test_a_path_that_only_the_driver_sees_is_refused_before_work(
 
 
 def test_a_profile_that_only_the_driver_sees_is_refused_too(
-    pool, target, tmp_path, cluster, monkeypatch
+    pool, target, tmp_path, cluster, own_view
 ):
     package.Scorer.fit(["def f(): return 1"], ["the party shall hereby"]).save(tmp_path / "p")
-    monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError, match=r"node .* does not see /proc/self/cwd/p as"):
         package.select(
             pool,
-            profile="/proc/self/cwd/p",
+            profile=f"{own_view}/p",
             output=tmp_path / "out",
             top_k=1,
             engine="ray",
@@ -202,42 +191,139 @@ def test_no_cluster_at_the_address(pool, target, tmp_path):
         )  # fmt: skip
 
 
-def test_ctrl_c_ends_a_run_that_can_be_taken_up(zipsel, zipsel_env, target, tmp_path):
-    """On a cluster of this machine; standard output carries rows and nothing else."""
+@pytest.fixture
+def slow_pool(tmp_path):
+    """Thirty shards of which a cluster of two slots scores some a second."""
     for i in range(30):
         write_jsonl(tmp_path / "pool" / f"{i:02d}.jsonl", make_records(300, seed=i))
-    arguments = ["select", "pool", "-t", target, "--top-k", 5, "--scorer", "ncd", "--order", "rank"]
-    ray_run = [*arguments, "--work-dir", "work", "--output", "-", "--engine", "ray"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "zipsel", *map(str, ray_run)],
-        cwd=tmp_path,
-        env={**zipsel_env, "PYTHONWARNINGS": "default"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
+    return "pool"
+
+
+@pytest.fixture
+def start(zipsel_env, slow_pool, target, tmp_path):
+    """Begin a run that writes rows to standard output, in a session of its own."""
+
+    def run(*arguments, work="work", stderr=subprocess.PIPE):
+        command = ["select", slow_pool, "-t", target, "--top-k", 5, "--scorer", "ncd",
+                   "--output", "-", "--work-dir", work, *arguments]  # fmt: skip
+        return subprocess.Popen(
+            [sys.executable, "-m", "zipsel", *map(str, command)],
+            cwd=tmp_path,
+            env={**zipsel_env, "PYTHONWARNINGS": "default"},
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            start_new_session=True,
+        )
+
+    return run
+
+
+def wait_for_a_part(process, folder):
+    """Wait until a run has scored something."""
     deadline = time.monotonic() + 90
-    while not list(tmp_path.glob("work/scores/**/*.parquet")):
+    while not list(folder.glob("scores/**/*.parquet")):
         assert time.monotonic() < deadline
-        assert process.poll() is None, process.stderr.read().decode()
-        select_wait(process)
-    os.killpg(process.pid, signal.SIGINT)
+        try:
+            process.wait(timeout=0.1)
+        except subprocess.TimeoutExpired:
+            continue
+        pytest.fail(process.stderr.read().decode())
+
+
+@pytest.mark.parametrize(
+    ("signal_number", "code", "word"),
+    [(signal.SIGINT, 130, b"interrupted"), (signal.SIGTERM, 143, b"terminated")],
+)
+def test_a_signal_ends_a_run_that_can_be_taken_up(
+    start, cluster, tmp_path, signal_number, code, word
+):
+    on_ray = ("--engine", "ray", "--ray-address", cluster.address)
+    process = start(*on_ray)
+    wait_for_a_part(process, tmp_path / "work")
+    os.killpg(process.pid, signal_number)
     output, errors = process.communicate(timeout=60)
-    assert process.returncode == 130, errors.decode()
+    assert process.returncode == code, errors.decode()
     assert output == b""
-    assert b"interrupted" in errors
+    assert word in errors
+    assert b"Traceback" not in errors
     n_before = len(list(tmp_path.glob("work/scores/**/*.parquet")))
     assert n_before < 30
-
-    again = zipsel(*ray_run, env={"PYTHONWARNINGS": "default"})
-    alone = zipsel(*arguments, "--work-dir", "other", "--output", "-")
-    assert again.stdout == alone.stdout
-    assert again.stdout.count(b"\n") == 5
+    again, alone = start(*on_ray), start(work="other")
+    assert again.communicate(timeout=120)[0] == alone.communicate(timeout=120)[0]
+    assert (again.returncode, alone.returncode) == (0, 0)
 
 
-def select_wait(process):
-    """Wait a little, or less where the process ends."""
+def test_two_jobs_at_once_do_not_meet(start, cluster):
+    """Rows go to standard output and nothing else does; progress goes to the terminal."""
+    terminal, stderr = os.openpty()
+    on_ray = ("--engine", "ray", "--ray-address", cluster.address)
+    one = start(*on_ray, work="one", stderr=stderr)
+    two = start(*on_ray, work="two", stderr=subprocess.DEVNULL)
+    os.close(stderr)
+    shown = b"".join(iter(lambda: read_terminal(terminal), b""))
+    alone = start(work="alone", stderr=subprocess.DEVNULL)
+    rows = [process.communicate(timeout=120)[0] for process in (one, two, alone)]
+    assert rows[0] == rows[1] == rows[2]
+    assert rows[0].count(b"\n") == 5
+    assert b"scoring" in shown
+    assert b"5 rows" in shown
+
+
+def read_terminal(descriptor):
+    """What stands on a terminal; nothing once no process has it open."""
     try:
-        process.wait(timeout=0.1)
-    except subprocess.TimeoutExpired:
-        return
+        return os.read(descriptor, 1 << 16)
+    except OSError:
+        return b""
+
+
+def test_a_cluster_of_this_machine_lasts_as_long_as_the_run(zipsel, pool, target):
+    arguments = ("select", pool, "-t", target, "--top-k", 9, "--output", "-")
+    environ = {"PYTHONWARNINGS": "default"}
+    by_ray = zipsel(*arguments, "--engine", "ray", "--work-dir", "ray", env=environ)
+    assert by_ray.stdout == zipsel(*arguments, "--work-dir", "local").stdout
+
+
+def test_ray_that_cannot_start_is_told_with_the_remedy(zipsel, pool, target, tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    process = zipsel(
+        *("select", pool, "-t", target, "--top-k", 9, "--output", "-", "--engine", "ray"),
+        env={"PYTHONWARNINGS": "default", "RAY_TMPDIR": str(tmp_path / "file" / "below")},
+        code=2,
+    )
+    message = process.stderr.decode()
+    assert "Ray cannot start on this machine: " in message
+    assert "--engine local needs neither" in message
+    assert "Traceback" not in message
+
+
+def test_a_signal_while_ray_starts_is_no_exit_of_rays(monkeypatch):
+    """``ray.init`` answers SIGTERM by ``sys.exit`` as soon as it has begun."""
+    got = []
+
+    def answer(number, _):
+        got.append(number)
+        raise Interrupted(143)
+
+    def begin(**_):
+        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(number))
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.monotonic()  # where Python looks for signals
+
+    monkeypatch.setattr(ray, "init", begin)
+    before = signal.signal(signal.SIGTERM, answer)
+    try:
+        with pytest.raises(Interrupted), open_engine("ray", 1) as engine:
+            list(engine.run(len, ["a"]))
+        assert got == [signal.SIGTERM]
+        assert signal.getsignal(signal.SIGTERM) is answer
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_what_a_signal_raises_inside_ray_is_not_a_failure_of_rays():
+    """Compiled code returns with the exception set, of which Python makes a ``SystemError``."""
+    with pytest.raises(Interrupted), interruptible():
+        raise SystemError("returned a result with an exception set") from Interrupted(130)
+    with pytest.raises(SystemError, match="another"), interruptible():
+        raise SystemError("another")

@@ -163,6 +163,25 @@ def small_stages(monkeypatch):
     monkeypatch.setattr("zipsel.selection.covering.STAGE_ENDS", ends)
 
 
+def test_of_equal_gains_the_higher_alignment_comes_first(made, tmp_path):
+    _, target, _ = made
+    texts = [target[0][:100] + end * 30 for end in "#%&"]  # ends that no target has
+    alignment = np.array([0.3, 0.1, 0.2])
+    chosen, _ = Made(texts, alignment, made[0].ngrams).choose(tmp_path, Budget("top_k", 3))
+    assert chosen == [0, 2, 1]
+    chosen, _ = Made(texts, -alignment, made[0].ngrams).choose(tmp_path, Budget("top_k", 3))
+    assert chosen == [1, 2, 0]
+
+
+@pytest.mark.usefixtures("small_stages")
+@pytest.mark.parametrize("budget", [("max_bytes", 30_000), ("max_tokens", 7_500), ("top_k", 80)])
+def test_all_candidates_that_a_budget_needs_are_fetched_at_once(choose, budget):
+    """Each fetch may read every shard again."""
+    chosen = choose(budget, dedup="none", keep_leaks=True)
+    assert chosen.n_bytes > 4096 * 4  # several stages
+    assert chosen.ran.count("fetch_rows") <= 2  # one fetch, of two shards
+
+
 @pytest.mark.usefixtures("small_stages")
 def test_cover_is_what_its_formula_says(made, tmp_path):
     pool, target, sample = made

@@ -89,6 +89,17 @@ def test_a_long_text_adds_up_though_only_its_beginning_is_parsed(profile):
         assert sum(span.ngram_bits for span in one.spans) == pytest.approx(one.ngram * one.n_bytes)
 
 
+@pytest.mark.parametrize("cut", [30, 100])
+def test_weights_of_a_beginning_are_those_of_the_whole_text(cut):
+    """Also of its last bytes, whose n-grams reach past it."""
+    profile = Profile(fit("ngram", TARGET, make_pool()), TextBatch.from_texts(TARGET))
+    text = TARGET[0] * 4
+    (whole,) = explain_texts(profile, [text], ["whole"])
+    (beginning,) = explain_texts(profile, [text], ["beginning"], explained_bytes=cut)
+    assert beginning.weights == whole.weights[:cut]
+    assert any(beginning.weights[cut - 5 :])
+
+
 def test_a_stretch_of_the_target_names_its_example():
     target = TextBatch.from_texts(TARGET)
     profile = Profile(fit("conditional", TARGET), target)

@@ -12,6 +12,7 @@ from zipsel.commands.fit import run_fit
 from zipsel.commands.select import run_select
 from zipsel.console.messages import Log
 from zipsel.engines.local import LocalEngine
+from zipsel.errors import BadShards
 from zipsel.readers import fetch
 from zipsel.scorers.fit import FitSettings
 from zipsel.scorers.ngram import NgramScorer
@@ -145,3 +146,20 @@ def test_categories_may_differ_between_row_groups(tmp_path, monkeypatch, lines, 
     assert len(found) == 25
     assert all(row["kind"] == kind_of[row["id"]] for row in found)
     assert {row["kind"][0] for row in found} == {"a", "b"}
+
+
+def test_a_shard_that_changes_while_rows_are_fetched_is_refused(
+    tmp_path, lines, choose, monkeypatch
+):
+    """Rows of two versions are never mixed."""
+    paths = write_pool(tmp_path / "changing", lines, 2, ".jsonl")
+    read = fetch.iter_lines
+
+    def read_and_change(shard, offsets, reading):
+        yield from read(shard, offsets, reading)
+        with open(shard.path, "ab") as file:
+            file.write(lines[0])
+
+    monkeypatch.setattr(fetch, "iter_lines", read_and_change)
+    with pytest.raises(BadShards, match="changed while it was being read"):
+        choose(*paths)

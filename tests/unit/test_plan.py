@@ -2,6 +2,7 @@
 
 import gzip
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from made_up import make_records, write_jsonl
@@ -10,6 +11,8 @@ from msgspec.structs import replace
 from zipsel.api.scorer import Scorer
 from zipsel.console.messages import Log
 from zipsel.engines.local import LocalEngine
+from zipsel.errors import ShardError
+from zipsel.readers import reader_of
 from zipsel.readers.rows import Reading, TextSpec
 from zipsel.scorers.ngram import NgramScorer
 from zipsel.scorers.profile import ProfileFile
@@ -18,6 +21,7 @@ from zipsel.scoring.fitting import open_profile, profile_key
 from zipsel.scoring.plan import score_job, score_pool
 from zipsel.scoring.run import Run
 from zipsel.scoring.settings import RunSettings
+from zipsel.scoring.task import ScoreTask, score_chunks
 from zipsel.storage.workdir import WorkDir
 
 
@@ -34,13 +38,8 @@ class Recording(LocalEngine):
             yield task, function(task)
 
 
-@pytest.fixture
-def stream_pool(tmp_path, target, monkeypatch):
-    """One compressed shard of many chunks, as a job of scoring it into a folder of its own."""
-    monkeypatch.setattr(NgramScorer, "chunk_bytes", 3000)
-    lines = write_jsonl(tmp_path / "plain.jsonl", make_records(300)).read_bytes()
-    (tmp_path / "pool").mkdir()
-    (tmp_path / "pool" / "a.jsonl.gz").write_bytes(gzip.compress(lines))
+def pool_of(tmp_path, target):
+    """The shards of a pool, and a job of scoring them into a folder."""
     settings = RunSettings(
         pool=(str(tmp_path / "pool"),), target=(str(target),), work_dir=str(tmp_path / "work")
     )
@@ -55,6 +54,73 @@ def stream_pool(tmp_path, target, monkeypatch):
         return type(job)(**{**job.__dict__, "folder": str(tmp_path / folder)})
 
     return shards, job
+
+
+@pytest.fixture
+def stream_pool(tmp_path, target, monkeypatch):
+    """One compressed shard of many chunks."""
+    monkeypatch.setattr(NgramScorer, "chunk_bytes", 3000)
+    lines = write_jsonl(tmp_path / "plain.jsonl", make_records(300)).read_bytes()
+    (tmp_path / "pool").mkdir()
+    (tmp_path / "pool" / "a.jsonl.gz").write_bytes(gzip.compress(lines))
+    return pool_of(tmp_path, target)
+
+
+@pytest.fixture
+def plain_pool(pool, tmp_path, target, monkeypatch):
+    """Three shards of some chunks each."""
+    monkeypatch.setattr(NgramScorer, "chunk_bytes", 3000)
+    return pool_of(tmp_path, target)
+
+
+class Failing(Recording):
+    """Cannot read the last task's shard."""
+
+    def run(self, function, tasks):
+        *others, last = tasks
+        yield from super().run(function, others)
+        yield last, ShardError(last.shard.path, "cannot be read")
+
+
+def test_what_was_scored_of_a_bad_shard_does_not_count(plain_pool):
+    shards, job = plain_pool
+    scores = score_pool(Failing(1), job("work"), shards)
+    assert [error.shard for error in scores.bad_shards] == [shards[-1].path]
+    others = score_pool(Recording(1), job("other"), shards[:-1])
+    assert scores.n_rows == 40
+    assert (scores.histogram.n_records == others.histogram.n_records).all()
+    assert (scores.histogram.n_bytes == others.histogram.n_bytes).all()
+    assert (scores.lengths == others.lengths).all()
+    assert scores.lengths.sum() == 40
+
+
+def test_what_is_forced_is_scored_again(plain_pool):
+    shards, job = plain_pool
+    score_pool(Recording(1), job("work"), shards)
+    for force, n_tasks in ((False, 0), (True, sum(1 for _ in parts_in(job("work"))))):
+        engine = Recording(1)
+        score_pool(engine, job("work"), shards, force=force)
+        assert len(engine.ran) == n_tasks
+
+
+def test_a_shard_that_changes_while_it_is_scored_leaves_no_part(plain_pool, monkeypatch):
+    shards, job = plain_pool
+    score = NgramScorer.score
+
+    def score_and_change(scorer, batch):
+        with open(shards[0].path, "ab") as file:
+            file.write(b"{}\n")
+        return score(scorer, batch)
+
+    monkeypatch.setattr(NgramScorer, "score", score_and_change)
+    with pytest.raises(ShardError, match="changed while it was being read"):
+        score_chunks(ScoreTask(job("work"), shards[0], reader_of(shards[0]).plan(
+            shards[0], Reading(), 3000)[0]))  # fmt: skip
+    assert not list(parts_in(job("work")))
+
+
+def parts_in(job):
+    return Path(job.folder).rglob("*.parquet")
 
 
 def parts_below(folder):

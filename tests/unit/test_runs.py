@@ -8,12 +8,14 @@ import pytest
 from made_up import make_records, write_jsonl
 from unit.test_html import make_report
 
+from zipsel.api.scorer import Scorer
 from zipsel.commands.compare import compare
 from zipsel.commands.explain import ExplainSettings, explain
 from zipsel.commands.select import run_select
 from zipsel.console.messages import Log
 from zipsel.engines.local import LocalEngine
-from zipsel.errors import BadShards, ShardError
+from zipsel.errors import BadShards, ProfileError, ShardError
+from zipsel.readers.rows import Reading, TextSpec
 from zipsel.report.compare import compare_runs
 from zipsel.report.runs import FinishedRun, open_run
 from zipsel.scoring.run import Run
@@ -27,9 +29,13 @@ def run(tmp_path, pool, target, monkeypatch):
     """Select into a directory of some name."""
     monkeypatch.chdir(tmp_path)
 
-    def run_one(name, budget=8, **options):
+    def run_one(name, budget=8, text=TextSpec(), **options):  # noqa: B008 - frozen
         settings = RunSettings(
-            pool=("pool",), target=("target.jsonl",), work_dir=str(tmp_path / "work")
+            pool=("pool",),
+            target=("target.jsonl",),
+            reading=Reading(text),
+            target_reading=Reading(text),
+            work_dir=str(tmp_path / "work"),
         )
         select = SelectSettings(budget=Budget("top_k", budget), output=name, **options)
         with LocalEngine(1) as engine:
@@ -67,6 +73,36 @@ def test_a_record_of_another_file_is_explained(run, tmp_path):
     shown = io.StringIO()
     explain(ExplainSettings(run="a", records=(f"{other}:1",)), shown)
     assert "other.jsonl:1" in shown.getvalue()
+
+
+def test_a_record_is_explained_by_the_text_that_the_run_saw(run):
+    report = run("a", text=TextSpec("template", "{kind}: {text}"))
+    best = report.best[0]
+    shown = io.StringIO()
+    explain(ExplainSettings(run="a", records=(f"{best.shard}:{best.row}",)), shown, as_json=True)
+    explained = json.loads(shown.getvalue())
+    assert (explained["alignment"], explained["n_bytes"]) == (best.alignment, best.n_bytes)
+
+
+def test_a_profile_that_was_fitted_again_explains_no_run_before(run, tmp_path):
+    path = run("a").provenance.profile
+    Scorer.fit(["another target"], ["another pool"]).save(path)
+    with pytest.raises(ProfileError, match="is not the profile that a was made with"):
+        explain(ExplainSettings(run="a", top=1), io.StringIO())
+
+
+def test_explained_texts_command_no_terminal(tmp_path, monkeypatch):
+    """Neither in the text itself nor in the table of its stretches."""
+    monkeypatch.chdir(tmp_path)
+    texts = [f"def f():\n\treturn \x1b[31m\x9b31m\u202e{i}" for i in range(9)]
+    for name in ("pool.jsonl", "target.jsonl"):
+        write_jsonl(tmp_path / name, [{"text": text} for text in texts])
+    shown = io.StringIO()
+    settings = ExplainSettings(target=("target.jsonl",), records=("pool.jsonl:3",))
+    explain(settings, shown)
+    assert "<U+202E>" in shown.getvalue()
+    assert "stretch" in shown.getvalue()
+    assert not set(shown.getvalue()) & {"\x1b", "\x9b", "\u202e", "\t"}
 
 
 def test_a_comparison_says_which_shards_have_changed(run, pool):

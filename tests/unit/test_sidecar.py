@@ -6,7 +6,7 @@ import pytest
 from zipsel.pool.shards import Shard
 from zipsel.readers.rows import Reason, RowBatch
 from zipsel.scoring.histogram import Histogram, bins_of, pack
-from zipsel.scoring.sidecar import Part, place_parts, read_columns
+from zipsel.scoring.sidecar import Part, PartSummary, place_parts, read_columns
 from zipsel.scoring.sidecar_writer import PartBuilder
 from zipsel.selection.ranking import Ranking, RecordReader
 from zipsel.texts import TextBatch
@@ -54,6 +54,26 @@ def test_a_summary_counts_records_and_bytes(part):
     bins = bins_of(np.array([2.0, 3.0])).tolist()
     assert np.flatnonzero(counted.n_records).tolist() == bins
     assert counted.n_bytes[bins].tolist() == [100, 7]
+
+
+def test_rows_are_numbered_with_those_refused():
+    shard = Shard(0, "shard", "jsonl", "", 0, "0" * 32)
+    summaries = [
+        PartSummary(i, n_rows, 0, {"null": n_refused}, {}, None, final=i == 2)
+        for i, (n_rows, n_refused) in enumerate([(5, 2), (4, 4), (3, 0)])
+    ]
+    placed = place_parts(shard, "folder", summaries[::-1])
+    assert [part.first_row for part in placed] == [0, 5, 9]
+
+
+def test_records_counted_by_their_part_are_not_counted_again(part):
+    (one,) = part(0.5)
+    counted = Histogram()
+    counted.add_packed(one.summary.histogram)
+    for threshold, n_records in ((0.5, 2), (0.6, 1)):
+        reader = RecordReader(threshold, "cheap")
+        ranking = Ranking([one], reader, counted=counted if threshold == 0.5 else Histogram())
+        assert ranking.total_records == n_records
 
 
 def test_a_part_of_which_every_row_is_refused_has_a_group_column(tmp_path):

@@ -12,15 +12,14 @@ from __future__ import annotations
 
 import os
 import secrets
-import signal
 import socket
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from itertools import islice
 from typing import Any, Self
 
 from zipsel import __version__
 from zipsel.engines import Result, Task
+from zipsel.engines.ray_signals import interruptible, own_sigterm
 from zipsel.errors import UsageError, WorkerDied
 from zipsel.storage.remote import is_remote
 
@@ -40,6 +39,11 @@ _REACH_SECONDS = 10.0
 _CLIENT_HINT = (
     " ray:// needs the same Ray and Python on both sides and ray[client] on both; where the "
     "cluster asks for a token, set RAY_AUTH_MODE=token"
+)
+
+_START_HINT = (
+    "it needs a writable TMPDIR (or RAY_TMPDIR) with a short path and room in /dev/shm; --engine "
+    "local needs neither"
 )
 
 #: Shards whose size each node is asked for.
@@ -82,9 +86,9 @@ class RayEngine:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Cancel running tasks and, in the outermost ``with``, disconnect."""
+        """End running tasks and, in the outermost ``with``, disconnect."""
         self._depth -= 1
-        self._cancel()
+        self._stop()
         if self._depth <= 0:
             self.close()
 
@@ -95,27 +99,32 @@ class RayEngine:
         """Connect to the cluster, or start one; keep a connection that the program already has.
 
         Raises:
-            UsageError: If there is no cluster at the address.
+            UsageError: If there is no cluster at the address, or none can start here.
         """
-        if self._ray.is_initialized():
-            self.n_workers = self._n_slots()
-            return
+        if not self._ray.is_initialized():
+            with own_sigterm():
+                self._join()
+            self._owned = True
+        self.n_workers = self._n_slots()
+
+    def _join(self) -> None:
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
         if self.address is None:
             options.update(address="local", num_cpus=self.n_workers, include_dashboard=False)
         else:
             _reach(self.address)
             options.update(address=self.address)
-        with _own_sigterm():
-            try:
+        try:
+            with interruptible():
                 self._ray.init(**options)
-            except (ConnectionError, ValueError, RuntimeError, ImportError) as error:
-                raise UsageError(
-                    f"--ray-address {self.address}: {_last_line(error)}; is the cluster running?"
-                    f"{_CLIENT_HINT if str(self.address).startswith('ray://') else ''}"
-                ) from None
-        self._owned = True
-        self.n_workers = self._n_slots()
+        except Exception as error:  # Ray has no class of its own for what keeps it from starting
+            if self.address is None:
+                problem = f"Ray cannot start on this machine: {_last_line(error)}; {_START_HINT}"
+                raise UsageError(problem) from None
+            raise UsageError(
+                f"--ray-address {self.address}: {_last_line(error)}; is the cluster running?"
+                f"{_CLIENT_HINT if self.address.startswith('ray://') else ''}"
+            ) from None
 
     def _n_slots(self) -> int:
         return max(1, int(self._ray.cluster_resources().get("CPU", 1)))
@@ -151,7 +160,8 @@ class RayEngine:
 
     def _judge(self, node: str, reference: Any, marker: str) -> None:
         try:
-            version, unseen = self._ray.get(reference)
+            with interruptible():
+                version, unseen = self._ray.get(reference)
         except self._ray.exceptions.RayError as error:
             raise UsageError(
                 f"node {node} of the Ray cluster cannot run zipsel: {_last_line(error)}"
@@ -178,22 +188,20 @@ class RayEngine:
         remote = self._ray.remote(max_retries=_MAX_RETRIES, num_cpus=1)(_call)
         directory = os.getcwd()
         waiting = iter(tasks)
-        exhausted = False
         try:
             while True:
-                while not exhausted and len(self._running) < _PER_SLOT * self.n_workers:
-                    try:
-                        task = next(waiting)
-                    except StopIteration:
-                        exhausted = True
-                        break
-                    self._running[remote.remote(function, directory, task)] = task
+                n_free = _PER_SLOT * self.n_workers - len(self._running)
+                for task in islice(waiting, n_free):
+                    with interruptible():
+                        self._running[remote.remote(function, directory, task)] = task
                 if not self._running:
                     return
-                (reference, *_), _ = self._ray.wait(list(self._running), num_returns=1)
-                yield self._take(reference)
+                with interruptible():
+                    (reference, *_), _ = self._ray.wait(list(self._running), num_returns=1)
+                    outcome = self._take(reference)
+                yield outcome
         finally:
-            self._cancel()
+            self._stop()
 
     def _take(self, reference: Any) -> tuple[Any, Any]:
         """A finished task, and its result or error."""
@@ -205,24 +213,29 @@ class RayEngine:
                 f"a worker was lost {_MAX_RETRIES + 1} times at {task}: {_last_line(error)}"
             ) from None
 
-    def _cancel(self) -> None:
-        """Kill the running tasks, and wait until they have ended."""
-        if not self._running:
-            return
-        for reference in self._running:
-            self._ray.cancel(reference, force=True)
-        everything = list(self._running)
-        self._ray.wait(everything, num_returns=len(everything), timeout=_CANCEL_SECONDS)
+    def _stop(self) -> None:
+        """End running tasks: by disconnecting, where this engine has connected.
+
+        Ray then ends the workers of this program. ``ray.cancel`` can abort this process if a task
+        ends at the same moment: https://github.com/ray-project/ray/pull/54798.
+        """
+        if self._owned and self._running:
+            self.close()
+        elif self._running:
+            everything = list(self._running)
+            for reference in everything:
+                self._ray.cancel(reference)
+            self._ray.wait(everything, num_returns=len(everything), timeout=_CANCEL_SECONDS)
         self._running.clear()
 
     def close(self) -> None:
         """As ``Engine.close``."""
-        if self._ray.is_initialized():
-            self._cancel()
-            if self._owned:
-                self._ray.shutdown()
-        self._running.clear()
-        self._owned = False
+        if self._owned:
+            self._owned = False
+            self._running.clear()
+            self._ray.shutdown()
+        else:
+            self._stop()
 
 
 def _call(function: Callable[[Any], Any], directory: str, task: Any) -> tuple[Any]:
@@ -269,17 +282,6 @@ def _reach(address: str) -> None:
         raise UsageError(
             f"--ray-address {address}: {error.strerror or error}; is the cluster running?"
         ) from None
-
-
-@contextmanager
-def _own_sigterm() -> Iterator[None]:
-    """Keep this program's SIGTERM handler, which ``ray.init`` replaces by its own."""
-    handler = signal.getsignal(signal.SIGTERM)
-    try:
-        yield
-    finally:
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, handler)
 
 
 def _last_line(error: Exception) -> str:
