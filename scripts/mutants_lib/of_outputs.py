@@ -208,8 +208,10 @@ MUTANTS = [
         f"{_STREAMS}::test_a_filter_refuses_leaks_and_copies_and_counts_them",
     ),
     Mutant(
-        "commands/stream.py", "refused rows are numbered from the chunk",
-        "row=self.n_rows + reject.row", "row=reject.row",
+        "commands/stream.py",
+        "refused rows are numbered from the chunk",
+        'row=mine.n_rows + reject.row',
+        'row=reject.row',
         f"{_STREAMS}::test_refused_rows_are_numbered_across_chunks",
     ),
     Mutant(
@@ -266,12 +268,6 @@ MUTANTS = [
     Mutant(
         "evaluation/verdicts.py", "figures are of one order alone",
         "bits = bits.mean(axis=0)", "bits = bits[0]", _EVAL,
-    ),
-    Mutant(
-        "evaluation/subsets.py", "the random set is as large as the largest",
-        "drawn = _draw_random(settings, size)",
-        "drawn = _draw_random(settings, max(one.n_bytes for one in sets))", _EVAL,
-        "more is drawn than needed: both sets are cut to the smallest before they are compared",
     ),
     Mutant(
         "evaluation/held_out.py", "the curve is of other sizes than it says",

@@ -41,15 +41,18 @@ MUTANTS = [
         _BUILD,
     ),
     Mutant(
-        "report/statistics.py", "the quantiles of the pool run backwards",
-        "wanted = [int(np.searchsorted(cumulative, total * p / 100)) for p in _PERCENTILES]",
-        "wanted = [int(np.searchsorted(cumulative, total * (100 - p) / 100)) "
-        "for p in _PERCENTILES]", _BUILD,
+        "report/statistics.py",
+        "the quantiles of the pool run backwards",
+        'np.searchsorted(cumulative, total * p / 100)',
+        'np.searchsorted(cumulative, total * (100 - p) / 100)',
+        _BUILD,
     ),
     Mutant(
-        "report/statistics.py", "lengths are twice as long",
-        "middles = 2 ** ((np.array(found) + 0.5) / BINS_PER_DOUBLING)",
-        "middles = 2 ** ((np.array(found) + 0.5) / BINS_PER_DOUBLING + 1)", _BUILD,
+        "report/statistics.py",
+        "lengths are twice as long",
+        'round(2 ** ((i + 0.5) / BINS_PER_DOUBLING))',
+        'round(2 ** ((i + 0.5) / BINS_PER_DOUBLING + 1))',
+        _BUILD,
     ),
     Mutant(
         "report/statistics.py", "the tail of the alignments is lost",
@@ -116,20 +119,25 @@ MUTANTS = [
         "selection.following[1:]])", _BUILD,
     ),
     Mutant(
-        "report/shown_records.py", "records past the budget are ranked from 1",
-        "enumerate(selection.following.tolist(), len(taken))",
-        "enumerate(selection.following.tolist())", _BUILD,
+        "report/shown_records.py",
+        "records past the budget are ranked from 1",
+        'enumerate(selection.following.tolist(), len(selection.taken))',
+        'enumerate(selection.following.tolist())',
+        _BUILD,
     ),
     Mutant(
-        "report/shown_records.py", "a copy is said to repeat itself",
-        "match=place(selection.copies[position]),", "match=place(position),", _BUILD,
+        "report/shown_records.py",
+        "a copy is said to repeat itself",
+        'match=f"{of_kept[\'shard\']} row {of_kept[\'row\']}")',
+        'match=f"{fields[\'shard\']} row {fields[\'row\']}")',
+        _BUILD,
     ),
     Mutant(
-        "report/shown_records.py", "a leak is listed under another row",
-        "row=int(selection.candidates.row[position]),\n            alignment=float(selection."
-        "candidates.alignment[position]),\n            source",
-        "row=int(selection.chosen.row[0]),\n            alignment=float(selection."
-        "candidates.alignment[position]),\n            source", _BUILD,
+        "report/shown_records.py",
+        "a leak is listed under another row",
+        '"row": int(records.row[position]),',
+        '"row": int(records.row[0]),',
+        _BUILD,
     ),
     Mutant(
         "report/compare.py", "what moved least comes first",
@@ -162,8 +170,11 @@ MUTANTS = [
         "'n_contenders']):,} ruled out", "unit/test_print_run.py",
     ),
     Mutant(
-        "output/chosen.py", "ranks begin at 0",
-        "np.arange(1, len(chosen) + 1)", "np.arange(len(chosen))", _BUILD,
+        "output/chosen.py",
+        "ranks begin at 0",
+        'np.arange(first_rank, first_rank + len(chosen))',
+        'np.arange(len(chosen))',
+        _BUILD,
     ),
     Mutant(
         "report/strips.py", "savings begin one character late",

@@ -198,12 +198,18 @@ MUTANTS = [
         _FAR,
     ),
     Mutant(
-        "scoring/exchange.py", "scores of other machines are not fetched",
-        "        self._bring(folder, sorted(kept - finished))\n", "", _FAR,
+        "scoring/exchange.py",
+        "scores of other machines are not fetched",
+        '        self._download(folder, sorted(stored - finished))\n',
+        '',
+        _FAR,
     ),
     Mutant(
-        "scoring/exchange.py", "scores that were made before are not uploaded",
-        "for name in sorted(finished - kept):", "for name in ():", _FAR,
+        "scoring/exchange.py",
+        "scores that were made before are not uploaded",
+        'for name in sorted(finished - stored):',
+        'for name in ():',
+        _FAR,
     ),
     Mutant(
         "scoring/exchange.py", "each machine fits a profile of its own",

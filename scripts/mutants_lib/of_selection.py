@@ -77,8 +77,8 @@ MUTANTS = [
     Mutant(
         "selection/quotas.py",
         "a group may have one record more",
-        "self._taken.get(group, 0) >= self.max_per_group",
-        "self._taken.get(group, 0) > self.max_per_group",
+        "self._taken.get(group, 0) < self.max_per_group",
+        "self._taken.get(group, 0) <= self.max_per_group",
         _QUOTAS,
     ),
     Mutant(
@@ -105,7 +105,7 @@ MUTANTS = [
     Mutant(
         "selection/duplicates.py",
         "near copies are not compared in full",
-        "if self._sketches[key].jaccard(minhash) >= self.threshold:",
+        "if self._sketches[near].jaccard(minhash) >= self.threshold:",
         "if True:",
         "selection/test_duplicates.py",
     ),
@@ -210,8 +210,8 @@ MUTANTS = [
     Mutant(
         "selection/cover.py",
         "of equal gains the lower alignment comes first",
-        "-candidates.alignment,",
-        "candidates.alignment,",
+        "keys = (some.row, some.shard, -some.alignment, bounds[tied])",
+        "keys = (some.row, some.shard, some.alignment, bounds[tied])",
         _COVER,
     ),
     Mutant(
@@ -231,8 +231,8 @@ MUTANTS = [
     Mutant(
         "selection/offers.py",
         "likely copies are fetched at once",
-        "_TWIN_DELAY = 6",
-        "_TWIN_DELAY = 0",
+        "\n_DELAY = 6\n",
+        "\n_DELAY = 0\n",
         _COVER,
     ),
     Mutant(
@@ -273,8 +273,8 @@ MUTANTS = [
     Mutant(
         "selection/ranking.py",
         "of equal alignments the later shard comes first",
-        "np.lexsort((block.row, block.shard, -block.priority))",
-        "np.lexsort((block.row, -block.shard, -block.priority))",
+        'block.take(np.argsort(negated, kind="stable"), self.columns)',
+        'block.take(len(negated) - 1 - np.argsort(negated[::-1], kind="stable"), self.columns)',
         _CHOICE,
     ),
     Mutant(
@@ -343,21 +343,21 @@ MUTANTS = [
         "cli/test_select.py::test_contenders_suffice_for_any_budget",
     ),
     Mutant(
-        "selection/gather.py",
+        "selection/fetching.py",
         "a shard that changed before rows are fetched is not noticed",
-        "    check_unchanged(task.shard)\n    try:",
-        "    try:",
+        "    check_unchanged(shard)\n    try:\n        yield",
+        "    try:\n        yield",
         _CHANGES,
     ),
     Mutant(
-        "selection/gather.py",
+        "selection/fetching.py",
         "a shard that changes while rows are fetched is not noticed",
-        "    check_unchanged(task.shard)  # again: it may have changed under way\n",
-        "",
+        "        ) from None\n    check_unchanged(shard)\n",
+        "        ) from None\n",
         _CHANGES,
     ),
     Mutant(
-        "selection/gather.py",
+        "selection/fetching.py",
         "kept lines come from the wrong rows",
         "yield from read_lines(path, rows - first_row)",
         "yield from read_lines(path, np.arange(len(rows)))",
@@ -373,8 +373,8 @@ MUTANTS = [
     Mutant(
         "selection/spool.py",
         "rows of a file come in the order of their ranks",
-        "places, slots = places[by_place], found[by_place]",
-        "places, slots = places[by_place], found",
+        "rows, slots = rows[order], slots[order]",
+        "rows, slots = rows[order], slots",
         "unit/test_spool.py",
     ),
     Mutant(
