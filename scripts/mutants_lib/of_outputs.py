@@ -251,11 +251,12 @@ MUTANTS = [
     ),
     Mutant(
         "evaluation/auto_budget.py", "a held-out fold is in its own target",
-        "target.take(rows[rows % N_FOLDS != number])", "target", _AUTO,
+        "target.take(np.flatnonzero(~is_held_out))", "target", _AUTO,
     ),
     Mutant(
         "evaluation/auto_budget.py", "held-out examples may be chosen",
-        "exclude=(*select.exclude, fold.held_out)", "exclude=select.exclude", _AUTO,
+        "exclude = (*select.exclude, _write(f\"{path}-held-out.jsonl\", held_out))",
+        "exclude = select.exclude", _AUTO,
     ),
     Mutant(
         "evaluation/auto_budget.py", "the first fold speaks for all",

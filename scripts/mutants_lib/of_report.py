@@ -31,8 +31,8 @@ MUTANTS = [
     ),
     Mutant(
         "report/build.py", "refused rows of a shard's first parts are lost",
-        "rejected[part.shard.index] += part.summary.n_rejected",
-        "rejected[part.shard.index] = part.summary.n_rejected", _BUILD,
+        "counts[part.shard.index].n_rejected += part.summary.n_rejected",
+        "counts[part.shard.index].n_rejected = part.summary.n_rejected", _BUILD,
     ),
     Mutant(
         "report/build.py", "candidates count as chosen of a shard",

@@ -6,7 +6,7 @@ import pytest
 from zipsel.pool.shards import Shard
 from zipsel.readers.rows import Reason, RowBatch
 from zipsel.scoring.histogram import Histogram, bins_of, pack
-from zipsel.scoring.sidecar import Part, PartSummary, place_parts, read_columns
+from zipsel.scoring.sidecar import Part, PartSummary, part_path, place_parts, read_columns
 from zipsel.scoring.sidecar_writer import PartBuilder
 from zipsel.selection.ranking import Ranking, RecordReader
 from zipsel.texts import TextBatch
@@ -37,9 +37,10 @@ def part(tmp_path):
             "size": np.where(passed_over, 0, 5),
         }
         builder.add(rows, {name: scores[name].astype(kind) for name, kind in COLUMNS.items()})
-        path = tmp_path / "00" / f"{'0' * 32}-000000.parquet"
-        summary = builder.write(str(path), 0, final=True, threshold=threshold)
-        return place_parts(shard, str(tmp_path), [summary])
+        path = part_path(str(tmp_path), shard, 0)
+        return place_parts(
+            shard, str(tmp_path), [builder.write(path, 0, final=True, threshold=threshold)]
+        )
 
     return write
 
@@ -113,8 +114,9 @@ def test_groups_keep_their_codes_in_another_order(part):
     ranking = Ranking(part(None), RecordReader(grouped=True))
     (best_first,) = ranking.iter_blocks(10)
     (worst_first,) = ranking.reordered(lambda alignment, *_: -alignment).iter_blocks(10)
-    assert ranking.groups_of(best_first) == ["a", "", "a", "b"]
-    assert ranking.groups_of(worst_first) == ["b", "a", "", "a"]
+    names = ranking.names_of_groups()
+    assert [names[code] for code in best_first.group.tolist()] == ["a", "", "a", "b"]
+    assert [names[code] for code in worst_first.group.tolist()] == ["b", "a", "", "a"]
 
 
 def test_a_histogram_is_a_sum_from_which_a_part_can_be_taken():
