@@ -28,7 +28,7 @@ from made_up import fit
 
 from zipsel.errors import UsageError
 from zipsel.scorers import word_ngrams
-from zipsel.scorers.dsir import REFERENCE_MIN_TOKENS, DsirScorer
+from zipsel.scorers.dsir import DsirScorer
 from zipsel.texts import TextBatch
 
 MODULES = (argparse, collections, inspect, pickle, subprocess, tempfile, threading, unittest.mock)
@@ -55,6 +55,9 @@ ODD_TEXTS = [
     "e\u0301 x² ½ हिन्दी 漢字仮名 \U0001f600\U0001f600 \U0001d400",
 ]
 TARGET, POOL = DOCSTRINGS[:40], [*REAL_TEXTS[40:], *ODD_TEXTS]
+
+#: The reference selects no text with fewer tokens.
+REFERENCE_MIN_TOKENS = 100
 
 
 def oracle_counts(text: str) -> Counter[int]:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from zipsel.scoring.histogram import N_BINS, bins_of
 from zipsel.selection.budgets import Budget
-from zipsel.selection.sample import GumbelPriority, uniform_noise
-from zipsel.selection.stratified import N_STRATA, StrataPriority, cut_strata, share_evenly
+from zipsel.selection.sample import gumbel_priority, uniform_noise
+from zipsel.selection.stratified import N_STRATA, cut_strata, share_evenly, strata_priority
 
 
 def ccs_budgets(sizes, budget):
@@ -85,7 +85,7 @@ def test_strata_are_as_large_as_their_records_in_the_budgets_unit(kind, limit, e
 
 def test_strata_order_offers_nothing_below_the_cutoff():
     values = np.array([0.1, 0.5, 0.9])
-    offered = StrataPriority(0, int(bins_of(values)[1]))(values, 0, np.arange(3))
+    offered = strata_priority(0, int(bins_of(values)[1]))(values, 0, np.arange(3))
     assert np.isnan(offered).tolist() == [True, False, False]
 
 
@@ -105,7 +105,7 @@ def test_sample_draws_without_replacement_in_proportion(temperature):
     weights = np.exp(values / temperature).tolist()
     drawn = Counter()
     for seed in range(n_seeds):
-        priority = GumbelPriority(seed, temperature)(values, 0, rows)
+        priority = gumbel_priority(seed, temperature)(values, 0, rows)
         drawn[frozenset(np.argsort(-priority)[:2].tolist())] += 1
     expected = {
         frozenset(pair): n_seeds

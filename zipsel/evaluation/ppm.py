@@ -94,8 +94,7 @@ def bits_per_byte(bits: NDArray[np.float64], n_bytes: NDArray[np.int64]) -> floa
     """
     total_bytes = int(n_bytes.sum())
     if total_bytes == 0:
-        message = "bits per byte of no bytes: give at least one example that is not empty"
-        raise ValueError(message)
+        raise ValueError("bits per byte of no bytes: give at least one example that is not empty")
     return float(bits.sum() / total_bytes)
 
 
@@ -179,8 +178,9 @@ def _make_encoder(n_text_bytes: int) -> Any:
     try:
         from pyppmd import Ppmd8Encoder
     except ImportError as error:
-        message = "the PPM judge needs the package pyppmd: pip install 'zipsel[eval]'"
-        raise UsageError(message) from error
+        raise UsageError(
+            "the PPM judge needs the package pyppmd: pip install 'zipsel[eval]'"
+        ) from error
     wanted = max(MIN_MEMORY_BYTES, MEMORY_PER_BYTE * n_text_bytes)
     return Ppmd8Encoder(MAX_ORDER, min(wanted, MAX_MEMORY_BYTES))
 
@@ -222,8 +222,9 @@ def _receive_tail(process_id: int, receiving: int) -> int:
         reported = pipe.read()
     os.waitpid(process_id, 0)
     if not reported:
-        message = "a process of the PPM judge ended early: use fewer workers or smaller subsets"
-        raise MemoryError(message)
+        raise MemoryError(
+            "a process of the PPM judge ended early: use fewer workers or smaller subsets"
+        )
     return int(reported)
 
 

@@ -15,7 +15,7 @@ Differences from the reference:
   itself, from the head of each file until about 10**9 n-grams.
 - ``per_token`` divides by the number of tokens. The reference never does: its weights grow with
   the length of a text, in either direction.
-- Nothing is dropped or drawn here. The reference leaves out texts under `REFERENCE_MIN_TOKENS`
+- Nothing is dropped or drawn here. The reference leaves out texts under 100 tokens
   when it resamples, which ``n_tokens`` allows a selection to do; otherwise a text without
   tokens weighs 0, more than most of a pool.
 - A word is what the standard library's ``re`` takes for one, as in NLTK before 3.10, with which
@@ -42,11 +42,8 @@ from zipsel.texts import CHUNK_BYTES, TextBatch, join_batches
 if TYPE_CHECKING:
     from zipsel.scorers.fit import FitSettings
 
+#: Added to every share; keeps the weight of one n-gram within about ±18.4 nats.
 SMOOTHING = 1e-8
-"""Added to every share; keeps the weight of one n-gram within about ±18.4 nats."""
-
-REFERENCE_MIN_TOKENS = 100
-"""The reference selects no text with fewer tokens. `DsirScorer.score` does not apply it."""
 
 
 @dataclass(frozen=True, eq=False)  # eq: arrays have no truth value to compare by

@@ -6,12 +6,10 @@ does the same).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
-from zipsel.selection.strategies import Plan, RankedPool, Strategy
+from zipsel.selection.strategies import Plan, Priority, RankedPool, Strategy
 
 
 def uniform_noise(seed: int, shard: int, rows: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -30,28 +28,23 @@ def _mix(z: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return z ^ (z >> np.uint64(31))
 
 
-@dataclass(frozen=True)
-class GumbelPriority:
+def gumbel_priority(seed: int, temperature: float) -> Priority:
     """Alignment over temperature, plus Gumbel noise.
 
-    Attributes:
-        seed: Of the noise.
-        temperature: Near 0 the order is that of ``top``; a large one is random.
+    With a temperature near 0 the order is that of ``top``; with a large one it is random.
     """
 
-    seed: int
-    temperature: float
-
-    def __call__(
-        self, alignment: NDArray[np.float64], shard: int, rows: NDArray[np.int64]
+    def priority(
+        alignment: NDArray[np.float64], shard: int, rows: NDArray[np.int64]
     ) -> NDArray[np.float64]:
-        """Priorities of some rows of a shard."""
-        noise: NDArray[np.float64] = -np.log(-np.log(uniform_noise(self.seed, shard, rows)))
-        return alignment / self.temperature + noise
+        noise: NDArray[np.float64] = -np.log(-np.log(uniform_noise(seed, shard, rows)))
+        return alignment / temperature + noise
+
+    return priority
 
 
 def _plan(pool: RankedPool) -> Plan:
-    return Plan(GumbelPriority(pool.select.seed, pool.select.temperature))
+    return Plan(gumbel_priority(pool.select.seed, pool.select.temperature))
 
 
 SAMPLE = Strategy(plan=_plan, takes=frozenset({"temperature", "seed"}), needs_whole_pool=True)

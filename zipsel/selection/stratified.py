@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from zipsel.scoring.histogram import bin_floor, bins_of
 from zipsel.selection.budgets import BYTES_PER_TOKEN, Budget, counts_records
 from zipsel.selection.sample import uniform_noise
-from zipsel.selection.strategies import BudgetParts, Plan, RankedPool, Strategy
+from zipsel.selection.strategies import BudgetParts, Plan, Priority, RankedPool, Strategy
 
 if TYPE_CHECKING:  # the help of select lists the strategies, and does without pyarrow
     from zipsel.selection.ranking import Candidates, Ranking
@@ -26,24 +26,16 @@ if TYPE_CHECKING:  # the help of select lists the strategies, and does without p
 N_STRATA = 50
 
 
-@dataclass(frozen=True)
-class StrataPriority:
-    """A random order of those at or above a cutoff; NaN, which is never offered, below.
+def strata_priority(seed: int, lowest: int) -> Priority:
+    """A random order of records in bins from ``lowest`` on; NaN, which is never offered, below."""
 
-    Attributes:
-        seed: Of the order.
-        lowest: Bin of the lowest alignments offered.
-    """
-
-    seed: int
-    lowest: int
-
-    def __call__(
-        self, alignment: NDArray[np.float64], shard: int, rows: NDArray[np.int64]
+    def priority(
+        alignment: NDArray[np.float64], shard: int, rows: NDArray[np.int64]
     ) -> NDArray[np.float64]:
-        """Priorities of some rows of a shard."""
-        noise = uniform_noise(self.seed, shard, rows)
-        return np.where(bins_of(alignment) >= self.lowest, noise, np.nan)
+        noise = uniform_noise(seed, shard, rows)
+        return np.where(bins_of(alignment) >= lowest, noise, np.nan)
+
+    return priority
 
 
 @dataclass(frozen=True)
@@ -119,7 +111,7 @@ def _plan(pool: RankedPool) -> Plan:
     def numbers(block: Candidates) -> NDArray[np.int64]:
         return strata.which(block.alignment)
 
-    priority = StrataPriority(select.seed, int(strata.first_bins[0]))
+    priority = strata_priority(select.seed, int(strata.first_bins[0]))
     filled = {name: limit for name, limit in limits if limit > 0}
     return Plan(priority, BudgetParts(filled, numbers, lambda: names, rounded=True))
 
