@@ -108,14 +108,7 @@ class WriteTask:
 
 @dataclass(frozen=True)
 class SubsetWriter:
-    """Writes a choice.
-
-    Attributes:
-        chosen: The rows.
-        format: As of ``WriteTask``.
-        add_field: As of ``WriteTask``.
-        name_of: Names the row of a rank, for messages.
-    """
+    """Writes a choice."""
 
     chosen: Chosen
     format: str

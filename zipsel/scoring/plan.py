@@ -164,15 +164,6 @@ def score_pool(
 ) -> PoolScores:
     """Score what has no up-to-date part yet.
 
-    Args:
-        engine: Where tasks run.
-        job: What they do.
-        shards: The pool.
-        force: Score everything again.
-        advance: Progress.
-        score: What is done with each task.
-        wanted: Which tasks are done; others are left to other processes.
-
     Returns:
         The scores of all shards that can be read; ``bad_shards`` names the others.
     """
@@ -281,15 +272,7 @@ class _Tally:
 
 
 class _Plan:
-    """Which chunks have no usable part yet, as tasks.
-
-    Args:
-        job: What tasks do.
-        shards: The pool.
-        force: Score everything again.
-        n_workers: Workers that should finish at about the same time.
-        tally: Takes the parts that are usable.
-    """
+    """Which chunks have no usable part yet, as tasks."""
 
     def __init__(
         self, job: Job, shards: Sequence[Shard], force: bool, n_workers: int, tally: _Tally

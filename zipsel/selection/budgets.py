@@ -31,16 +31,7 @@ Alignment = Annotated[float, Meta(ge=-3e38, le=3e38, description="a number")]
 
 
 class BudgetOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The options of which exactly one says how much is chosen.
-
-    Attributes:
-        top_k: Records.
-        fraction: Share of the pool's records.
-        min_alignment: All records at or above an alignment.
-        max_bytes: Bytes of text.
-        max_tokens: Tokens.
-        auto: As many bytes as help held-out examples of the target.
-    """
+    """The options of which exactly one says how much is chosen."""
 
     top_k: Count | None = None
     fraction: Share | None = None

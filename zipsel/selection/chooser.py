@@ -99,14 +99,7 @@ class Chooser:
         first: int,
         find_leak: Callable[[int], Leak | None] | None = None,
     ) -> Callable[[int], bool]:
-        """A function that takes the i-th candidate of a block if it may be taken.
-
-        Args:
-            block: The candidates.
-            look: Says what was found out about the i-th.
-            first: Position of the first of them among all.
-            find_leak: Looks for a leak in the i-th candidate; None if ``look`` says.
-        """
+        """A function that takes the i-th candidate of a block if it may be taken."""
         numbers, part_names = self.parts.numbers(block), self.parts.names()
         group_names = self.group_names()
 

@@ -133,13 +133,7 @@ class SubsetCode:
 
 
 class NgramFiles:
-    """The n-grams of a block of candidates, in the files beside their spool files.
-
-    Args:
-        first: Position of the first of them among all candidates.
-        spooled: Where the n-grams of each are.
-        columns: Holds the order of the candidates in the files.
-    """
+    """The n-grams of a block of candidates, in the files beside their spool files."""
 
     def __init__(self, first: int, spooled: SpooledRows, columns: Columns) -> None:
         rows = spooled.rows
@@ -240,13 +234,7 @@ class GreedyCover:
         self._left = np.zeros(0, bool)
 
     def offer(self, offers: Offers, spooled: SpooledRows, columns: Columns) -> None:
-        """Append candidates.
-
-        Args:
-            offers: The candidates.
-            spooled: Where their n-grams are.
-            columns: Holds what is known of them.
-        """
+        """Append candidates."""
         n_before, n_new = len(self._left), len(offers.candidates)
         self._offers = Offers.join([self._offers, offers] if n_before else [offers], columns)
         self._bounds = np.append(self._bounds, np.full(n_new, np.inf))

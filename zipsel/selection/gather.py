@@ -35,14 +35,7 @@ _SHARED_SHARDS = 64
 
 
 class Source(NamedTuple):
-    """What candidates are fetched from, and how.
-
-    Attributes:
-        shards: The pool.
-        parts: The pool's sidecar parts, which may hold the lines.
-        reading: How rows become texts.
-        inspection: What to find out about each text.
-    """
+    """What candidates are fetched from, and how."""
 
     shards: Sequence[Shard]
     parts: Sequence[Part]
@@ -83,14 +76,6 @@ def gather(
     columns: Columns = IN_MEMORY,
 ) -> Fetched:
     """Fetch a block of candidates.
-
-    Args:
-        engine: Where tasks run.
-        source: What they fetch from.
-        block: The candidates.
-        first_rank: Rank of the first of them among all candidates.
-        spool_prefix: How the names of spool files begin.
-        columns: Holds what is found out about them.
 
     Raises:
         BadShards: If shards cannot be read or have changed since they were scored.

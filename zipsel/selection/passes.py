@@ -67,16 +67,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Passes:
-    """Both passes of one run.
-
-    Attributes:
-        run: Settings, log and clock.
-        select: What is chosen.
-        engine: Where tasks run.
-        inputs: The pool, without files that were left out, and the tokenizer.
-        file: The profile's file.
-        profile: The profile.
-    """
+    """Both passes of one run."""
 
     run: Run
     select: SelectSettings

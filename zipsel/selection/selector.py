@@ -122,14 +122,7 @@ class Selection:
 
 
 class Ranked(NamedTuple):
-    """A pool in order, and the plan by which it is chosen from.
-
-    Attributes:
-        ranking: By alignment.
-        offered: In the order in which candidates are offered.
-        plan: The strategy's plan.
-        parts: Parts of the budget.
-    """
+    """A pool in order, and the plan by which it is chosen from."""
 
     ranking: Ranking
     offered: Ranking
@@ -139,19 +132,7 @@ class Ranked(NamedTuple):
 
 @dataclass(frozen=True)
 class Selector:
-    """Ranks a scored pool and chooses from it.
-
-    Attributes:
-        engine: Where rows are fetched.
-        shards: The pool.
-        scores: Its sidecar.
-        profile: The profile that it was scored with.
-        settings: How rows are read.
-        select: What is asked for.
-        inspection: What to find out about each text.
-        spool_folder: Where fetched rows go.
-        threshold: The cascade's threshold, or None.
-    """
+    """Ranks a scored pool and chooses from it."""
 
     engine: Engine
     shards: Sequence[Shard]

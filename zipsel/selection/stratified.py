@@ -59,14 +59,7 @@ class Strata:
 
 
 def cut_strata(ranking: Ranking, budget: Budget, limit: float, hard_cutoff: float) -> Strata:
-    """Strata of a pool ranked by alignment, and how they share a budget.
-
-    Args:
-        ranking: By alignment; strata end where its bins do, so that their sizes are exact.
-        budget: Says in which unit sizes count.
-        limit: What is shared, in that unit.
-        hard_cutoff: Share of records, the lowest, that is dropped.
-    """
+    """Strata of a pool ranked by alignment, cut where its bins end, and how they share a budget."""
     counts = ranking.n_records
     used = np.flatnonzero(counts)
     if len(used) == 0:
