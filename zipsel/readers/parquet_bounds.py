@@ -83,7 +83,8 @@ def safe_batch_rows(
         elif column.physical_type == "BYTE_ARRAY":
             if "DELTA_BYTE_ARRAY" in column.encodings:
                 longest = max(longest, column.total_uncompressed_size)
-            if column.has_dictionary_page and _may_burst(column.total_uncompressed_size):
+            may_burst = column.total_uncompressed_size * BATCH_ROWS > _BATCH_MAX_BYTES
+            if column.has_dictionary_page and may_burst:
                 suspects.append(leaf.path)
     if suspects:
         probe = reopen(read_dictionary=suspects, buffer_size=1 << 20)
@@ -92,10 +93,6 @@ def safe_batch_rows(
         if first is not None:
             longest = max(longest, *map(_longest_value, first.columns))
     return min(BATCH_ROWS, max(1, _BATCH_MAX_BYTES // longest))
-
-
-def _may_burst(longest: int) -> bool:
-    return longest * BATCH_ROWS > _BATCH_MAX_BYTES
 
 
 def _longest_value(column: pa.Array) -> int:

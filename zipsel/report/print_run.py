@@ -11,7 +11,7 @@ from rich.text import Text
 
 from zipsel.console.safe_text import human_bytes, printable
 from zipsel.evaluation.verdicts import Evaluation, Judged, JudgedRandom
-from zipsel.report.model import Report, ShardCounts
+from zipsel.report.model import Report
 from zipsel.report.shown import ShownRecord
 
 _LEAST_WIDTH = 80
@@ -45,7 +45,8 @@ def _iter_counts(report: Report) -> Iterator[tuple[str, str]]:
     if counts.n_rejected:
         reasons = ", ".join(f"{n:,} {reason}" for reason, n in sorted(counts.rejects.items()))
         yield "refused", f"{counts.n_rejected:,} rows: {reasons}"
-        losers = sorted((one for one in report.shards if one.n_rejected), key=_by_loss)
+        losers = [shard for shard in report.shards if shard.n_rejected]
+        losers.sort(key=lambda shard: (-shard.n_rejected, shard.path))
         for shard in losers[:_N_LOSERS]:
             yield "", f"{shard.n_rejected:,} of {shard.n_rows:,} in {printable(shard.path, 60)}"
         if len(losers) > _N_LOSERS:
@@ -71,10 +72,6 @@ def _iter_counts(report: Report) -> Iterator[tuple[str, str]]:
 
 #: Shards with refused rows that the summary names.
 _N_LOSERS = 5
-
-
-def _by_loss(shard: ShardCounts) -> tuple[int, str]:
-    return -shard.n_rejected, shard.path
 
 
 def _iter_composition(report: Report) -> Iterator[tuple[str, str]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from zipsel.selection.strategies import Plan, Priority, RankedPool, Strategy
+from zipsel.selection.strategies import Plan, Priority, Strategy
 
 
 def uniform_noise(seed: int, shard: int, rows: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -43,8 +43,8 @@ def gumbel_priority(seed: int, temperature: float) -> Priority:
     return priority
 
 
-def _plan(pool: RankedPool) -> Plan:
-    return Plan(gumbel_priority(pool.select.seed, pool.select.temperature))
-
-
-SAMPLE = Strategy(plan=_plan, takes=frozenset({"temperature", "seed"}), needs_whole_pool=True)
+SAMPLE = Strategy(
+    plan=lambda pool: Plan(gumbel_priority(pool.select.seed, pool.select.temperature)),
+    takes=frozenset({"temperature", "seed"}),
+    needs_whole_pool=True,
+)

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from zipsel.errors import OutputError, UsageError
 from zipsel.storage import remote
@@ -130,7 +129,7 @@ def upload(source: str, url: str) -> None:
     """
     system, name = open_system(url, _PART_ATTEMPTS)
     options: dict[str, int] = {}
-    if _is_s3(system):
+    if hasattr(system, "call_s3"):
         part_bytes = max(_PART_BYTES, -(-os.path.getsize(source) // _MAX_PARTS))
         options = {"chunksize": part_bytes, "max_concurrency": _PARTS_AT_ONCE}
 
@@ -176,10 +175,6 @@ def identities_of(path: str) -> frozenset[str]:
         status = os.stat(local)
         names.add(f"inode {status.st_dev} {status.st_ino}")
     return frozenset(names)
-
-
-def _is_s3(system: Any) -> bool:
-    return hasattr(system, "call_s3")
 
 
 @contextmanager
