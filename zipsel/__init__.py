@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from zipsel.api.select import SelectResult, select
 
 __all__ = ["Scorer", "SelectResult", "select"]
-
 __version__ = "0.1.0"
 
 

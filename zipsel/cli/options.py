@@ -19,7 +19,6 @@ pool_argument = click.argument(
     "pool", cls=ManyArgument, nargs=-1, metavar="POOL...", type=click.UNPROCESSED
 )
 
-
 target_option = option(
     "Input",
     "--target -t",

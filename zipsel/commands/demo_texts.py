@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 DOCUMENTED = "documented functions"
-
 _MAX_FILE_BYTES = 400_000
 _BLOCK_CHARACTERS = 1200
 _LEAST_BLOCK_CHARACTERS = 200

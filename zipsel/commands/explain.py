@@ -39,18 +39,7 @@ from zipsel.texts import TextBatch
 
 
 class ExplainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is asked for.
-
-    Attributes:
-        run: Output directory of a finished run, or None.
-        profile: A profile's file, or None.
-        target: Target files; exactly one of the three is given.
-        records: ``SHARD:ROW`` names.
-        stdin: Whether to explain the text on standard input.
-        top: How many of the run's best to explain.
-        reading: How rows become texts.
-        target_reading: How rows of the target do.
-    """
+    """What is asked for; the help of ``zipsel explain`` describes each field."""
 
     run: Path | None = None
     profile: Path | None = None

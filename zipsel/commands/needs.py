@@ -41,7 +41,6 @@ def _either(names: Collection[str]) -> str:
 _DRAWING = scorers_with(lambda kind: kind.needs_sample)
 
 _OF_FIT = ("scorer", "codec", "level", "per_token", "facets", "sample_bytes")
-
 _OF_TARGET_TEXT = ("target_text_field", "target_template", "target_chat")
 
 
@@ -139,7 +138,6 @@ def _text_of_target(*examples: str) -> Need:
 
 _CLUSTER = Need(("ray_address",), "--engine ray", lambda one: one["engine"] == "ray", helps=True)
 
-
 _STREAM = (
     Need(
         ("lock", "force"),
@@ -168,7 +166,6 @@ _STREAM = (
         _sees_all,
     ),
 )
-
 
 _SELECT = (
     Need(("tokenizer",), "--max-tokens", lambda one: one.has("max_tokens"), helps=True),

@@ -47,7 +47,6 @@ from zipsel.storage.remote import is_remote
 from zipsel.storage.workdir import WorkDir
 
 _READ_BYTES = 1 << 20
-
 _PASSED_ON = "rows passed on before cannot be taken back"
 
 

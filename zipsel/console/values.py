@@ -25,7 +25,6 @@ _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12,
           "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}  # fmt: skip
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,20}")
-
 _METAVARS = {int: "N", float: "F"}
 
 _FLAGS = {"true": True, "yes": True, "on": True, "1": True,

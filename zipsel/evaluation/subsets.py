@@ -50,18 +50,7 @@ _SAMPLED_PER_DRAWN = 4
 
 
 class EvalSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What to compare.
-
-    Attributes:
-        target: Files, directories, globs of held-out examples.
-        subsets: A file or directory each.
-        pool: Where random subsets come from; empty for none.
-        reading: How rows of subsets and pool become texts.
-        target_reading: How rows of the target do.
-        seed: Of random subsets and intervals.
-        workers: Examples coded at the same time.
-        max_bytes: Most text read from each subset.
-    """
+    """What to compare; the help of ``zipsel eval`` describes each field."""
 
     target: Paths
     subsets: Paths

@@ -26,7 +26,6 @@ from zipsel.storage.remote import is_remote
 
 FILE_NAME = "chosen.feather"
 
-
 #: Records of a record batch of the table, which are turned into Arrow arrays at once.
 _BATCH_RECORDS = 1 << 20
 

@@ -19,7 +19,6 @@ from zipsel.storage import paths
 
 MANIFEST = "manifest.json"
 UNFINISHED = ".zipsel-unfinished.json"
-
 Command = Literal["select", "score", "demo"]
 
 

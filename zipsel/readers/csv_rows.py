@@ -29,9 +29,7 @@ _SPARE_BYTES = 16 << 20
 _SEP_LINE = re.compile(rb"sep=(.)\r?\n", re.IGNORECASE)
 
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-
 _NO_QUOTES = "if quote marks are plain text here, say so: --no-quotes"
-
 _DELIMITERS = (",", "\t", ";", "|")
 
 

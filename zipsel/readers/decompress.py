@@ -17,7 +17,6 @@ from zipsel.pool.shards import Shard, open_raw
 from zipsel.readers.rows import Reading
 
 Item = TypeVar("Item")
-
 _READ_BYTES = 1 << 18
 #: At most 128 MB come out of one piece of a zstd bomb, 4 MB of a deflate bomb.
 _ZSTD_PIECE_BYTES = 1 << 12

@@ -141,8 +141,6 @@ def _json_problem(error: json.JSONDecodeError) -> Reason:
 
 
 _JSON_WORDS = ("true", "false", "null", "NaN", "Infinity", "-Infinity")
-
-
 _JSON_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 
 

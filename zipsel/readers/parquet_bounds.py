@@ -33,7 +33,6 @@ _BATCH_MAX_BYTES = 32 << 20
 #: Bytes up to which small batches are joined: a scorer gains nothing from larger ones.
 _JOINED_BYTES = 4 << 20
 
-
 #: Rows of a row group that need no more bytes than the file has: about 100 MB of scores.
 _GROUP_ROWS = 1 << 20
 

@@ -25,9 +25,7 @@ from zipsel.report.overlap import (
 from zipsel.report.runs import FinishedRun
 
 _N_CURVE_POINTS = 200
-
 _N_MOVED = 10
-
 _SHOWN_CHARACTERS = 100
 
 #: Depths at which the overlap is always known.

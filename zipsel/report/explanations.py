@@ -25,7 +25,6 @@ _HEAT_COLOURS = (230, 229, 228, 227, 221, 220, 214, 208, 202)
 
 _HEAT_BLOCKS = " ▁▂▃▄▅▆▇██"
 
-
 #: Characters of a text that the page shows.
 PAGE_CHARACTERS = 20_000
 

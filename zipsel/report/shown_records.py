@@ -24,11 +24,8 @@ from zipsel.selection.settings import SelectSettings
 from zipsel.selection.strategies import facet_shares
 
 _N_EXAMPLES = 10
-
 _N_SHOWN = 10
-
 _N_REJECTS_SHOWN = 3
-
 _SEED = 0
 
 

@@ -10,7 +10,6 @@ from zipsel.report.model import Report
 #: Rows of the composition; the rest is summed up.
 _MAX_GROUPS = 30
 
-
 #: Strategy → why records that could be chosen were not.
 _NOT_REACHED = {
     "top": "ranked below the threshold",

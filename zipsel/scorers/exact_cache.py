@@ -8,9 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
-
 Words = NDArray[np.uint64]
-
 _CLAIM = np.uint64(((1 << 25) - 1) << 39)  # marks entries in the making; the top of no key
 
 

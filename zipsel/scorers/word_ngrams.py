@@ -21,19 +21,12 @@ from zipsel.scorers.exact_cache import ExactCache, Ints, Words
 from zipsel.texts import TextBatch
 
 N_BUCKETS = 10_000
-
 _BLOCK_BYTES = 1 << 18  # of text at a time: the temporary arrays then stay near a core's L2 cache
-
 _STEP_TOKENS = 1 << 18  # looked up at a time, however long a single text is
-
 _TOKEN_SETS_LOG2, _BIGRAM_SETS_LOG2 = 20, 22  # 32 and 64 MB for each thread that counts
-
 _SPACE, _WORD, _PUNCTUATION = 0, 1, 2
-
 _CHUNK_BYTES = 7  # of a token in one 64-bit word, above a byte that tells how many there are
-
 _CACHED_BYTES = 7 * _CHUNK_BYTES  # longer tokens (digests, base64) hardly ever return
-
 _CHUNK_MASKS = np.array([(256 << 8 * min(n, 7)) - 256 for n in range(9)], dtype=np.uint64)
 
 # The key of a token is its number (25 bits) above its bucket (14 bits). The cache of tokens holds
@@ -42,7 +35,6 @@ _CHUNK_MASKS = np.array([(256 << 8 * min(n, 7)) - 256 for n in range(9)], dtype=
 _BUCKET_BITS, _KEY_BITS = 14, 39
 
 _TO_NUMBER, _TO_UPPER = np.uint64(_BUCKET_BITS), np.uint64(_KEY_BITS)
-
 _ISSUE_LIMIT = (1 << 25) - 10 * _STEP_TOKENS  # a step issues at most eight numbers per token
 
 # A digest is eight 32-bit words, the highest first. Their dot product with these powers of

@@ -40,7 +40,6 @@ from zipsel.texts import CHUNK_BYTES
 #: Called with (rows, text bytes, shard bytes) after each task.
 Advance = Callable[[int, int, int], None]
 
-
 #: How much longer than an even load the fullest worker's may be.
 _LATE = 1.25
 

@@ -23,7 +23,6 @@ from zipsel.scorers.fit import DEFAULT_SAMPLE_BYTES
 from zipsel.texts import TextBatch, join_batches
 
 _RUN_BYTES = 1 << 16
-
 _MAX_SHARDS = 64
 
 #: A compressed stream is read this many times further than its share of the sample.

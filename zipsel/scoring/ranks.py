@@ -32,7 +32,6 @@ _LAUNCHERS = (
     ("RANK", "WORLD_SIZE"),
 )
 
-
 _STEP = "SLURM_ARRAY_TASK_STEP"
 
 

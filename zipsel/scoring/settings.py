@@ -83,14 +83,7 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class ScoreOutput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What ``score`` writes besides the sidecars.
-
-    Attributes:
-        path: A directory, ``-``, or None for nothing.
-        add_field: Name of the alignment where rows or attributes carry it.
-        format: Of a directory: ``parquet`` or ``dolma``.
-        share: Which part of the shards to score; None for all.
-    """
+    """What ``score`` writes besides the sidecars, and the share of the shards that it scores."""
 
     path: Path | None = msgspec.field(default=None, name="output")
     add_field: Name = "alignment"

@@ -19,12 +19,10 @@ from msgspec import Meta
 from zipsel.console.values import Count, Share, Size
 
 BudgetKind = Literal["top_k", "fraction", "min_alignment", "max_bytes", "max_tokens", "auto"]
-
 BUDGET_KINDS: tuple[BudgetKind, ...] = get_args(BudgetKind)
 
 #: Estimate of UTF-8 bytes in a token, where no tokenizer is named.
 BYTES_PER_TOKEN = 4
-
 
 #: Alignments are sorted into bins of 32-bit floats, which end here.
 Alignment = Annotated[float, Meta(ge=-3e38, le=3e38, description="a number")]

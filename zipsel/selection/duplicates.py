@@ -14,16 +14,13 @@ from zipsel.errors import UsageError
 from zipsel.selection.leaks import words_of
 
 DedupMode = Literal["exact", "near", "none"]
-
 DEFAULT_NEAR_THRESHOLD = 0.7
-
 _N_PERMUTATIONS = 128
 #: Least probability that a pair at the threshold meets in a band; those that meet are then
 #: compared in full.
 _LEAST_RECALL = 0.999
 _SHINGLE_WORDS = 5
 _SEED = 42
-
 _NUMBER_BYTES = 6
 
 #: Bytes of a digest in its bucket, and its number's.

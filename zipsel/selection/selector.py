@@ -54,7 +54,6 @@ from zipsel.storage.columns import IN_MEMORY, Columns
 _SPARE_FRACTION = 0.1
 
 _SPARE_RECORDS = 64
-
 _SPARE_BYTES = 1 << 16
 
 

@@ -25,13 +25,10 @@ _N_NAMED = 20
 
 DEFAULT_SHARD_BYTES = 256 << 20
 
-
 #: The exponential of a quotient by less, or of one by more, is no number any more.
 Temperature = Annotated[float, Meta(ge=1e-3, le=1e6, description="a number from 0.001 to 1e6")]
 
 Cutoff = Annotated[float, Meta(ge=0, lt=1, description="a share, 0 to under 1")]
-
-
 StrategyName = Annotated[str, one_of(STRATEGIES)]
 
 

@@ -27,7 +27,6 @@ from zipsel.selection.duplicates import unpack_sketch
 #: Mapped spool files of tables; they hold address space and no memory.
 _OPEN_TABLES = 64
 
-
 #: What is known of a fetched row: where it is in its spool file (byte offset and length of a line;
 #: for a table its number and 1), the number of the file, the digest of its text, its tokens, and
 #: where its n-grams and its sketch are in files beside the spool file, counted in elements.

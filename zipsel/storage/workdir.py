@@ -51,7 +51,6 @@ _CACHE_TAG = (
     b"# Scores and profiles of zipsel; may be deleted. https://bford.info/cachedir/\n"
 )
 
-
 #: Folders in which each process has one of its own; see ``WorkDir.scratch``.
 _SCRATCH = ("stdin", "auto")
 
