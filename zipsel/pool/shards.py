@@ -244,14 +244,19 @@ def check_unchanged(shard: Shard) -> None:
         raise ShardError(shard.path, "changed while it was being read; run again when it is still")
 
 
-def open_raw(shard: Shard) -> BinaryIO:
+def open_raw(shard: Shard, *, end: int | None = None, first_range: int = 0) -> BinaryIO:
     """Open a shard's bytes as they lie on disk.
+
+    Args:
+        shard: The shard.
+        end: As for ``remote.open_remote``; for other files it does not matter.
+        first_range: Likewise.
 
     Raises:
         ShardError: If it cannot be opened.
     """
     if remote.is_remote(shard.path):
-        return remote.open_remote(shard.path, shard.n_bytes)
+        return remote.open_remote(shard.path, shard.n_bytes, end=end, first_range=first_range)
     try:
         return open(shard.path, "rb")
     except OSError as error:

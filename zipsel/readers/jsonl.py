@@ -25,6 +25,9 @@ from zipsel.readers.rows import (
 )
 from zipsel.texts import BATCH_BYTES, TextBatch
 
+#: Of a file behind a URL, what is asked for where a single line begins.
+_LINE_RANGE_BYTES = 1 << 14
+
 
 def iter_rows(chunk: LineChunk, parser: RowParser, reading: Reading) -> Iterator[RowBatch]:
     """Parse a chunk's lines, about ``BATCH_BYTES`` at a time.
@@ -192,7 +195,7 @@ class _JsonLines:
         if isinstance(chunk.place, LineChunk):
             yield from iter_rows(chunk.place, parser, reading)
             return
-        with open_raw(shard) as file:
+        with open_raw(shard, end=(chunk.index + 1) * chunk.place) as file:
             for stretch in read_chunk(
                 file,
                 chunk.index,
@@ -208,7 +211,7 @@ class _JsonLines:
         Damage behind the last wanted line is ignored: pass one has reported it.
         """
         if shard.seekable:
-            with open_raw(shard) as file:
+            with open_raw(shard, first_range=_LINE_RANGE_BYTES) as file:
                 for offset in places.tolist():
                     file.seek(offset)
                     yield _clean(file.readline(), offset)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -40,7 +40,7 @@ def open_parquet(shard: Shard, **options: Any) -> pq.ParquetFile:
     """
     try:
         is_remote = remote.is_remote(shard.path)
-        source = remote.open_remote(shard.path, shard.n_bytes) if is_remote else shard.path
+        source = _open_remote(shard) if is_remote else shard.path
         file = pq.ParquetFile(source, **options)
         list(file.schema_arrow.names)  # decodes them, which may be where it is broken
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
@@ -48,6 +48,11 @@ def open_parquet(shard: Shard, **options: Any) -> pq.ParquetFile:
     if problem := row_group_problem(file.metadata, shard.n_bytes):
         raise ShardError(shard.path, problem)
     return file
+
+
+def _open_remote(shard: Shard) -> BinaryIO:
+    """Open a shard behind a URL; its footer and its last row groups are fetched once."""
+    return remote.open_remote(shard.path, shard.n_bytes, version=shard.fingerprint)
 
 
 class _Parquet:

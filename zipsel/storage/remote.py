@@ -1,10 +1,11 @@
 """Files behind a URL (``s3://``, ``gs://``, ``az://``, ``hf://``, ``https://``), for reading.
 
-A file is read in ranges, which grow while it is read from end to end, so that row groups of Parquet
-and single lines cost little and streams few requests. A web server that has no ranges answers the
-first of them with the whole file, which is then kept and read from there. A missing or forbidden
-object is a ``ShardError``, which names its URL; a network that fails is a ``StorageError``
-(``network.insist``).
+A file is read in ranges, which grow while it is read from end to end, so that single lines cost
+little and streams few requests; a reader that knows where it will end gets no more than that. The
+last ranges are held, because row groups of Parquet are looked at before they are read. A web server
+that has no ranges answers the first of them with the whole file, which is then kept and read from
+there. A missing or forbidden object is a ``ShardError``, which names its URL; a network that fails
+is a ``StorageError`` (``network.insist``).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import shutil
 import tempfile
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any, BinaryIO, NamedTuple
 
 from zipsel.errors import ShardError
@@ -23,6 +25,12 @@ from zipsel.storage.network import Answer, insist, open_system
 #: The first range that is asked for, and the largest: each doubles while reading goes straight on.
 _FIRST_RANGE_BYTES = 1 << 18
 _LAST_RANGE_BYTES = 1 << 23
+
+#: Range behind the end that a reader has named: the rest of a line.
+_REST_BYTES = 1 << 16
+
+#: Bytes of ranges that an open file holds.
+_HELD_BYTES = 1 << 26
 
 #: Keys of a description whose values change when the file does.
 _MARKS = ("ETag", "etag", "LastModified", "last_modified", "mtime", "updated", "generation", "sha")
@@ -146,18 +154,43 @@ def _asked(path: str, ask: Callable[[], Answer]) -> Answer:
         raise ShardError(path, error.strerror or str(error)) from None
 
 
-def open_remote(path: str, n_bytes: int) -> BinaryIO:
+def open_remote(
+    path: str, n_bytes: int, *, end: int | None = None, first_range: int = 0, version: str = ""
+) -> BinaryIO:
     """Open a file of known size for reading and seeking.
+
+    Args:
+        path: URL.
+        n_bytes: Size.
+        end: Up to which byte it will be read without a gap; None if that is not known.
+        first_range: Bytes of the first range, and of the first after a gap; 0 for the default.
+        version: Names what the file holds, for files that are opened again to share their ranges;
+            empty to share none.
 
     Raises:
         UsageError: If the library for its protocol is not installed.
     """
     system, name = open_system(path)
-    return io.BufferedReader(_Ranges(system, name, path, n_bytes), _FIRST_RANGE_BYTES)
+    first_range = first_range or _FIRST_RANGE_BYTES
+    ranges = _Ranges(system, name, path, n_bytes)
+    ranges.expect(end, first_range)
+    if version:
+        ranges.held = _held_of(path, version)
+    return io.BufferedReader(ranges, first_range)
+
+
+@lru_cache(maxsize=2)
+def _held_of(path: str, version: str) -> OrderedDict[int, bytes]:
+    """Ranges of a file, for all that open it in this process."""
+    return OrderedDict()
 
 
 class _Ranges(io.RawIOBase):
-    """A file that is read in ranges."""
+    """A file that is read in ranges.
+
+    Attributes:
+        held: First byte of each range that is held → the range, the last used last.
+    """
 
     def __init__(self, system: Any, name: str, path: str, n_bytes: int) -> None:
         self._system = system
@@ -165,10 +198,14 @@ class _Ranges(io.RawIOBase):
         self._path = path
         self._n_bytes = n_bytes
         self._position = 0
-        self._held = b""
-        self._held_at = 0
-        self._range_bytes = _FIRST_RANGE_BYTES
+        self.held: OrderedDict[int, bytes] = OrderedDict()
         self._copy: BinaryIO | None = None
+        self.expect(None, _FIRST_RANGE_BYTES)
+
+    def expect(self, end: int | None, first_range: int) -> None:
+        """Take what is known of the reader, as for ``open_remote``."""
+        self._end = end
+        self._first_range = self._range_bytes = first_range
 
     def readable(self) -> bool:
         return True
@@ -191,19 +228,38 @@ class _Ranges(io.RawIOBase):
             ShardError: If the file is gone.
             StorageError: If it cannot be read.
         """
-        held_end = self._held_at + len(self._held)
-        if not self._held_at <= self._position < held_end:
-            if self._position >= self._n_bytes:
-                return 0
-            onward = self._held and self._position == held_end
-            grown = min(2 * self._range_bytes, _LAST_RANGE_BYTES)
-            self._range_bytes = grown if onward else _FIRST_RANGE_BYTES
-            self._hold(max(self._range_bytes, min(len(buffer), _LAST_RANGE_BYTES)))
-        start = self._position - self._held_at
-        piece = self._held[start : start + len(buffer)]
+        if self._position >= self._n_bytes:
+            return 0
+        at = self._find_held()
+        if at is None:
+            at = self._position
+            self._hold(self._choose_bytes(len(buffer)))
+        first = self._position - at
+        piece = self.held[at][first : first + len(buffer)]
         buffer[: len(piece)] = piece
         self._position += len(piece)
         return len(piece)
+
+    def _find_held(self) -> int | None:
+        """First byte of the range that holds the position, which counts as used now."""
+        for start in reversed(self.held):
+            if start <= self._position < start + len(self.held[start]):
+                self.held.move_to_end(start)
+                return start
+        return None
+
+    def _choose_bytes(self, n_asked: int) -> int:
+        """Length of the range to fetch at the position, for a reader that asked for some bytes."""
+        if self._end is not None:
+            left = self._end - self._position
+            return min(left, _LAST_RANGE_BYTES) if left > 0 else _REST_BYTES
+        if n_asked > self._first_range:  # a reader that knows what it wants
+            return min(n_asked, _LAST_RANGE_BYTES)
+        last = next(reversed(self.held), None)
+        onward = last is not None and self._position == last + len(self.held[last])
+        grown = min(2 * self._range_bytes, _LAST_RANGE_BYTES)
+        self._range_bytes = grown if onward else self._first_range
+        return self._range_bytes
 
     def _hold(self, n_bytes: int) -> None:
         """Fetch a range that begins at the position."""
@@ -220,7 +276,9 @@ class _Ranges(io.RawIOBase):
                 raise OSError(f"{len(data)} of {end - start} bytes came")
             return data
 
-        self._held, self._held_at = _asked(self._path, fetch), start
+        self.held[start] = _asked(self._path, fetch)
+        while sum(map(len, self.held.values())) > _HELD_BYTES and len(self.held) > 1:
+            self.held.popitem(last=False)
 
     def _fetch_from_web(self, start: int, end: int) -> bytes:
         """A range; nothing, but a copy of the whole file, if the server has no ranges."""

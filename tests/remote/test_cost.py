@@ -1,0 +1,76 @@
+"""What reading a pool behind a network costs: requests and bytes, against what the pool holds."""
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import zstandard
+from made_up import make_records, write_jsonl
+
+import zipsel as package
+from zipsel.cli.group import cli
+from zipsel.readers.jsonl import _LINE_RANGE_BYTES
+from zipsel.selection.selector import _SPARE_RECORDS
+from zipsel.storage import remote
+
+pytestmark = pytest.mark.filterwarnings("default")
+
+N_RECORDS = 12_000
+#: The first range and the largest: shards of this test have as many of them as real ones.
+FIRST_BYTES, LAST_BYTES = 1 << 13, 1 << 18
+SAMPLE_BYTES = 1 << 17
+
+
+@pytest.fixture
+def ranges(monkeypatch):
+    """Ranges that are read, as ``(URL, bytes)``."""
+    found = []
+    cat_file = pytest.importorskip("s3fs").S3FileSystem.cat_file
+
+    def counting(self, path, start=None, end=None, **options):
+        if (start, end) != (0, 1 << 16):  # by which the format is told
+            found.append((f"s3://{path}", end - start))
+        return cat_file(self, path, start=start, end=end, **options)
+
+    monkeypatch.setattr("s3fs.S3FileSystem.cat_file", counting)
+    monkeypatch.setattr(remote, "_FIRST_RANGE_BYTES", FIRST_BYTES)
+    monkeypatch.setattr(remote, "_LAST_RANGE_BYTES", LAST_BYTES)
+    monkeypatch.setattr(remote, "_REST_BYTES", FIRST_BYTES)
+    return found
+
+
+@pytest.fixture
+def objects(direct, tmp_path):
+    """URL → size of three objects with the same records."""
+    records = make_records(N_RECORDS, seed=3)
+    lines = write_jsonl(tmp_path / "lines.jsonl", records).read_bytes()
+    pq.write_table(pa.Table.from_pylist(records), tmp_path / "table.parquet", row_group_size=3000)
+    contents = {
+        "a.jsonl": lines,
+        "b.jsonl.zst": zstandard.compress(lines),
+        "c.parquet": (tmp_path / "table.parquet").read_bytes(),
+    }
+    for name, data in contents.items():
+        direct.pipe_file(f"bucket/large/{name}", data)
+    return {f"s3://bucket/large/{name}": len(data) for name, data in contents.items()}
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "b.jsonl.zst", "c.parquet"])
+def test_scoring_reads_a_shard_once(bucket, objects, ranges, tmp_path, name):
+    url, profile = f"s3://bucket/large/{name}", str(tmp_path / "code.profile")
+    package.Scorer.fit(["one example", "another example"], ["a text of the pool"]).save(profile)
+    work = ["--work-dir", str(tmp_path / "work"), "--workers", "1"]
+    cli.main(["score", url, "--profile", profile, *work], standalone_mode=False)
+    assert {path for path, _ in ranges} == {url}
+    assert sum(n_bytes for _, n_bytes in ranges) < 1.2 * objects[url]
+    assert len(ranges) < 12 + 2 * objects[url] / LAST_BYTES
+
+
+def test_a_chosen_line_costs_one_small_range(bucket, objects, ranges, target, tmp_path):
+    options = {"target": target, "workers": 1, "work_dir": tmp_path / "work", "strategy": "top"}
+    url = "s3://bucket/large/a.jsonl"
+    package.select(url, output=tmp_path / "one", top_k=1, **options)
+    ranges.clear()
+    package.select(url, output=tmp_path / "some", top_k=20, **options)  # scored already
+    n_fetched = 22 + _SPARE_RECORDS
+    assert n_fetched / 2 < len(ranges) < n_fetched + 4
+    assert sum(n_bytes for _, n_bytes in ranges) < n_fetched * _LINE_RANGE_BYTES
