@@ -45,7 +45,8 @@ def write_attributes(path: str, parts: Sequence[Part], name: str, reading: Readi
         open(path, "xb") as raw,
         open_compressed(raw, f"jsonl.{compression}" if compression else "jsonl") as file,
     ):
-        file.writelines(_iter_lines(parts, name, reading))
+        for line in _iter_lines(parts, name, reading):
+            file.write(line)
 
 
 def _iter_lines(parts: Sequence[Part], name: str, reading: Reading) -> Iterator[bytes]:

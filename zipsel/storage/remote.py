@@ -175,12 +175,19 @@ def open_remote(
     ranges = _Ranges(system, name, path, n_bytes)
     ranges.expect(end, first_range)
     if version:
-        ranges.held = _held_of(path, version)
+        ranges.held = _held_of(Version(path, version))
     return io.BufferedReader(ranges, first_range)
 
 
+class Version(NamedTuple):
+    """A file that holds what it held when ``digest`` was taken."""
+
+    path: str
+    digest: str
+
+
 @lru_cache(maxsize=2)
-def _held_of(path: str, version: str) -> OrderedDict[int, bytes]:
+def _held_of(version: Version) -> OrderedDict[int, bytes]:
     """Ranges of a file, for all that open it in this process."""
     return OrderedDict()
 
