@@ -272,6 +272,13 @@ def test_help_of_a_command_does_without_arrow():
     assert loaded & {"pyarrow", "ray", "rich", "lz4", "tokenizers", "pyppmd"} == set()
 
 
+def test_a_command_loads_none_of_the_others():
+    """Of which explain loads what it prints with; options of all commands are known by name."""
+    loaded, _ = loaded_by("fit", "no-pool", "--target", "no-target", "--output", "no.profile")
+    assert "pyarrow" in loaded
+    assert "rich" not in loaded
+
+
 def test_the_names_of_scorers_and_strategies_cost_nothing():
     code = (
         "import sys; from zipsel.scorers import SCORERS; from zipsel.selection.strategies import "

@@ -206,13 +206,15 @@ def read_environment(command: CommandName, environment: Mapping[str, str]) -> Le
         UsageError: If a variable ``ZIPSEL_*`` is no option of any command.
     """
     level = {}
+    others = [variable for variable in environment if variable.startswith("ZIPSEL_")]
     for name, field in options_of(command).items():
         variable = variable_of(command, name)
         if text := environment.get(variable):
             level[name] = Given(text.splitlines() if is_many(field.type) else text, variable)
-    known = {variable_of(one, name) for one in COMMANDS for name in options_of(one)}
-    for variable in environment:
-        if variable.startswith("ZIPSEL_") and variable not in known:
+        others = [other for other in others if other != variable]
+    for variable in others:  # the options of all commands load much more than this command does
+        known = {variable_of(one, name) for one in COMMANDS for name in options_of(one)}
+        if variable not in known:
             raise UsageError(f"{variable} is no option of any command{nearest(variable, known)}")
     return level
 

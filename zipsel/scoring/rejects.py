@@ -40,12 +40,6 @@ class Reject(msgspec.Struct, frozen=True):
     snippet: str
 
 
-def iter_rejects(parts: Sequence[Part]) -> Iterator[Reject]:
-    """Yield the refused rows of a pool, in order."""
-    for part in parts:
-        yield from _iter_rejects_of(part)
-
-
 def _iter_rejects_of(part: Part, reasons: frozenset[str] | None = None) -> Iterator[Reject]:
     if part.summary.n_rejected == 0:
         return
@@ -83,9 +77,9 @@ def pick_rejects(parts: Sequence[Part], reason: str, n_rejects: int) -> list[Rej
 
 
 def encode_rejects(parts: Sequence[Part]) -> Iterator[bytes]:
-    """Yield the lines of ``rejects.jsonl``."""
-    for reject in iter_rejects(parts):
-        yield msgspec.json.encode(reject) + b"\n"
+    """Yield the lines of ``rejects.jsonl``, in the order of the pool."""
+    for part in parts:
+        yield from (msgspec.json.encode(reject) + b"\n" for reject in _iter_rejects_of(part))
 
 
 def describe(reject: Reject) -> str:
