@@ -69,12 +69,7 @@ def run_demo(
 
 
 def _claim(directory: str) -> None:
-    """Write the manifest, unless files of the demo's names are there that it did not write.
-
-    Raises:
-        UsageError: Naming such a file.
-        OutputError: If the manifest cannot be written.
-    """
+    """Write the manifest; a ``UsageError`` for a file of the demo's name that it did not write."""
     names = ["target.jsonl", *(f"pool/{_shard_name(i)}" for i in range(_N_SHARDS))]
     refuse_foreign(f"--output {directory}", directory, "demo", {*names, MANIFEST}.__contains__)
     manifest = Manifest("demo", side_files=[SideFile(name) for name in names])

@@ -36,7 +36,7 @@ class Unreadable(ValueError):
 
 
 def parse_size(text: str) -> int:
-    """Read a number of bytes or tokens: ``400000``, ``400kB``, ``64MiB``."""
+    """Read a number of bytes or tokens (``400kB``, ``64MiB``); a ``ValueError`` if it is none."""
     plain = text.strip().lower().removesuffix("b")
     number = plain.rstrip("kmgti")
     size = float(number) * _UNITS.get(plain[len(number) :], math.nan)

@@ -220,11 +220,7 @@ class LocalEngine:
 
 @contextmanager
 def _usable_environment() -> Iterator[None]:
-    """Put the fork server's socket into /tmp if TMPDIR is long, and explain what it cannot use.
-
-    Raises:
-        UsageError: If this machine has no room for locks or sockets.
-    """
+    """Put the socket into /tmp if TMPDIR is long; a ``UsageError`` explains what cannot be used."""
     kept = tempfile.tempdir
     try:
         if len(os.fsencode(tempfile.gettempdir())) > _LONGEST_TMPDIR:

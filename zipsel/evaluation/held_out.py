@@ -35,12 +35,7 @@ class HeldOut:
 
     @classmethod
     def open(cls, settings: RunSettings, select: SelectSettings) -> HeldOut | None:
-        """Read what ``--eval-target`` names, before the work; None if it names nothing.
-
-        Raises:
-            BadShards: If a file cannot be read, or an example has no text.
-            UsageError: If `pyppmd` is not installed.
-        """
+        """As ``open_judge``, of ``--eval-target``, before the work; None if it names nothing."""
         if not select.eval_target:
             return None
         of_run = EvalSettings(

@@ -109,12 +109,7 @@ def _refuse_csv_options(settings: EvalSettings) -> None:
 
 
 def open_judge(settings: EvalSettings) -> Judge:
-    """Read the held-out examples.
-
-    Raises:
-        BadShards: If a file cannot be read, or an example has no text.
-        UsageError: If `pyppmd` is not installed.
-    """
+    """Read the held-out examples; ``BadShards`` if one has no text, ``UsageError`` if no pyppmd."""
     ppm_bits(b"", [])  # says so before the work if pyppmd is missing
     examples = read_target(settings.target, settings.target_reading)
     return Judge(list(examples.iter_encoded()), settings.seed, settings.workers)
@@ -131,12 +126,7 @@ def _judged_random(judge: Judge, size: int, bits: NDArray[np.float64]) -> Judged
 
 
 def _read_subset(path: str, settings: EvalSettings, judge: Judge, log: Log) -> _TextSet:
-    """A subset's texts, at most ``max_bytes`` of them.
-
-    Raises:
-        BadShards: If a file cannot be read.
-        UsageError: If there is no text.
-    """
+    """A subset's texts, at most ``max_bytes`` of them; a ``UsageError`` if it has none."""
     texts = _iter_texts(path, settings, log)
     orders, n_bytes = draw_orders(texts, settings.max_bytes, settings.seed)
     if not orders[0]:

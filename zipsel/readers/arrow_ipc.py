@@ -108,11 +108,7 @@ def _as_bytes(column: pa.Array) -> pa.Array:
 
 
 def read_names(fields: Sequence[pa.Field]) -> list[str]:
-    """Names of columns and of what is nested in them.
-
-    Raises:
-        UnicodeDecodeError: If one is no UTF-8, of which Arrow does not care.
-    """
+    """Names of columns and of what is nested in them; ``UnicodeDecodeError`` if one is no UTF-8."""
     names = [field.name for field in fields]
     for field in fields:
         kind = field.type

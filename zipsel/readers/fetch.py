@@ -51,7 +51,7 @@ def parse_record(name: str) -> tuple[str, int]:
 
 
 def read_record(path: str, row: int, reading: Reading) -> str:
-    """The text of one row."""
+    """The text of one row, unless the shard refuses it."""
     shard = open_shard(path, 0)
     n_rows = 0
     for rows in iter_shard(shard, reading):

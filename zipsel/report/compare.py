@@ -101,7 +101,7 @@ class Comparison(msgspec.Struct, kw_only=True):
 
 
 def compare_runs(a: FinishedRun, b: FinishedRun) -> Comparison:
-    """Compare two runs."""
+    """Compare two runs; an ``OutputError`` if a table of chosen records cannot be read."""
     keys_a, keys_b = _keys(a), _keys(b)
     places_b = {key: i for i, key in enumerate(keys_b)}
     common = [(i, places_b[key]) for i, key in enumerate(keys_a) if key in places_b]

@@ -71,7 +71,7 @@ def check_codec(codec: str, level: int | None) -> int:
 
 
 def size_function(codec: str, level: int | None = None) -> SizeFunction:
-    """Return the function that gives a text's compressed size in bytes."""
+    """What gives a text's compressed size in bytes; ``UsageError`` without the codec's library."""
     return _FACTORIES[codec](check_codec(codec, level))
 
 

@@ -72,7 +72,7 @@ class DsirScorer:
     def fit(
         cls, examples: Mapping[str, TextBatch], sample: TextBatch, settings: FitSettings
     ) -> DsirScorer:
-        """Compare the n-grams of the target with those of the pool sample."""
+        """Compare target and pool sample by n-grams; a ``UsageError`` if either has no token."""
         target_shares = _measure_shares(join_batches(list(examples.values())), "target")
         pool_shares = _measure_shares(sample, "pool sample")
         log_ratio = np.log(target_shares + SMOOTHING) - np.log(pool_shares + SMOOTHING)

@@ -70,7 +70,7 @@ class NcdScorer:
     def fit(
         cls, examples: Mapping[str, TextBatch], sample: TextBatch, settings: FitSettings
     ) -> NcdScorer:
-        """Keep the examples."""
+        """Keep the examples; a ``UsageError`` if there is none."""
         target = join_batches(list(examples.values()))
         if len(target) == 0:
             raise UsageError("the target has no example")

@@ -140,7 +140,7 @@ class PartBuilder:
 
 
 def write_part(path: str, table: pa.Table, summary: PartSummary) -> None:
-    """Write a part's table with its summary."""
+    """Write a part's table with its summary, or raise ``OutputError``."""
     table = table.replace_schema_metadata({SUMMARY_KEY: msgspec.json.encode(summary)})
     with temporary_sibling(path) as temporary:
         pq.write_table(

@@ -136,11 +136,7 @@ def default_strategy(*, by_alignment: bool) -> str:
 
 
 def find_strategy(name: str) -> Strategy:
-    """Look a strategy up by name, importing only its module.
-
-    Raises:
-        UsageError: If there is none of that name.
-    """
+    """Look a strategy up, importing only its module; a ``UsageError`` if there is none."""
     if name not in STRATEGIES:
         near = get_close_matches(name, STRATEGIES, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""

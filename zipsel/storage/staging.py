@@ -40,11 +40,7 @@ class Staging:
         self.current = "standard output"
 
     def add(self, path: str) -> str:
-        """Name the temporary sibling, or the file of the outbox, in which a file is to be written.
-
-        Raises:
-            OSError: If its directory cannot be made.
-        """
+        """Name the temporary sibling, or file of the outbox, into which a file is to be written."""
         self.current = path
         token = f"{os.getpid()}-{secrets.token_hex(4)}"
         if is_remote(path):
@@ -142,11 +138,7 @@ def staged_files(around: str | None = None) -> Iterator[Staging]:
 
 @contextmanager
 def temporary_sibling(path: str) -> Iterator[str]:
-    """Give the name of a sibling that is renamed to ``path`` on success, removed otherwise.
-
-    Raises:
-        OutputError: If the directory cannot be made or written.
-    """
+    """Give the name of a sibling that is renamed to ``path`` on success, removed otherwise."""
     with staged_files() as staging:
         yield staging.add(path)
         staging.commit()
