@@ -50,14 +50,7 @@ class HeldOut:
         return cls(of_run, open_judge(of_run))
 
     def measure(self, chosen: Chosen, shards: Sequence[Shard], log: Log) -> list[Curve]:
-        """Curves of the choice; none if nothing was chosen.
-
-        Args:
-            chosen: Best record first.
-            shards: The pool, to draw random text from; files that cannot be read were named
-                by the passes and is left out.
-            log: Takes what leaked.
-        """
+        """Curves of the choice; none if nothing was chosen."""
         texts = _best_texts(chosen, self.settings.reading.text, self.settings.max_bytes)
         if not texts:
             return []

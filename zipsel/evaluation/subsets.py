@@ -156,12 +156,6 @@ def draw_pool(
 ) -> tuple[list[list[bytes]], int]:
     """Random texts of the pool, out of a sample that is spread over its shards.
 
-    Args:
-        shards: The pool.
-        settings: Say how rows are read, and the seed.
-        limit_bytes: Bytes of each random subset.
-        on_error: Takes a shard that cannot be read; by default the error is raised.
-
     Returns:
         As ``draw_orders``.
     """

@@ -48,12 +48,6 @@ def explain_texts(
 ) -> list[Explanation]:
     """Explain texts, each on its own, by the parts of the facet that it is closest to.
 
-    Args:
-        profile: The profile with the scorer.
-        texts: What to explain; none is empty.
-        records: Their names.
-        explained_bytes: How much of the beginning of each text is parsed.
-
     Raises:
         UsageError: If the scorer has no parts to explain.
     """

@@ -70,11 +70,7 @@ def iter_found(
 ) -> Iterator[tuple[int, str]]:
     """Yield ``(position, text)`` of rows of one shard that are known to have a text.
 
-    Args:
-        shard: The shard.
-        rows: Their rows.
-        offsets: Byte offsets of the lines; None for tables.
-        reading: How rows became texts.
+    ``offsets`` are byte offsets of the lines; None for tables.
 
     Raises:
         ShardError: If the shard cannot be read, or has changed so that a row has no text.

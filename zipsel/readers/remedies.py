@@ -29,11 +29,7 @@ _ADVICE = {
 def advise(reason: str, text: TextSpec, found: str, prefix: str = "") -> str:
     """What refused rows lack, what they have instead, and what to do.
 
-    Args:
-        reason: Why they are refused.
-        text: Where their text was looked for.
-        found: The fields that the first row without the wanted one has; empty if unknown.
-        prefix: ``target-`` for rows of a target, whose options begin so.
+    ``prefix`` is ``target-`` for rows of a target, whose options begin so.
     """
     has = f"; the first has {found}" if found else ""
     if reason == Reason.MISSING_FIELD:

@@ -140,15 +140,7 @@ class FusedScorer:
         level: int,
         parameters: NgramParameters = NgramParameters(),  # noqa: B008 - frozen
     ) -> FusedScorer:
-        """Fit facets.
-
-        Args:
-            examples: Name of each facet → its examples.
-            sample: A sample of the pool; its order does not matter to ``ngram``, and an even
-                spread of it gives the moments.
-            level: zstd level of the dictionary part.
-            parameters: Settings of the n-gram part.
-        """
+        """Fit facets by name; an even spread of the pool sample gives the moments."""
         n_records = len(sample)
         spread = sample.take(
             np.unique(np.linspace(0, n_records - 1, min(n_records, _MOMENT_RECORDS), dtype=int))

@@ -73,12 +73,6 @@ class TargetNgrams:
         """Count the target's examples and the pool sample's n-grams.
 
         Without a pool sample every n-gram has the same share.
-
-        Args:
-            target: The examples to match.
-            pool_sample: A sample of the pool; the order does not matter.
-            parameters: Length of an n-gram and size of the table; None to follow the target's
-                size.
         """
         if parameters is None:
             parameters = parameters_for(int(target.offsets[-1]))

@@ -115,12 +115,7 @@ def _options(protocol: str) -> dict[str, Any]:
 
 
 def insist(path: str, ask: Callable[[], Answer], n_attempts: int | None = None) -> Answer:
-    """Ask until there is an answer, waiting about twice as long each time.
-
-    Args:
-        path: URL that is asked about, for messages.
-        ask: Does so; may be called many times.
-        n_attempts: Calls before it is given up; None for what suits the provider.
+    """Ask until there is an answer to ``ask``, waiting about twice as long each time.
 
     Raises:
         FileNotFoundError: If the answer is that there is no such object.
