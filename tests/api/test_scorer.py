@@ -161,3 +161,11 @@ def test_what_is_no_list_of_texts_is_not_fitted():
             package.Scorer.fit([TARGET[0], text], TEXTS)
     usable = package.Scorer.fit(TARGET, TEXTS)
     assert package.Scorer.fit(TARGET, ["", *TEXTS, "\ud800"]).digest == usable.digest
+
+
+@pytest.mark.parametrize("path", [None, "", 3, True])
+def test_what_is_no_path_is_refused_before_a_file_appears(scorer, tmp_path, monkeypatch, path):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="takes a path"):
+        scorer.save(path)
+    assert list(tmp_path.iterdir()) == []

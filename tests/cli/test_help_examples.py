@@ -7,9 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
+from click.testing import CliRunner
 
 from zipsel.cli.group import cli
+from zipsel.commands.options import COMMANDS
 
 #: What an example may take for granted, made by the examples before it and by ``folder``.
 _ORDER = ("select", "fit", "score", "report", "explain", "completion", "demo")
@@ -82,3 +85,45 @@ def test_completion_completes_commands_and_options(run):
     assert run(ask.format("zipsel ex", 1)).stdout.split() == ["plain,explain"]
     found = run(ask.format("zipsel select --max-b", 2)).stdout.split()
     assert found == ["plain,--max-bytes"]
+    assert run(ask.format("zipsel select po", 2)).stdout.split() == ["file,po"]
+    assert run(ask.format("zipsel select pool --target tar", 4)).stdout.split() == ["file,tar"]
+
+
+def test_completion_completes_fields_of_the_shards_that_are_named(run):
+    ask = "COMP_WORDS='{}' COMP_CWORD={} _ZIPSEL_COMPLETE=bash_complete zipsel"
+    run("""echo '{"content": "a", "meta": {"lang": "en"}}' > a.jsonl""")
+    for line, at in (
+        ("zipsel select a.jsonl --text-field m", 4),
+        ("zipsel select a.jsonl -o x --group-field m", 6),
+        ("zipsel fit pool -t a.jsonl --target-text-field m", 6),
+        ("zipsel peek a.jsonl --text-field m", 4),
+    ):
+        assert run(ask.format(line, at)).stdout.split() == ["plain,meta.lang"], line
+    assert run(ask.format("zipsel select nowhere.jsonl --text-field ", 4)).stdout.strip() == ""
+
+
+@pytest.mark.parametrize("name", sorted(set(cli.list_commands(None)) & set(COMMANDS)))
+def test_help_all_shows_every_option_and_help_the_usual_ones(name):
+    def shown(flag):
+        text = CliRunner().invoke(cli, [name, flag]).output
+        return set(re.findall(r"^  (?:-\w, )?--([a-z-]+)", text, re.MULTILINE))
+
+    command = cli.get_command(None, name)
+    usual = shown("--help")
+    assert len(usual) <= 38
+    every = {
+        next(n for n in param.opts if n.startswith("--"))[2:]
+        for param in command.params
+        if isinstance(param, click.Option)
+    }
+    assert every <= (shown("--help-all") if "help-all" in usual else usual)
+
+
+@pytest.mark.parametrize("name", sorted(set(cli.list_commands(None)) & set(COMMANDS)))
+def test_every_help_text_is_a_sentence_of_its_own(name):
+    for param in cli.get_command(None, name).params:
+        if isinstance(param, click.Option):
+            said = param.help.partition(" [default")[0]
+            assert re.fullmatch(r"[A-Z].*\.", said), (param.name, said)
+            assert len(said.split()) > 3 or said == "Print errors only.", (param.name, said)
+            assert said.split()[0] not in {"Of", "In", "As", "A", "The"}, (param.name, said)

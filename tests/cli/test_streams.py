@@ -252,8 +252,9 @@ def test_only_a_stream_that_needs_a_work_directory_asks_for_one(zipsel, profile,
     nowhere = ("--work-dir", target / "below-a-file", "--output", "-")
     data = encode(records)
     filtered = ("--profile", profile, "--min-alignment", 0)
-    assert zipsel("select", "-", *filtered, *nowhere, stdin=data).stdout
-    assert zipsel("score", "-", "--profile", profile, *nowhere, stdin=data).stdout
+    for command in (("select", "-", *filtered), ("score", "-", "--profile", profile)):
+        assert zipsel(*command, "--output", "-", stdin=data).stdout
+        assert b"--work-dir needs" in zipsel(*command, *nowhere, code=2, stdin=data).stderr
     done = zipsel("select", "-", "--profile", profile, "--top-k", 5, *nowhere, code=1, stdin=data)
     assert b"below-a-file" in done.stderr
     assert b"--work-dir" in done.stderr
@@ -275,16 +276,36 @@ def test_compressed_streams_are_decompressed(zipsel, profile, target, messy, com
 def test_a_damaged_compressed_stream_is_refused_or_salvaged(zipsel, profile, records, budget):
     data = gzip.compress(encode(make_records(4000)))[:-20_000]
     command = ("select", "-", "--profile", profile, budget, "--output", "-", "--keep-leaks")
-    assert b"truncated" in zipsel(*command, code=1, stdin=data).stderr
+    said = zipsel(*command, code=1, stdin=data).stderr
+    assert b"standard input: truncated" in said
+    assert b"skip" not in said
     done = zipsel(*command, "--on-bad-file", "salvage", "--max-rejects", 1, stdin=data)
     assert len(done.stdout.splitlines()) >= 60
     assert b"truncated" in done.stderr
 
 
 @pytest.mark.parametrize(
+    ("records", "code", "named"),
+    [
+        ([{"a": 1}], 1, b"  standard input: its only row is refused"),
+        ([*make_records(20), {"a": 1}], 3, b"    standard input row 20 (byte "),
+    ],
+)
+def test_refused_rows_of_a_kept_stream_are_rows_of_standard_input(
+    zipsel, profile, records, code, named
+):
+    command = ("select", "-", "--profile", profile, "--top-k", 5, "--output", "-")
+    said = zipsel(*command, "--max-rejects", 0, code=code, stdin=encode(records)).stderr
+    assert named in said
+    assert b".zipsel" not in said
+    assert b"skip" not in said
+
+
+@pytest.mark.parametrize(
     ("data", "remedy"),
     [
         ('{"text": "a"}\n'.encode("utf-16"), b"iconv -f UTF-16 -t UTF-8"),
+        ('{"text": "a"}\n'.encode("utf-32"), b"iconv -f UTF-32 -t UTF-8"),
         (b"BZh91AY&SY", b"bzip2 -dc"),
         (b"PAR1\x15\x04\x15", b"name the file"),
         (b' [{"text": "a"}]', b"jq -c '.[]'"),

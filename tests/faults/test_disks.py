@@ -32,15 +32,16 @@ def process_of(arguments, **options):
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_standard_output_that_is_full_is_an_error(tmp_path, pool, target, workers):
-    with open("/dev/full", "wb") as full:
-        process = process_of(
-            ["select", pool, "-t", target, "-o", "-", "--top-k", 30, "-q",
-             "--work-dir", tmp_path / "work", "--workers", workers],
-            stdout=full, stderr=subprocess.PIPE,
-        )  # fmt: skip
-    assert process.returncode == 1
     message = b"zipsel: error: cannot write standard output: No space left on device\n"
-    assert process.stderr == message
+    for command in (["select", pool, "--top-k", 30], ["score", pool]):
+        with open("/dev/full", "wb") as full:
+            process = process_of(
+                [*command, "-t", target, "-o", "-", "-q",
+                 "--work-dir", tmp_path / "work", "--workers", workers],
+                stdout=full, stderr=subprocess.PIPE,
+            )  # fmt: skip
+        assert process.returncode == 1
+        assert process.stderr == message
 
 
 @pytest.mark.parametrize(

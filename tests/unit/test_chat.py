@@ -21,7 +21,7 @@ def turn(**fields):
         ({"messages": None, "conversations": [{"from": "gpt", "value": "x"}]}, "gpt: x"),
         ({"messages": [], "conversations": [{"from": "gpt", "value": "x"}]}, "gpt: x"),
         ({"messages": [{"content": [{"type": "text", "text": "a"}, {"type": "image_url"}, "b"]}]},
-         "a\nb"),
+         "a\n[image]\nb"),
         ({"messages": [{"role": "user", "content": "x"}, {"role": "tool", "content": None}]},
          "user: x\n\ntool: "),
         ({"messages": [{"role": "tool", "name": "get_time", "content": "noon"}]},
@@ -45,7 +45,7 @@ def turn(**fields):
          "assistant: f({})"),
         (turn(content=[{"type": "tool_result", "tool_use_id": "t", "content": [
             {"type": "text", "text": "noon"}, {"type": "image", "source": {"data": "aGk="}}]}]),
-         "assistant: noon"),
+         "assistant: noon\n[image]"),
         (turn(content=[{"type": "tool_result", "content": [{"title": "noon"}]}]),
          'assistant: [{"title": "noon"}]'),
         (turn(content=[{"type": "text", "text": {"value": "noon", "annotations": []}}]),
@@ -53,7 +53,7 @@ def turn(**fields):
         (turn(content=[{"type": "markdown", "text": "noon"}]), "assistant: noon"),
         (turn(content=[{"type": "tool_result", "content": 7}]), "assistant: 7"),
         (turn(content=[{"type": "tool_result", "content": False}]), "assistant: false"),
-        (turn(content=None, audio={"id": "a", "transcript": "noon"}), "assistant: noon"),
+        (turn(content=None, audio={"id": "a", "transcript": "noon"}), "assistant: noon\n[audio]"),
         (turn(content="noon", value="night"), "assistant: noon\nnight"),
         (turn(content="noon", value="noon"), "assistant: noon"),
         (turn(content="Yes.", reasoning="Hm.", reasoning_content="Well."),
@@ -61,7 +61,7 @@ def turn(**fields):
     ],
 )  # fmt: skip
 def test_chats_become_paragraphs(row, text):
-    assert chat_text(row) == text
+    assert chat_text(row).text == text
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,7 @@ BAD_HEADS = {
     "pointer.csv.gz": (POINTER, "holds a git-lfs pointer where .*: git lfs pull"),
     "dictionary.jsonl.zst": (with_dictionary(LINES), "zstd dictionary .*: zstd -d -D DICTIONARY"),
     "wide.jsonl": (LINES.decode().encode("utf-16"), "is UTF-16, not UTF-8; convert it: iconv"),
+    "wider.jsonl": (LINES.decode().encode("utf-32"), "is UTF-32, not UTF-8; convert it: iconv"),
     "wide.txt.gz": (gzip.compress("é".encode("utf-16")), "is UTF-16, not UTF-8; .*: zcat"),
 }
 

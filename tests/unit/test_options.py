@@ -30,6 +30,7 @@ EFFECTIVE = {
     "eval_target": (["h"], {}), "fail_if_empty": (True, {}), "text_field": ("a", {}),
     "template": ("{a}", {}), "chat": (True, {}), "target_text_field": ("a", {}),
     "target_template": ("{a}", {}), "target_chat": (True, {}), "no_quotes": (True, {}),
+    "chat_parts": ("user", {"chat": True}),
     "delimiter": (";", {}), "encoding": ("utf-16", {}), "strategy": ("sample", {}),
     "temperature": (0.5, {"strategy": "sample"}), "hard_cutoff": (0.1, {"strategy": "stratified"}),
     "dedup": ("none", {}), "near_threshold": (0.5, {"dedup": "near"}),
@@ -40,7 +41,7 @@ EFFECTIVE = {
     "scorer": ("ngram", {}), "codec": ("lzma", {"scorer": "ncd"}),
     "level": (9, {"scorer": "fused"}),
     "per_token": (True, {"scorer": "dsir"}), "facets": (2, {}), "seed": (1, {}),
-    "sample_bytes": ("1MB", {}), "max_rejects": (5, {}), "strict": (True, {}),
+    "sample_bytes": ("1MB", {}), "max_rejects": (5, {}),
     "on_bad_file": ("skip", {}), "max_row_bytes": ("1MB", {}), "long": (True, {}),
     "workers": (3, {}), "engine": ("ray", {}), "ray_address": ("auto", {"engine": "ray"}),
     "work_dir": ("w", {}), "lock": ("fail", {}), "force": (True, {}), "quiet": (True, {}),
@@ -94,7 +95,7 @@ def test_every_option_of_select_changes_what_is_done(name):
         ({"quota": "a=1", "group_field": "g", "strategy": "stratified"}, ("--quota", "--strategy")),
         ({"top_k": None, "min_alignment": 0, "strategy": "sample"},
          ("--strategy", "--min-alignment")),
-        ({"strict": True, "max_rejects": 5}, ("--strict", "--max-rejects")),
+        ({"chat_parts": "user"}, ("--chat-parts", "--chat")),
         ({"chat": True, "text_field": "a"}, ("--chat", "--text-field")),
         ({"max_bytes": 5}, ("--top-k", "--max-bytes")),
         ({"target": ["a=x", "b=y"], "facets": 2}, ("--facets", "--target NAME=PATH")),
@@ -112,6 +113,16 @@ def test_an_option_without_effect_is_refused_by_both_names(given, named):
 
 
 STREAM = {"pool": ["-"], "target": ["t"], "output": "-"}
+
+
+@pytest.mark.parametrize("command", ["select", "score"])
+def test_a_work_directory_in_which_a_stream_keeps_nothing_is_refused(command):
+    base = {**STREAM, "target": None, "profile": "code.profile", "work_dir": "w"}
+    base |= {"min_alignment": 0} if command == "select" else {}
+    with pytest.raises(UsageError, match="--work-dir needs something to keep"):
+        take(base, command=command)
+    for kept in ({"output": "o"}, {"profile": None, "target": ["t"]}, {"profile": "s3://b/p"}):
+        assert "work_dir" in take({**base, **kept}, command=command).given
 
 
 @pytest.mark.parametrize("command", ["select", "score"])
@@ -135,6 +146,14 @@ def test_what_has_no_effect_on_single_lines_is_refused_where_lines_are_answered(
     assert name in take({**base, **given, "output": "o"}, command=command).given
     assert name in take({**base, **given, "pool": ["p"]}, command=command).given
     assert name not in take(base, level("c.toml", **given), command=command).given
+
+
+def test_folders_with_an_equals_sign_are_one_target_of_the_usual_scorer(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "lang=en").mkdir()
+    (tmp_path / "lang=de").mkdir()
+    assert take({**BASE, "target": ["lang=en", "lang=de"]})["scorer"] == "ngram"
+    assert take({**BASE, "target": ["code=a", "math=b"]})["scorer"] == "fused"
 
 
 def test_facets_are_kept_for_one_target_even_if_it_has_a_name():

@@ -16,6 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from zipsel.commands.options import Given, fill, gather
+from zipsel.console import values
 from zipsel.errors import UsageError
 from zipsel.readers.columns import read_batch
 from zipsel.readers.row_text import check_text
@@ -107,9 +108,13 @@ class Scorer:
         """Write the profile, for ``load`` and for ``--profile``; whole or not at all.
 
         Raises:
+            UsageError: If the path is none.
             OutputError: If it cannot be written.
         """
-        self.profile.save(path)
+        try:
+            self.profile.save(values.convert(path, values.Path))
+        except ValueError as error:
+            raise UsageError(f"save {error}") from None
 
     @property
     def digest(self) -> str:

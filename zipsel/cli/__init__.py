@@ -20,6 +20,9 @@ from zipsel.errors import Interrupted, PipeClosed, UsageError, ZipselError
 if TYPE_CHECKING:
     import click
 
+#: What writing to a full disk, beyond a quota or beyond a limit of size ends with.
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
 _EXIT_PIPE = 141
 _EXIT_INTERRUPT = 130
 _EXIT_TERMINATED = 143
@@ -48,6 +51,8 @@ def main() -> NoReturn:
         what = error.strerror or str(error)
         if error.errno == errno.EBADF:
             what = "standard output is closed; write to a file: --output FILE"
+        elif error.errno in _NO_ROOM and not error.filename:  # files are written under a name
+            what = f"cannot write standard output: {what}"
         _say(f"error: {what}{f': {error.filename}' if error.filename else ''}")
         code = 1
     if code != 0:  # discard what is still buffered

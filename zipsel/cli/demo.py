@@ -16,7 +16,7 @@ Example:
 
 
 @click.command("demo", cls=SectionCommand, epilog=_EPILOG)
-@option("Output", "--output -o", "Directory for pool, target and subset.", "DIR")
+@option("Output", "--output -o", "Write pool, target and subset to this directory.", "DIR")
 @common.workers_option
 @common.work_dir_option
 @common.message_options

@@ -23,13 +23,15 @@ Example:
 @option(
     "Input",
     "--target -t",
-    "Examples that the selection never saw; also .txt, one each.",
+    "Predict these examples, which the selection never saw.",
     "HELDOUT",
     multiple=True,
 )
-@option("Input", "--pool", "Draw random subsets of it, for comparison.", "POOL", multiple=True)
-@option("Input", "--max-bytes", "Text read from each subset at most. [default: 16MiB]")
-@flag("Output", "--json", "JSON in place of the table.")
+@option(
+    "Input", "--pool", "Draw random subsets of this pool, for comparison.", "POOL", multiple=True
+)
+@option("Input", "--max-bytes", "Read at most so much text of each subset. [default: 16MiB]")
+@flag("Output", "--json", "Print JSON in place of the table.")
 @common.text_options
 @common.seed_option
 @common.workers_option

@@ -20,19 +20,21 @@ Example:
 
 @click.command("explain", cls=SectionCommand, epilog=_EPILOG)
 @click.argument("stdin", required=False, type=click.Choice(["-"]), metavar="[-]")
-@option("Scores of", "--run", "A finished run: what its --output named.", "DIR")
-@option("Scores of", "--profile", "A fitted profile.", "FILE")
+@option(
+    "Scores of", "--run", "Explain records of a finished run, by the directory it wrote.", "DIR"
+)
+@option("Scores of", "--profile", "Explain by a profile that zipsel fit wrote.", "FILE")
 @option(
     "Scores of",
     "--target -t",
-    "Examples alone: without a pool, conditional is explained.",
+    "Explain by target examples alone, without a pool.",
     "PATH",
     multiple=True,
 )
-@option("Texts", "--record", "A row, from 0.", "SHARD:ROW", multiple=True)
-@option("Texts", "--top", "The best of the run.", "N")
-@flag("Output", "--json", "One object a text, a line each.")
-@option("Output", "--html", "A page, in place of the terminal.", "FILE")
+@option("Texts", "--record", "Explain this row; rows count from 0.", "SHARD:ROW", multiple=True)
+@option("Texts", "--top", "Explain the best records of the run.", "N")
+@flag("Output", "--json", "Print one JSON object a text, a line each.")
+@option("Output", "--html", "Write a page, in place of the terminal.", "FILE")
 @common.text_options
 def command(stdin: str | None, **_: Any) -> None:
     """Show why a text scores as it does.

@@ -19,7 +19,7 @@ Example:
 @click.command("fit", cls=SectionCommand, epilog=_EPILOG)
 @common.pool_argument
 @common.target_option
-@option("Output", "--output -o", "The file to write.", "PROFILE")
+@option("Output", "--output -o", "Write the profile to this file.", "PROFILE")
 @common.text_options
 @common.scorer_options
 @common.bad_file_options

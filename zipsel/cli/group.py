@@ -11,6 +11,7 @@ from zipsel.errors import PipeClosed
 
 _COMMANDS = {
     "select": "Choose the records of a pool that are closest to a target.",
+    "peek": "Show which fields shards have, and which options they need.",
     "fit": "Learn a target against a pool, for later runs.",
     "score": "Give every record of a pool its alignment.",
     "report": "Make a run's report again, or compare two runs.",

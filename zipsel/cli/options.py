@@ -22,95 +22,151 @@ pool_argument = click.argument(
 target_option = option(
     "Input",
     "--target -t",
-    "Examples of the target: files, directories, globs; also .txt, one each.",
+    "Read the examples of the target from a file, directory or glob.",
     "[NAME=]PATH",
     multiple=True,
 )
 
-profile_option = option("Input", "--profile", "A fitted profile in its place.", "FILE")
+profile_option = option(
+    "Input", "--profile", "Take what zipsel fit has learned, in place of --target.", "FILE"
+)
 
-text_options = stack(
-    option(_TEXT, "--text-field", "Dotted path of the text. [default: text]", "NAME"),
-    option(_TEXT, "--template", "Fields in braces: '{question}\\n{answer}'."),
-    flag(_TEXT, "--chat", "Turns of messages or conversations."),
+_POOL_TEXT = (
+    option(
+        _TEXT,
+        "--text-field",
+        "Take the text from a field, or from the first of several that a row has. [default: text]",
+        "NAME,...",
+    ),
+    option(_TEXT, "--template", "Make the text of fields in braces: '{question}\\n{answer}'."),
+    flag(_TEXT, "--chat", "Make the text of the turns of messages, as chats."),
+    option(_TEXT, "--chat-parts", "Write only these parts of chats. [default: all but tools]"),
+)
+
+_TARGET_TEXT = (
     option(
         _TEXT,
         "--target-text-field",
-        "Dotted path of a target example. [default: as the pool]",
+        "Take a target example from this field, if it is another one than the pool's.",
         "NAME",
     ),
-    option(_TEXT, "--target-template", "Fields in braces, of a target example."),
-    flag(_TEXT, "--target-chat", "Target examples are turns."),
-    option(_TEXT, "--delimiter", "Between fields of CSV and TSV. [default: comma, tab]", "CHAR"),
-    option(_TEXT, "--encoding", "Of CSV and TSV: utf-16, cp1252.", "NAME"),
-    flag(_TEXT, "--no-quotes", "Quote marks in CSV and TSV are plain text."),
+    option(_TEXT, "--target-template", "Make a target example of fields in braces."),
+    flag(_TEXT, "--target-chat", "Make a target example of turns."),
 )
 
-seed_option = option(_SCORER, "--seed", "Decides everything that is drawn.", "N")
+_CSV = (
+    option(
+        _TEXT,
+        "--delimiter",
+        "Cut rows of CSV and TSV at this character. [default: comma, tab]",
+        "CHAR",
+        is_rare=True,
+    ),
+    option(
+        _TEXT,
+        "--encoding",
+        "Read CSV and TSV in an encoding such as utf-16 or cp1252.",
+        "NAME",
+        is_rare=True,
+    ),
+    flag(_TEXT, "--no-quotes", "Take quote marks in CSV and TSV for plain text.", is_rare=True),
+)
+
+text_options = stack(*_POOL_TEXT, *_TARGET_TEXT, *_CSV)
+
+#: Of a command that reads no target.
+pool_text_options = stack(*_POOL_TEXT, *_CSV)
+
+seed_option = option(
+    _SCORER, "--seed", "Fix everything that is drawn at random.", "N", is_rare=True
+)
 
 scorer_options = stack(
     option(
         _SCORER,
         "--scorer",
-        "How closeness is measured; ncd is ZIP-FIT, dsir is DSIR. "
-        "[ngram; fused for several targets or facets]",
+        "Measure closeness in this way; ncd is ZIP-FIT, dsir is DSIR. "
+        "[default: ngram; fused for several targets or facets]",
     ),
-    option(_SCORER, "--codec", "Compressor. [default: gzip]"),
-    flag(_SCORER, "--per-token", "Weight per token, not per text."),
+    option(_SCORER, "--codec", "Compress with this library. [default: gzip]", is_rare=True),
+    flag(_SCORER, "--per-token", "Divide DSIR's weight by the length of the text.", is_rare=True),
     option(
         _SCORER,
         "--facets",
-        "Groups of a target of many kinds, each matched alone. [default: 1]",
+        "Split a target of many kinds into groups that are matched alone. [default: 1]",
         "N|auto",
+        is_rare=True,
     ),
-    option(_SCORER, "--level", "Compression level. [default: zstd 3, gzip 9]"),
+    option(_SCORER, "--level", "Compress at this level. [default: zstd 3, gzip 9]", is_rare=True),
     seed_option,
-    option(_SCORER, "--sample-bytes", "Pool text that the target is held against. [default: 8MiB]"),
+    option(
+        _SCORER,
+        "--sample-bytes",
+        "Hold the target against so much text of the pool. [default: 8MiB]",
+        is_rare=True,
+    ),
 )
 
 bad_file_options = stack(
-    option(_TRUST, "--on-bad-file", "What to do with a file that cannot be read (to its end)."),
-    option(_TRUST, "--max-row-bytes", "Longer rows are refused. [default: 64MiB]"),
-    flag(_TRUST, "--long", "Accept zstd windows up to 2 GiB."),
+    option(
+        _TRUST,
+        "--on-bad-file",
+        "Stop at a damaged file, skip it, or salvage the rows before the damage.",
+    ),
+    option(
+        _TRUST, "--max-row-bytes", "Refuse rows that are longer. [default: 64MiB]", is_rare=True
+    ),
+    flag(_TRUST, "--long", "Accept zstd windows up to 2 GiB.", is_rare=True),
 )
 
-reject_options = stack(
-    option(_TRUST, "--max-rejects", "More refused rows end the run with exit code 3.", "N|P%"),
-    flag(_TRUST, "--strict", "Refuse every bad row, as --max-rejects 0."),
+reject_option = option(
+    _TRUST,
+    "--max-rejects",
+    "End with exit code 3 if more rows are refused; 0 accepts none.",
+    "N|P%",
 )
 
 group_option = option(
     "Input",
     "--group-field",
-    "Field whose values the report compares, and that --quota and --max-per-group need.",
+    "Group records by this field, for the report and for --quota.",
     "NAME",
 )
 
-workers_option = option(_RUN, "--workers", "Processes. [default: usable CPUs]", "N")
+workers_option = option(_RUN, "--workers", "Use so many processes. [default: usable CPUs]", "N")
 
 work_dir_option = option(
-    _RUN, "--work-dir", "Keeps scores. [default: .zipsel beside the output]", "DIR|URL"
+    _RUN,
+    "--work-dir",
+    "Keep scores here for later runs. [default: .zipsel beside the output]",
+    "DIR|URL",
 )
 
 message_options = stack(
     flag(_RUN, "--quiet -q", "Print errors only."),
-    option(_RUN, "--log-format", "Form of messages on standard error."),
+    option(_RUN, "--log-format", "Write messages as text, or as JSON for a program.", is_rare=True),
     option(
         _RUN,
         "--config",
-        "TOML with any of these options; the command line and the environment win.",
+        "Read options from a TOML file; the command line and the environment win.",
         "FILE",
     ),
 )
 
 run_options = stack(
     workers_option,
-    option(_RUN, "--engine", "Processes of this machine, or a Ray cluster."),
+    option(_RUN, "--engine", "Work on this machine, or on a Ray cluster."),
     option(
-        _RUN, "--ray-address", "Cluster to join. [default: this machine]", "auto|ray://HOST:PORT"
+        _RUN,
+        "--ray-address",
+        "Join this Ray cluster. [default: one on this machine]",
+        "auto|ray://HOST:PORT",
+        is_rare=True,
     ),
     work_dir_option,
-    option(_RUN, "--lock", "When another run uses the work directory."),
+    option(
+        _RUN, "--lock", "Wait, or fail, when another run uses the work directory.", is_rare=True
+    ),
     flag(_RUN, "--force", "Do again what is up to date."),
     message_options,
 )

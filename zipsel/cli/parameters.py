@@ -24,7 +24,8 @@ from zipsel.commands.options import (
     read_file,
 )
 from zipsel.commands.rules import Options
-from zipsel.console.values import choices_of, metavar_of
+from zipsel.console.values import choices_of, is_path, metavar_of
+from zipsel.pool.formats import STDIN
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -36,15 +37,49 @@ class ManyArgument(click.Argument):
     """
 
     def consume_value(self, ctx: click.Context, opts: Mapping[str, Any]) -> Any:
-        """Use the configuration's value if the command line has none."""
+        """Look in the configuration if the command line has no value."""
         return super().consume_value(ctx, {name: one for name, one in opts.items() if one != ()})
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Files."""
+        return [CompletionItem(incomplete, type="file")]
+
+
+#: Option that takes a field → where the shards are named that have it.
+_SHARDS_OF_FIELDS = {
+    "text_field": ("pool", "shards"),
+    "group_field": ("pool",),
+    "target_text_field": ("target",),
+}
+
+
+def _fields_of(ctx: click.Context, names: tuple[str, ...], incomplete: str) -> list[CompletionItem]:
+    """Fields of the first rows of the first shard; none where it cannot be read."""
+    paths = [path for name in names for path in ctx.params.get(name) or ()]
+    if "pool" in names:  # where an option without a value ends parsing, arguments are left over
+        paths += ctx.args
+    if not paths or paths[0] == STDIN:
+        return []
+    from zipsel.errors import ZipselError
+    from zipsel.pool.finding import find_shards
+    from zipsel.readers.peek import field_names
+
+    try:
+        shards, _ = find_shards(paths[:1], for_target=True)
+        found = field_names(shards[0]) if shards else []
+    except ZipselError:  # told when the command runs
+        return []
+    return [CompletionItem(name) for name in found if name.startswith(incomplete)]
 
 
 class SectionOption(click.Option):
-    """An option with the heading under which the help lists it."""
+    """An option that knows under which heading the help shows it, and whether only in full."""
 
-    def __init__(self, *args: Any, section: str = "Other", **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, section: str = "Other", is_rare: bool = False, **kwargs: Any
+    ) -> None:
         self.section = section
+        self.is_rare = is_rare
         super().__init__(*args, **kwargs)
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
@@ -58,24 +93,60 @@ class SectionOption(click.Option):
         names, text = record
         needs = needs_in_help(str(ctx.command.name), str(self.name))
         text, _, default = text.partition(" [default: ")
-        if not default and not self.is_flag and isinstance(field.default, str | int | float):
+        shown = isinstance(field.default, str | int | float) and field.default != ""
+        if not default and not self.is_flag and shown:
             default = f"{field.default}]"
         return names, " ".join(filter(None, (text, needs, default and f"[default: {default}")))
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """The values that begin with an incomplete word."""
+        """The words that the option takes, files, or fields of the first shard that is named."""
         kind = options_of(str(ctx.command.name))[str(self.name)].type
+        if self.name in _SHARDS_OF_FIELDS:
+            return _fields_of(ctx, _SHARDS_OF_FIELDS[self.name], incomplete)
+        if is_path(kind):
+            return [CompletionItem(incomplete, type="file")]
         return [CompletionItem(word) for word in choices_of(kind) if word.startswith(incomplete)]
 
 
+#: Whether the help shows options that are rarely needed, in what a context remembers.
+_IN_FULL = "zipsel.help_in_full"
+
+
+def _show_all(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        ctx.meta[_IN_FULL] = True
+        click.echo(ctx.get_help(), color=ctx.color)
+        ctx.exit()
+
+
 class SectionCommand(click.Command):
-    """A command whose help groups options by purpose."""
+    """A command whose help groups options by purpose and leaves the rare ones to --help-all."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """The options, and ``--help-all`` where some are rare."""
+        params = super().get_params(ctx)
+        if any(getattr(param, "is_rare", False) for param in params):
+            params.append(
+                click.Option(
+                    ["--help-all"],
+                    is_flag=True,
+                    is_eager=True,
+                    expose_value=False,
+                    callback=_show_all,
+                    help="Show all options, the rarely needed ones too.",
+                )
+            )
+        return params
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write one section for each heading, in the order in which they first occur."""
         sections: dict[str, list[tuple[str, str]]] = {}
         for param in self.get_params(ctx):
-            record = param.get_help_record(ctx) if isinstance(param, click.Option) else None
+            if not isinstance(param, click.Option) or (
+                getattr(param, "is_rare", False) and _IN_FULL not in ctx.meta
+            ):
+                continue
+            record = param.get_help_record(ctx)
             if record is not None:
                 sections.setdefault(getattr(param, "section", "Other"), []).append(record)
         for name, records in sections.items():
@@ -84,16 +155,28 @@ class SectionCommand(click.Command):
 
 
 def option(
-    section: str, names: str, text: str, metavar: str | None = None, **kwargs: Any
+    section: str,
+    names: str,
+    text: str,
+    metavar: str | None = None,
+    *,
+    is_rare: bool = False,
+    **kwargs: Any,
 ) -> Callable[[Function], Function]:
-    """An option under a heading of the help; its words are read by ``zipsel.commands.options``."""
-    kwargs |= {"section": section, "help": text, "metavar": metavar, "type": click.UNPROCESSED}
-    return click.option(*names.split(), cls=SectionOption, **kwargs)
+    """An option under a heading of the help; its words are read by ``zipsel.commands.options``.
+
+    A rare one is shown by ``--help-all`` alone.
+    """
+    kwargs |= {"section": section, "help": text, "metavar": metavar, "is_rare": is_rare}
+    return click.option(*names.split(), cls=SectionOption, type=click.UNPROCESSED, **kwargs)
 
 
-def flag(section: str, names: str, text: str) -> Callable[[Function], Function]:
+def flag(
+    section: str, names: str, text: str, *, is_rare: bool = False
+) -> Callable[[Function], Function]:
     """An option without a value."""
-    return click.option(*names.split(), cls=SectionOption, section=section, help=text, is_flag=True)
+    kwargs: dict[str, Any] = {"section": section, "help": text, "is_rare": is_rare}
+    return click.option(*names.split(), cls=SectionOption, is_flag=True, **kwargs)
 
 
 def stack(*decorators: Callable[[Function], Function]) -> Callable[[Function], Function]:

@@ -19,8 +19,8 @@ Example:
 
 @click.command("report", cls=SectionCommand, epilog=_EPILOG)
 @click.argument("runs", nargs=-1, metavar="DIR [DIR]", type=click.UNPROCESSED)
-@option("Output", "--html", "The comparison as a page.", "FILE")
-@flag("Output", "--json", "The comparison as JSON on stdout.")
+@option("Output", "--html", "Write the comparison as a page.", "FILE")
+@flag("Output", "--json", "Print the comparison as JSON.")
 def command(**_: Any) -> None:
     """Make the report of a run again, or compare two runs.
 

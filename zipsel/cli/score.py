@@ -27,26 +27,26 @@ Example:
 @option(
     "Output",
     "--output -o",
-    "A directory for one file a shard, or - for the rows themselves as JSONL.",
+    "Write one file a shard to a directory, or the rows as JSONL to -.",
     "DIR|-",
 )
-@option("Output", "--format", "Files with all columns, or Dolma's attribute files.")
+@option("Output", "--format", "Write files with all columns, or Dolma's attribute files.")
 @option(
     "Output",
     "--add-field",
-    "Name of the score in rows on standard output and in attributes.",
+    "Name the score so in rows on standard output and in attributes.",
     "NAME",
 )
 @option(
     "Many machines",
     "--rank",
-    "Score one share of the shards; auto asks Slurm, MPI or torchrun.",
+    "Score this share of the shards; auto asks Slurm, MPI or torchrun.",
     "R|auto",
 )
-@option("Many machines", "--world-size", "Number of shares.", "N")
+@option("Many machines", "--world-size", "Cut the pool into so many shares.", "N")
 @common.text_options
 @common.scorer_options
-@common.reject_options
+@common.reject_option
 @common.bad_file_options
 @common.run_options
 def command(**_: Any) -> None:

@@ -15,7 +15,6 @@ from zipsel.cli.parameters import SectionCommand, chosen, flag, option, stack
 _BUDGET = "Budget (exactly one)"
 _OUTPUT = "Output"
 _SELECTION = "Selection"
-_RARE = "Selection, rarely needed"
 
 _EPILOG = """\b
 Example:
@@ -29,64 +28,122 @@ wins over the environment, the environment over the file.
 """
 
 _budget_options = stack(
-    option(_BUDGET, "--top-k", "Records.", "N"),
-    option(_BUDGET, "--fraction", "Share of the pool's records.", "F"),
-    option(_BUDGET, "--min-alignment", "All at or above a score.", "A"),
-    option(_BUDGET, "--max-bytes", "Bytes of text."),
-    option(_BUDGET, "--max-tokens", "Tokens, counted as bytes / 4.", "N"),
-    option(_BUDGET, "--tokenizer", "A tokenizers JSON that counts them.", "FILE"),
-    flag(_BUDGET, "--auto", "As much as helps held-out target examples."),
+    option(_BUDGET, "--top-k", "Choose so many records.", "N"),
+    option(_BUDGET, "--fraction", "Choose this share of the pool's records.", "F"),
+    option(_BUDGET, "--min-alignment", "Choose all records at or above a score.", "A"),
+    option(_BUDGET, "--max-bytes", "Choose so many bytes of text."),
+    option(_BUDGET, "--max-tokens", "Choose so many tokens, counted as bytes / 4.", "N"),
+    option(
+        _BUDGET,
+        "--tokenizer",
+        "Count tokens exactly, by a JSON file of the tokenizers library.",
+        "FILE",
+    ),
+    flag(_BUDGET, "--auto", "Choose as much as helps held-out target examples."),
 )
 
 _output_options = stack(
     option(
         _OUTPUT,
         "--output -o",
-        "A directory, a file (.jsonl, .jsonl.gz, .jsonl.zst, .parquet), or -.",
+        "Write to a directory, a file (.jsonl, .jsonl.gz, .jsonl.zst, .parquet), or -.",
         "PATH",
     ),
-    option(_OUTPUT, "--order", "Best first, or as in the pool."),
+    option(
+        _OUTPUT,
+        "--order",
+        "Write the best record first, or keep the order of the pool.",
+        is_rare=True,
+    ),
     option(_OUTPUT, "--add-field", "Add the alignment to each row.", "NAME"),
-    option(_OUTPUT, "--format", "Form of the files. [default: as the suffix or the pool]"),
-    option(_OUTPUT, "--shard-size", "Text in one file of a directory. [default: 256MiB]"),
-    option(_OUTPUT, "--report", "A copy of report.json; the only one of --output -.", "FILE"),
+    option(_OUTPUT, "--format", "Write files of this form. [default: as the suffix or the pool]"),
+    option(
+        _OUTPUT,
+        "--shard-size",
+        "Begin a new file of the directory after so much text. [default: 256MiB]",
+        is_rare=True,
+    ),
+    option(
+        _OUTPUT,
+        "--report",
+        "Copy report.json here; with --output - this is the only report.",
+        "FILE",
+    ),
     option(
         _OUTPUT,
         "--eval-target",
-        "Held-out examples; the report says what the subset is worth to them.",
+        "Say in the report what the subset is worth to these held-out examples.",
         "HELDOUT",
         multiple=True,
+        is_rare=True,
     ),
-    flag(_OUTPUT, "--fail-if-empty", "Exit 1 if nothing was chosen."),
+    flag(_OUTPUT, "--fail-if-empty", "End with exit code 1 if nothing was chosen.", is_rare=True),
 )
 
 _selection_options = stack(
-    option(_SELECTION, "--strategy", "How the budget is filled. [cover; top with --min-alignment]"),
-    option(_SELECTION, "--dedup", "Copies of a better-ranked text that are left out."),
+    option(
+        _SELECTION,
+        "--strategy",
+        "Fill the budget in this way. [default: cover; top with --min-alignment]",
+    ),
+    option(_SELECTION, "--dedup", "Leave out copies of a better-ranked text."),
     option(
         _SELECTION,
         "--exclude-overlap",
-        "Benchmarks whose items must not leak into the subset.",
+        "Refuse records that hold an item of this benchmark.",
         "PATH",
         multiple=True,
     ),
-    flag(_SELECTION, "--keep-leaks", "Do not look for leaked examples."),
-    option(_SELECTION, "--quota", "Budget by group: 'code=0.5,*=0.5'."),
-    option(_SELECTION, "--max-per-group", "Records of one group.", "N"),
-    option(_SELECTION, "--mix", "Budget by named target; needs several --target NAME=PATH."),
-)
-
-_rare_options = stack(
-    option(_RARE, "--temperature", "0.3 is nearly top, 1 draws widely."),
-    option(_RARE, "--hard-cutoff", "Lowest share of the pool that is dropped.", "F"),
-    option(_RARE, "--near-threshold", "Jaccard similarity of near-duplicates.", "F"),
-    option(_RARE, "--leak-ngram", "Words in an n-gram that shows a leak.", "N"),
-    option(_RARE, "--leak-overlap", "Share of an example's n-grams that makes a leak.", "F"),
+    flag(
+        _SELECTION,
+        "--keep-leaks",
+        "Do not look for records that hold target examples.",
+        is_rare=True,
+    ),
+    option(_SELECTION, "--quota", "Share the budget among groups: 'code=0.5,*=0.5'."),
     option(
-        _RARE,
-        "--contenders",
-        "Share of the pool that is compressed. [default: twice the budget, 0.05 or more]",
+        _SELECTION, "--max-per-group", "Choose at most N records of a group.", "N", is_rare=True
+    ),
+    option(
+        _SELECTION, "--mix", "Share the budget among named targets (several --target NAME=PATH)."
+    ),
+    option(
+        _SELECTION,
+        "--temperature",
+        "Draw more widely the higher it is; 0.3 is nearly --strategy top.",
+        is_rare=True,
+    ),
+    option(
+        _SELECTION,
+        "--hard-cutoff",
+        "Drop this share of the pool, the lowest scores, at once.",
         "F",
+        is_rare=True,
+    ),
+    option(
+        _SELECTION,
+        "--near-threshold",
+        "Take texts of this Jaccard similarity for near-duplicates.",
+        "F",
+        is_rare=True,
+    ),
+    option(
+        _SELECTION, "--leak-ngram", "Look for leaks by n-grams of so many words.", "N", is_rare=True
+    ),
+    option(
+        _SELECTION,
+        "--leak-overlap",
+        "Call a record a leak that holds this share of an example's n-grams.",
+        "F",
+        is_rare=True,
+    ),
+    option(
+        _SELECTION,
+        "--contenders",
+        "Compress this share of the pool, the best by n-grams. "
+        "[default: twice the budget, 0.05 or more]",
+        "F",
+        is_rare=True,
     ),
 )
 
@@ -101,10 +158,9 @@ _rare_options = stack(
 @common.text_options
 @_selection_options
 @common.scorer_options
-@common.reject_options
+@common.reject_option
 @common.bad_file_options
 @common.run_options
-@_rare_options
 def command(**_: Any) -> int:
     """Choose the records of POOL that are closest to a target.
 

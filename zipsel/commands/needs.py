@@ -6,7 +6,7 @@ options that were given, so that a value equal to its default is refused too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ from zipsel.pool.formats import STDIN, format_of_suffix
 from zipsel.scorers import scorer_class
 from zipsel.scorers.fit import is_cascade, scorers_that_take, scorers_with
 from zipsel.selection.strategies import STRATEGIES, Strategy, find_strategy
+from zipsel.storage.remote import is_remote
 
 
 class Need(NamedTuple):
@@ -41,7 +42,7 @@ def _either(names: Collection[str]) -> str:
 _DRAWING = scorers_with(lambda kind: kind.needs_sample)
 
 _OF_FIT = ("scorer", "codec", "level", "per_token", "facets", "sample_bytes")
-_OF_TARGET_TEXT = ("target_text_field", "target_template", "target_chat")
+TARGET_TEXT = ("target_text_field", "target_template", "target_chat")
 
 
 def _has_files(options: Options) -> bool:
@@ -69,16 +70,27 @@ def _draws(options: Options) -> bool:
     return options.has("target") and scorer_class(options["scorer"]).needs_sample
 
 
-def _has_one_target(options: Options) -> bool:
-    """Whether there is one target, not several with names of their own."""
+def n_named_targets(targets: Sequence[str]) -> int:
+    """How many names ``NAME=PATH`` gives to targets; 0 for paths alone."""
+    if not any("=" in one for one in targets):
+        return 0
     from zipsel.scoring.inputs import target_patterns  # loads PyArrow, which --help leaves out
 
-    return len(target_patterns(options["target"] or ())) < 2
+    return sum(1 for name in target_patterns(targets) if name)
+
+
+def _has_one_target(options: Options) -> bool:
+    """Whether there is one target, not several with names of their own."""
+    return n_named_targets(options["target"] or ()) < 2
 
 
 def _sees_all(options: Options) -> bool:
     """Whether the run sees all records before it writes the first."""
     return _has_files(options) or whole_input_option(options) is not None
+
+
+def _has_local_profile(options: Options) -> bool:
+    return options.has("profile") and not is_remote(options["profile"])
 
 
 def _strategies(has: Callable[[Strategy], object]) -> str:
@@ -130,15 +142,27 @@ _FITTING = (
 
 def _text_of_target(*examples: str) -> Need:
     return Need(
-        _OF_TARGET_TEXT,
+        TARGET_TEXT,
         f"examples to read: {_either([flag(name) for name in examples])}",
         lambda one: one.has(*examples),
     )
 
 
+_CHAT = Need(
+    ("chat_parts",),
+    "--chat or --target-chat",
+    lambda one: one.has("chat", "target_chat"),
+    helps=True,
+)
+
 _CLUSTER = Need(("ray_address",), "--engine ray", lambda one: one["engine"] == "ray", helps=True)
 
 _STREAM = (
+    Need(
+        ("work_dir",),
+        "something to keep: a profile's scores of single lines of standard input go nowhere",
+        lambda one: _sees_all(one) or not _has_local_profile(one) or one.has("exclude_overlap"),
+    ),
     Need(
         ("lock", "force"),
         "files as POOL: of standard input, -, nothing is kept for other runs",
@@ -249,7 +273,7 @@ _SCORE = (
     Need(("world_size",), "--rank R", lambda one: one["rank"] not in (None, "auto"), helps=True),
     Need(("rank",), "--world-size", lambda one: one["rank"] == "auto" or one.has("world_size")),
     Need(
-        ("max_rejects", "strict"),
+        ("max_rejects",),
         "all rows, so not --rank: select counts what all ranks refused",
         lambda one: not one.has("rank"),
     ),
@@ -275,11 +299,12 @@ NEEDS: dict[str, tuple[Need, ...]] = {
         *_FITTING,
         *_SELECT,
         *_STREAM,
+        _CHAT,
         _text_of_target("target", "exclude_overlap", "eval_target"),
         _CLUSTER,
     ),
-    "score": (*_FITTING, *_SCORE, *_STREAM, _text_of_target("target"), _CLUSTER),
-    "fit": (*_FITTING, Need(("seed",), f"--scorer {_DRAWING}", _draws)),
+    "score": (*_FITTING, *_SCORE, *_STREAM, _CHAT, _text_of_target("target"), _CLUSTER),
+    "fit": (*_FITTING, _CHAT, Need(("seed",), f"--scorer {_DRAWING}", _draws)),
     "report": (
         Need(
             ("html", "json"),
@@ -288,5 +313,7 @@ NEEDS: dict[str, tuple[Need, ...]] = {
             helps=True,
         ),
     ),
-    "explain": (*_EXPLAIN, _text_of_target("target")),
+    "eval": (_CHAT,),
+    "peek": (_CHAT,),
+    "explain": (*_EXPLAIN, _CHAT, _text_of_target("target")),
 }

@@ -17,11 +17,11 @@ import msgspec
 from msgspec import Meta
 from msgspec.structs import FieldInfo, fields
 
-from zipsel.commands.needs import NEEDS
+from zipsel.commands.needs import NEEDS, TARGET_TEXT, n_named_targets
 from zipsel.commands.rules import ALTERNATIVES, MISSING, REQUIRED, Options, flag
 from zipsel.console.values import Name, Path, Paths, convert, is_many, nearest
 from zipsel.errors import UsageError
-from zipsel.readers.rows import Reading
+from zipsel.readers.rows import ChatParts, Reading
 from zipsel.scorers.fit import FitSettings, default_scorer
 from zipsel.scoring.settings import RunSettings, ScoreOutput, Workers
 from zipsel.selection.budgets import BudgetOptions
@@ -46,6 +46,7 @@ class TextOptions(msgspec.Struct, frozen=True, kw_only=True):
     target_text_field: Name | None = None
     target_template: Name | None = None
     target_chat: bool = False
+    chat_parts: ChatParts | None = None
     no_quotes: bool = False
 
 
@@ -60,7 +61,6 @@ class MessageOptions(msgspec.Struct, frozen=True, kw_only=True):
 class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What select and score take beside settings."""
 
-    strict: bool = False
     force: bool = False
 
 
@@ -104,6 +104,12 @@ class PageOptions(msgspec.Struct, frozen=True, kw_only=True):
     html: Path | None = None
 
 
+class PeekOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What peek takes."""
+
+    shards: Paths = ()
+
+
 class ReportOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What report takes."""
 
@@ -127,6 +133,8 @@ def _structs(command: CommandName) -> tuple[type[msgspec.Struct], ...]:
         from zipsel.commands.explain import ExplainSettings
 
         return (ExplainSettings, Reading, PageOptions, TextOptions)
+    if command == "peek":
+        return (PeekOptions, Reading, PageOptions, TextOptions)
     return (ReportOptions, PageOptions) if command == "report" else (DemoOptions, MessageOptions)
 
 
@@ -134,13 +142,14 @@ def _structs(command: CommandName) -> tuple[type[msgspec.Struct], ...]:
 _NOT_OPTIONS = {
     "fit": {"group_field"},
     "eval": {"html", "group_field", "max_row_bytes", "long"},
+    "peek": {"html", "group_field", "max_row_bytes", "long", *TARGET_TEXT},
     "explain": {"stdin", "group_field", "max_row_bytes", "long"},
 }
 
 #: One of ``COMMANDS``.
 CommandName: TypeAlias = str
 
-COMMANDS = ("select", "fit", "score", "report", "eval", "explain", "demo")
+COMMANDS = ("select", "fit", "score", "report", "eval", "explain", "peek", "demo")
 
 
 @cache
@@ -293,9 +302,8 @@ def _counts(value: Any) -> bool:
 def _choice(command: CommandName, merged: Mapping[str, Given]) -> Options:
     given = {name: one.value for name, one in merged.items() if _counts(one.value)}
     defaults = {name: _default(field) for name, field in options_of(command).items()}
-    named = {str(one).partition("=")[0] for one in given.get("target", ()) if "=" in str(one)}
     settled = {
-        "scorer": default_scorer(len(named), given.get("facets", 1)),
+        "scorer": default_scorer(n_named_targets(given.get("target", ())), given.get("facets", 1)),
         "strategy": default_strategy(by_alignment="min_alignment" in given),
     }
     defaults.update((name, value) for name, value in settled.items() if name in defaults)

@@ -44,7 +44,6 @@ ALTERNATIVES: tuple[tuple[str, ...], ...] = (
     ("run", "profile", "target"),
     ("text_field", "template", "chat"),
     ("target_text_field", "target_template", "target_chat"),
-    ("max_rejects", "strict"),
 )
 
 #: Command → what it cannot do without: an option, or one of several.
@@ -54,6 +53,7 @@ REQUIRED: dict[str, tuple[tuple[str, ...], ...]] = {
     "score": (("pool",), ("target", "profile"), ("output", "work_dir")),
     "eval": (("target",), ("subsets",)),
     "explain": (("run", "profile", "target"),),
+    "peek": (("shards",),),
 }
 
 _POOL = "name at least one pool file, directory or pattern (or - for stdin)"
@@ -61,6 +61,7 @@ _POOL = "name at least one pool file, directory or pattern (or - for stdin)"
 #: What is missing, where "give OPTION" would not say enough.
 MISSING = {
     "pool": _POOL,
+    "shards": "name at least one file, directory or pattern to look at",
     "subsets": "name at least one subset: a file, or a directory that select wrote",
     "work_dir": "say where the scores go: --output, or --work-dir for select to find",
 }

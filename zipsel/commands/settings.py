@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -28,9 +28,8 @@ def run_settings(options: Options) -> RunSettings:
     """What scoring a pool needs."""
     work_dir = options["work_dir"] if "work_dir" in options.given else None
     place, store = work_places(work_dir, options["output"] or "-")
-    made: dict[str, Any] = {"max_rejects": 0} if options["strict"] else {}
-    made |= {"work_dir": place, "store": store, "workers": workers(options)}
     fit = fill(FitSettings, options)
+    made = {"work_dir": place, "store": store, "workers": workers(options)}
     return fill(RunSettings, options, fit=fit, **readings(options), **made)
 
 
@@ -82,7 +81,7 @@ def _text_spec(options: Options, prefix: str) -> TextSpec | None:
         template = options[f"{prefix}template"]
         return TextSpec("template", template.replace("\\n", "\n").replace("\\t", "\t"))
     if options.has(f"{prefix}chat"):
-        return TextSpec("chat", "")
+        return TextSpec("chat", options["chat_parts"] or "")
     if options.has(f"{prefix}text_field"):
         return TextSpec("field", options[f"{prefix}text_field"])
     return None

@@ -22,7 +22,9 @@ import numpy as np
 from msgspec import structs
 
 from zipsel.console.messages import Log
+from zipsel.console.safe_text import printable
 from zipsel.engines import OrderedEngine, open_engine
+from zipsel.errors import BadShards, NoTextError, ZipselError
 from zipsel.output.subset import with_field
 from zipsel.pool.formats import STDIN
 from zipsel.readers.decompress import until_damage
@@ -302,4 +304,22 @@ def kept_stdin(settings: RunSettings, log: Log) -> Iterator[RunSettings]:
         with open(path, "wb") as file:
             while piece := stdin.read(_READ_BYTES):
                 file.write(piece)
-        yield structs.replace(settings, pool=(path,), store=None, work_dir=folder)
+        try:
+            yield structs.replace(settings, pool=(path,), store=None, work_dir=folder)
+        except ZipselError as error:
+            raise _said_of_stdin(error, path, settings) from None
+
+
+def _said_of_stdin(error: ZipselError, path: str, settings: RunSettings) -> ZipselError:
+    """An error about the copy in words of standard input, with what helps there."""
+    if isinstance(error, BadShards):
+        of_rows = any(isinstance(one, NoTextError) for one in error.errors)
+        keeps = "keep the rows before the damage: --on-bad-file salvage"
+        can_salvage = settings.on_bad_file != "salvage" and not of_rows
+        errors = [
+            type(one)(STDIN_NAME if one.shard == path else one.shard, one.problem)
+            for one in error.errors
+        ]
+        return BadShards(errors, f"Repair it, or {keeps}" if can_salvage else "Repair it")
+    error.args = (str(error).replace(printable(path), STDIN_NAME),)
+    return error

@@ -119,6 +119,11 @@ def is_many(kind: Any) -> bool:
     return bool(base_of(kind) == Paths)
 
 
+def is_path(kind: Any) -> bool:
+    """Whether a kind takes a path, or several."""
+    return base_of(kind) in (Path, Paths)
+
+
 def metavar_of(kind: Any) -> str:
     """How the help of an option shows what it takes."""
     kind = base_of(kind)

@@ -207,12 +207,25 @@ def check_head(path: str, kind: Format, compression: str, head: bytes) -> None:
         _check_text(path, kind, compression, head)
 
 
+def wide_encoding(head: bytes) -> str:
+    """``UTF-32`` or ``UTF-16`` by the mark that a text begins with; empty without one."""
+    for encoding, marks in (  # a mark of UTF-32 begins with one of UTF-16
+        ("UTF-32", (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)),
+        ("UTF-16", (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)),
+    ):
+        if head.startswith(marks):
+            return encoding
+    return ""
+
+
 def _check_text(path: str, kind: Format, compression: str, head: bytes) -> None:
     text = _unpacked(head, compression)
     source = {"gz": f"zcat {path} | ", "zst": f"zstdcat {path} | "}.get(compression, "")
     name = "" if source else f" {path}"
-    if text.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        problem = f"is UTF-16, not UTF-8; convert it: {source}iconv -f UTF-16 -t UTF-8{name}"
+    if encoding := wide_encoding(text):
+        problem = (
+            f"is {encoding}, not UTF-8; convert it: {source}iconv -f {encoding} -t UTF-8{name}"
+        )
         raise ShardError(path, problem)
     if kind.name == "jsonl" and text.removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"[":
         raise ShardError(

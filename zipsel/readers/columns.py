@@ -17,11 +17,13 @@ import pyarrow.compute as pc
 from zipsel.errors import NoTextError, ShardError
 from zipsel.readers.row_text import get_path, group_name, take_text
 from zipsel.readers.rows import (
+    CHAT_FIELDS,
     SNIPPET_BYTES,
     Reading,
     Reason,
     RowBatch,
     RowError,
+    Taken,
     TextSpec,
     list_names,
 )
@@ -31,14 +33,14 @@ from zipsel.texts import SLACK_BYTES, TextBatch
 
 def read_batch(batch: pa.RecordBatch, reading: Reading) -> RowBatch:
     """Take the texts of a batch that holds the columns that they are made of."""
-    binary, found = _binary_column(batch, reading.text), ""
+    binary, found, taken = _binary_column(batch, reading.text), "", Taken()
     if binary is not None:
         accepted, texts, rejects = _take_binary(binary, reading)
     else:
-        accepted, texts, rejects, found = _take_rows(batch, reading)
+        accepted, texts, rejects, found = _take_rows(batch, reading, taken)
     groups = _groups(batch, reading.group_field, accepted) if reading.group_field else []
     offsets = np.full(batch.num_rows, -1, np.int64)
-    return RowBatch(offsets, texts, accepted, rejects, groups, found=found)
+    return RowBatch(offsets, texts, accepted, rejects, groups, found=found, taken=taken)
 
 
 def column_of(names: Sequence[str], path: str) -> str:
@@ -56,8 +58,12 @@ def check_columns(names: Sequence[str], path: str, reading: Reading) -> None:
     """
     wanted = [column_of(names, field) for field in reading.text.paths]
     missing = [name for name in wanted if name not in names]
-    if missing and not (reading.text.kind == "chat" and len(missing) < len(wanted)):
-        problem = f"has no column {missing[0]!r}; it has {list_names(names) or 'none'}"
+    enough = {"template": len(wanted), "field": 1}.get(reading.text.kind, 1)
+    if reading.text.kind == "chat":
+        wanted, missing = list(CHAT_FIELDS), [name for name in CHAT_FIELDS if name not in names]
+    if len(wanted) - len(missing) < enough:
+        shown = " or ".join(map(repr, missing[:2] if enough == 1 else missing[:1]))
+        problem = f"has no column {shown}; it has {list_names(names) or 'none'}"
         raise NoTextError(path, problem)
     double = next((name for name, count in Counter(names).items() if count > 1), None)
     if double is not None:
@@ -87,11 +93,12 @@ def damaged_rows(n_rows: int, problem: str) -> RowBatch:
 
 def _binary_column(batch: pa.RecordBatch, spec: TextSpec) -> pa.LargeBinaryArray | None:
     """The bytes of the text column; None where the text must be taken row by row."""
-    if spec.kind != "field":
+    if spec.kind != "field" or len(spec.paths) > 1:
         return None
-    name = column_of(batch.schema.names, spec.value)
+    (path,) = spec.paths
+    name = column_of(batch.schema.names, path)
     column = batch.column(name)
-    for step in spec.value.removeprefix(name).split(".")[1:]:
+    for step in path.removeprefix(name).split(".")[1:]:
         if not pa.types.is_struct(column.type) or column.type.get_field_index(step) < 0:
             return None
         column = pc.struct_field(column, step)
@@ -184,7 +191,7 @@ def _to_text_batch(strings: pa.LargeStringArray) -> TextBatch:
 
 
 def _take_rows(
-    batch: pa.RecordBatch, reading: Reading
+    batch: pa.RecordBatch, reading: Reading, taken: Taken
 ) -> tuple[np.ndarray, TextBatch, dict[int, tuple[Reason, bytes]], str]:
     texts: list[bytes] = []
     accepted: list[int] = []
@@ -194,7 +201,7 @@ def _take_rows(
         row: dict[str, Any] = {}
         try:
             row = _to_row(batch, i)
-            text = take_text(decode_binary(row, reading.text), reading.text).encode()
+            text = take_text(decode_binary(row, reading.text), reading.text, taken).encode()
             if len(text) > reading.max_row_bytes:
                 raise RowError(Reason.TOO_LONG)
         except RowError as error:

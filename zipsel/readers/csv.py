@@ -132,7 +132,9 @@ def check_header(stream: CsvStream, path: str, reading: Reading) -> None:
     if reading.text.kind == "chat":
         problem = f"holds no chats, only texts; its columns are {list_names(header) or 'none'}"
         raise NoTextError(path, problem)
-    for name in (path for path in reading.text.paths if path not in header):
+    paths = reading.text.paths
+    is_enough = reading.text.kind == "field" and any(name in header for name in paths)
+    for name in () if is_enough else (path for path in paths if path not in header):
         if delimiter := stream.other_delimiter(name):
             raise ShardError(
                 path,
@@ -158,6 +160,7 @@ def _read_rows(rows: _Rows, reading: Reading) -> RowBatch:
         accepted=rows.positions[found.accepted],
         rejects=dict(sorted((rows.rejects | rejects).items())),
         groups=found.groups,
+        taken=found.taken,
     )
 
 

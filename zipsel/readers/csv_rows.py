@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from zipsel.errors import ShardError
+from zipsel.pool.formats import wide_encoding
 from zipsel.readers.lines import BOM
 from zipsel.readers.rows import SNIPPET_BYTES, Reading
 from zipsel.texts import BATCH_BYTES
@@ -28,7 +29,6 @@ _SPARE_BYTES = 16 << 20
 #: Excel's first line that names the delimiter.
 _SEP_LINE = re.compile(rb"sep=(.)\r?\n", re.IGNORECASE)
 
-_UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _NO_QUOTES = "if quote marks are plain text here, say so: --no-quotes"
 _DELIMITERS = (",", "\t", ";", "|")
 
@@ -107,8 +107,11 @@ class CsvStream:
         return len(gathered) > 1
 
     def _read_header(self) -> tuple[str, ...]:
-        if self._held.startswith(_UTF16_MARKS) or b"\0" in self._held[:SNIPPET_BYTES]:
-            raise ShardError(self._path, "holds UTF-16 text; read it with --encoding utf-16")
+        encoding = wide_encoding(self._held)
+        if encoding or b"\0" in self._held[:SNIPPET_BYTES]:
+            encoding = encoding or "UTF-16"
+            remedy = f"read it with --encoding {encoding.lower()}"
+            raise ShardError(self._path, f"holds {encoding} text; {remedy}")
         at_end = False
         while (row := self._grammar.row.match(self._held)) is None or row[0].isspace():
             if row is not None:

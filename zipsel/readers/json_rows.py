@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from zipsel.readers.row_text import get_path, group_name, take_text
-from zipsel.readers.rows import Reason, RowError, TextSpec
+from zipsel.readers.rows import Reason, RowError, Taken, TextSpec
 
 #: Deeper rows are refused. Well below what the parsers bear, which depends on how deep the
 #: program itself is at that moment and would differ between workers.
@@ -28,15 +28,23 @@ class RowParser:
     which accepts what Python writes (NaN, numbers past 64 bits) and names what is wrong. Both
     accept the same lines but for one thing: the struct does not check whether the strings that it
     skips are UTF-8, so callers must check UTF-8 for the whole chunk.
+
+    Attributes:
+        taken: Where texts came from, of all rows since it was last set.
     """
 
     def __init__(self, spec: TextSpec, group_field: str | None = None) -> None:
         self.spec = spec
         self.group_field = group_field
+        self.taken = Taken()
         self.decode: Any = None
         self._decoder: Any = None
         names = [spec.value, group_field or ""]
-        if spec.kind == "field" and not any(map(_NOT_IN_STRUCTS.search, names)):
+        if (
+            spec.kind == "field"
+            and len(spec.paths) == 1
+            and not any(map(_NOT_IN_STRUCTS.search, names))
+        ):
             fields: list[Any] = [("text", str)]
             rename = {"text": spec.value}
             if group_field is not None and group_field != spec.value:
@@ -85,7 +93,7 @@ class RowParser:
     def parse_slowly(self, line: bytes) -> tuple[str, str | None]:
         """As ``parse``, by the standard library's decoder and with a reason for everything."""
         row = decode_object(line)
-        text = take_text(row, self.spec)
+        text = take_text(row, self.spec, self.taken)
         return text, self._group(row)
 
     def _group(self, row: dict[str, Any]) -> str | None:

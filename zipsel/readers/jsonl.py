@@ -22,6 +22,7 @@ from zipsel.readers.rows import (
     Reason,
     RowBatch,
     RowError,
+    Taken,
 )
 from zipsel.texts import BATCH_BYTES, TextBatch
 
@@ -117,6 +118,7 @@ def _parse_lines(
     rejects: dict[int, tuple[Reason, bytes]] = {}
     fields = ""
     position = start
+    parser.taken = Taken()
     for line in chunk.data[start:end].split(b"\n"):
         line_end = position + len(line)
         is_long = len(line) > reading.max_row_bytes or line_end in n_dropped
@@ -140,6 +142,7 @@ def _parse_lines(
         groups=[group for _, _, group in found] if reading.group_field is not None else [],
         lines=Lines(chunk.data, starts, ends),
         found=fields,
+        taken=parser.taken,
     )
 
 

@@ -11,7 +11,7 @@ import json
 from typing import Any
 
 from zipsel.readers.chat import chat_text
-from zipsel.readers.rows import Reason, RowError, TextSpec, parse_template
+from zipsel.readers.rows import Reason, RowError, Taken, TextSpec, parse_template
 
 
 def get_path(row: Any, path: str) -> Any:
@@ -39,10 +39,15 @@ def get_path(row: Any, path: str) -> Any:
     return value
 
 
-def take_text(row: Any, spec: TextSpec) -> str:
+def take_text(row: Any, spec: TextSpec, taken: Taken | None = None) -> str:
     """Take a row's text.
 
     Template fields may also be numbers and booleans, written as JSON writes them.
+
+    Args:
+        row: The row.
+        spec: Where its text is.
+        taken: Counts where the text came from, if given.
 
     Raises:
         RowError: If the text is missing, null, of the wrong type, empty or no valid Unicode.
@@ -50,15 +55,37 @@ def take_text(row: Any, spec: TextSpec) -> str:
     if not isinstance(row, dict):
         raise RowError(Reason.NOT_AN_OBJECT)
     if spec.kind == "field":
-        text = get_path(row, spec.value)
+        text = _first_field(row, spec.paths, taken)
     elif spec.kind == "template":
         text = "".join(
             _plain(get_path(row, part)) if is_path else part
             for is_path, part in parse_template(spec.value)
         )
     else:
-        text = chat_text(row)
+        text, left_out = chat_text(row, spec.chat_parts)
+        if taken is not None:
+            taken.left_out += left_out
     return check_text(text)
+
+
+def _first_field(row: dict[str, Any], paths: list[str], taken: Taken | None) -> Any:
+    """The first of several fields that is there and not null."""
+    if len(paths) == 1:
+        return get_path(row, paths[0])
+    errors = []
+    for path in paths:
+        try:
+            text = check_text(get_path(row, path))
+        except RowError as error:
+            if error.reason not in (Reason.MISSING_FIELD, Reason.NULL, Reason.EMPTY):
+                raise
+            errors.append(error)
+            continue
+        if taken is not None:
+            taken.fields[path] += 1
+        return text
+    there = [error for error in errors if error.reason != Reason.MISSING_FIELD]
+    raise (there or errors)[0]
 
 
 def check_text(text: Any) -> str:

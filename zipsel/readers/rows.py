@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
@@ -45,6 +46,19 @@ class Lines:
         return self.data[self.starts[row] : self.ends[row]]
 
 
+@dataclass
+class Taken:
+    """Where the texts of a batch came from, and what of its rows is in no text.
+
+    Attributes:
+        fields: Field → texts, where several were named.
+        left_out: Kind of a chat's part → how many are not in the text, or as a placeholder.
+    """
+
+    fields: Counter[str] = field(default_factory=Counter)
+    left_out: Counter[str] = field(default_factory=Counter)
+
+
 @dataclass(frozen=True)
 class RowBatch:
     """Consecutive rows of one shard.
@@ -59,6 +73,7 @@ class RowBatch:
         lines: The rows' lines in the shard; None for tables.
         damage: What is wrong with the rows, where a damaged shard is being salvaged.
         found: Fields of the first row that is refused for lack of one.
+        taken: Where the texts came from.
     """
 
     offsets: NDArray[np.int64]
@@ -69,6 +84,7 @@ class RowBatch:
     lines: Lines | None = None
     damage: str = ""
     found: str = ""
+    taken: Taken = field(default_factory=Taken)
 
     @property
     def n_rows(self) -> int:
@@ -137,13 +153,47 @@ def list_names(names: Iterable[str]) -> str:
 _TEMPLATE_PART = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 
 
+#: Fields of which one has a chat's turns or its answer, and fields that may stand beside them.
+CHAT_FIELDS = (
+    "messages", "conversations", "prompt", "input",
+    "completion", "chosen", "output", "preferred_output",
+)  # fmt: skip
+CHAT_FIELDS_BESIDE = (
+    "system", "instructions", "tools", "functions", "rejected", "non_preferred_output",
+)  # fmt: skip
+
+#: Kinds of a chat's parts, and those that are written where nothing else is asked for: the same
+#: definitions of tools in every row would hide what the rows differ in.
+CHAT_PARTS = (
+    "system", "user", "assistant", "reasoning", "calls", "results", "media", "tools",
+)  # fmt: skip
+DEFAULT_CHAT_PARTS = CHAT_PARTS[:-1]
+
+
+def _read_chat_parts(text: str) -> str:
+    names = {name.strip() for name in text.split(",")}
+    if names - set(CHAT_PARTS):
+        raise ValueError(text)
+    return ",".join(name for name in CHAT_PARTS if name in names)
+
+
+ChatParts = Annotated[
+    str,
+    Meta(
+        description=f"some of {', '.join(CHAT_PARTS)}, with commas between them",
+        extra={"parse": _read_chat_parts, "metavar": "KIND,..."},
+    ),
+]
+
+
 @dataclass(frozen=True)
 class TextSpec:
     """Where the text of a row is found.
 
     Attributes:
         kind: ``field``, ``template`` or ``chat``.
-        value: The dotted path, the template; empty for a chat.
+        value: A dotted path, or several with commas between them, of which a row's first counts
+            that is there; the template; the parts of a chat that are written, empty for the usual.
     """
 
     kind: Literal["field", "template", "chat"] = "field"
@@ -151,7 +201,7 @@ class TextSpec:
 
     def __post_init__(self) -> None:
         """Refuse an empty path and a template that is none (``UsageError``)."""
-        if self.kind == "field" and not all(self.value.split(".")):
+        if self.kind == "field" and not all(all(path.split(".")) for path in self.paths):
             raise UsageError(f"text field {self.value!r} is not a dotted path such as 'meta.body'")
         if self.kind == "template" and not self.paths:
             raise UsageError(f"template {self.value!r} names no field; write {{question}} for one")
@@ -160,10 +210,16 @@ class TextSpec:
     def paths(self) -> list[str]:
         """The dotted paths that the text is made of."""
         if self.kind == "field":
-            return [self.value]
+            paths = self.value.split(",")
+            return paths if len(paths) == 1 else [path.strip() for path in paths]
         if self.kind == "chat":
-            return ["messages", "conversations"]
+            return [*CHAT_FIELDS, *CHAT_FIELDS_BESIDE]
         return [part for is_path, part in parse_template(self.value) if is_path]
+
+    @property
+    def chat_parts(self) -> tuple[str, ...]:
+        """The kinds of a chat's parts that are written."""
+        return tuple(self.value.split(",")) if self.value else DEFAULT_CHAT_PARTS
 
 
 #: Rows in memory are whole, so a limit that no memory could hold would be none.

@@ -6,6 +6,7 @@ they come; everything else that is not JSONL is refused with the command that co
 
 from __future__ import annotations
 
+import codecs
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,7 +29,9 @@ _HEAD_BYTES = 6
 
 _READ_BYTES = 1 << 20
 
-#: First bytes → what they are of, and what to do.
+_UTF32 = ("UTF-32 text", "convert it: iconv -f UTF-32 -t UTF-8 FILE | zipsel ... -")
+
+#: First bytes → what they are of, and what to do; a mark that begins another one comes after it.
 _FOREIGN = {
     b"BZh": ("bzip2 data", "decompress them: bzip2 -dc FILE | zipsel ... -"),
     b"\xfd7zXZ": ("xz data", "decompress them: xz -dc FILE | zipsel ... -"),
@@ -37,6 +40,8 @@ _FOREIGN = {
     b"PAR1": ("a Parquet file", "name the file in place of -"),
     b"ARROW1": ("an Arrow file", "name the file in place of -"),
     b"\xff\xff\xff\xff": ("an Arrow stream", "save it as a file that ends in .arrow and name that"),
+    codecs.BOM_UTF32_LE: _UTF32,
+    codecs.BOM_UTF32_BE: _UTF32,
     b"\xff\xfe": ("UTF-16 text", "convert it: iconv -f UTF-16 -t UTF-8 FILE | zipsel ... -"),
     b"\xfe\xff": ("UTF-16 text", "convert it: iconv -f UTF-16 -t UTF-8 FILE | zipsel ... -"),
     b"[": ("one JSON array", "write one object a line: jq -c '.[]' FILE | zipsel ... -"),

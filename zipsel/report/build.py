@@ -22,6 +22,7 @@ from zipsel.report.model import (
     library_versions,
 )
 from zipsel.report.novelty import gain_curve
+from zipsel.report.shown import SHOWN_CHARACTERS
 from zipsel.report.shown_records import count_facets, list_removals, show_records, show_rejects
 from zipsel.report.statistics import (
     alignment_histogram,
@@ -39,6 +40,12 @@ from zipsel.selection.ranking import Ranking
 from zipsel.selection.selector import Selection
 from zipsel.selection.settings import SelectSettings
 from zipsel.texts import TextBatch
+
+#: Budgets of so many records, bytes or tokens, which a pool may not have.
+_SIZED = ("top_k", "max_bytes", "max_tokens")
+
+#: Target examples that the report shows.
+_N_EXAMPLES = 4
 
 
 def build_report(
@@ -94,11 +101,24 @@ def build_report(
         ),
         reject_examples=show_rejects(scores.parts, counts.rejects),
         removed=list_removals(selection, shards, spec, select),
+        ran_out=_ran_out(select, selection),
+        target_examples=_some_examples(profile.target),
         shortfalls=[asdict(shortfall) for shortfall in selection.shortfalls],
         curves=[*_gain_curves(selection), *curves],
         facets=count_facets(selection, profile, select),
         provenance=provenance,
     )
+
+
+def _ran_out(select: SelectSettings, selection: Selection) -> bool:
+    """Whether the pool had too few records for the budget."""
+    return select.budget.kind in _SIZED and not selection.full
+
+
+def _some_examples(target: TextBatch) -> list[str]:
+    """The beginnings of a few examples from all over the target."""
+    shown = set(np.linspace(0, len(target) - 1, min(_N_EXAMPLES, len(target))).astype(int).tolist())
+    return [text[:SHOWN_CHARACTERS] for i, text in enumerate(target.iter_texts()) if i in shown]
 
 
 def _gain_curves(selection: Selection) -> list[Curve]:
@@ -149,8 +169,10 @@ def count(
 ) -> Counts:
     """Say where every row went."""
     rejects: Counter[str] = Counter()
+    left_out: Counter[str] = Counter()
     for part in scores.parts:
         rejects.update(part.summary.rejects)
+        left_out.update(part.summary.left_out)
     n_scored = scores.n_rows - scores.n_rejected
     n_chosen = len(selection.taken)
     return Counts(
@@ -167,6 +189,7 @@ def count(
         n_chosen_bytes=int(selection.chosen.n_bytes.sum()),
         n_passed=n_scored - n_chosen,
         rejects=dict(sorted(rejects.items())),
+        left_out=dict(sorted(left_out.items())),
     )
 
 
@@ -207,6 +230,7 @@ def _shards(scores: PoolScores, shards: Sequence[Shard], selection: Selection) -
             fingerprint=shard.fingerprint,
             n_chosen=n_chosen[shard.index],
             problem=problems.get(shard.path),
+            fields={},
         )
         for shard in shards
     ]
@@ -214,4 +238,6 @@ def _shards(scores: PoolScores, shards: Sequence[Shard], selection: Selection) -
         counts[part.shard.index].n_rows += part.summary.n_rows
         counts[part.shard.index].n_rejected += part.summary.n_rejected
         counts[part.shard.index].n_bytes += part.summary.n_bytes
+        fields = counts[part.shard.index].fields
+        fields.update(Counter(fields) + Counter(part.summary.fields))
     return counts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import NamedTuple
 
 from zipsel.console.safe_text import printable
@@ -15,6 +16,10 @@ _ONE_SHARD = 0.5
 
 #: Share of a text explained by the target from which it looks like a copy.
 _COPY = 0.85
+
+
+#: Files that a sentence names.
+_N_FILES = 5
 
 
 class Finding(NamedTuple):
@@ -47,6 +52,14 @@ def _about_choice(report: Report) -> list[Finding]:
         )
         for short in report.shortfalls
     ]
+    if report.ran_out and not report.shortfalls:
+        found.append(
+            Finding(
+                True,
+                f"The pool ran out before {report.budget} was reached: every record that was left "
+                "was taken, however far from the target.",
+            )
+        )
     median = report.quantiles.get("pool", {}).get("p50")
     if report.threshold is not None and median is not None:
         whom = "records compared" if counts.n_no_contenders else "pool's records"
@@ -128,6 +141,46 @@ def _leaks_found(n_records: int) -> str:
     return f"{n_records:,} {'leak was' if n_records == 1 else 'leaks were'} found and left out."
 
 
+def _about_fields(report: Report) -> list[Finding]:
+    """Which of several fields the texts are from."""
+    files: Counter[str] = Counter()
+    texts: Counter[str] = Counter()
+    for shard in report.shards:
+        files.update(shard.fields.keys())
+        texts.update(shard.fields)
+    if not texts:
+        return []
+    said = ", ".join(
+        f"{n:,} of {printable(name, 60)} in {files[name]:,} {_files(files[name])}"
+        for name, n in texts.most_common()
+    )
+    return [Finding(False, f"Texts by field: {said}.")]
+
+
+def _about_chats(report: Report) -> list[Finding]:
+    """What of the chats is in no text."""
+    counts = report.counts.left_out
+    if not counts:
+        return []
+    said = ", ".join(f"{n:,} {name}" for name, n in counts.items())
+    return [Finding(False, f"Parts of chats that no text holds: {said}.")]
+
+
+def _about_empty_files(report: Report) -> list[Finding]:
+    """Files of which nothing was chosen."""
+    empty = [shard.path for shard in report.shards if not shard.n_chosen]
+    if not empty or len(report.shards) < 2:
+        return []
+    shown = ", ".join(printable(path, 60) for path in empty[:_N_FILES])
+    more = f" and {len(empty) - _N_FILES:,} more" if len(empty) > _N_FILES else ""
+    total = len(report.shards)
+    return [Finding(False, f"{len(empty):,} of {total:,} files gave nothing: {shown}{more}.")]
+
+
+def _files(n_files: int) -> str:
+    return "file" if n_files == 1 else "files"
+
+
 def _about_input(report: Report) -> list[Finding]:
     counts, found = report.counts, []
     if report.bad_shards:
@@ -144,6 +197,7 @@ def _about_input(report: Report) -> list[Finding]:
     if counts.n_no_contenders:
         share = counts.n_no_contenders / max(1, counts.n_scored)
         found.append(Finding(False, f"{share:.0%} of the pool was ruled out by its n-grams alone."))
+    found += [*_about_fields(report), *_about_chats(report), *_about_empty_files(report)]
     n_sample = report.profile.get("n_sample_records", 0)
     n_target = report.profile.get("n_target", 0)
     if n_sample:

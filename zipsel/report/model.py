@@ -38,6 +38,7 @@ class Counts(msgspec.Struct, kw_only=True):
         n_chosen_bytes: Bytes of their texts.
         n_passed: Accepted rows that were not chosen, for whatever reason.
         rejects: Reason → rows.
+        left_out: Kind of a chat's part → how many are in no text, or as a placeholder.
     """
 
     n_shards: int = 0
@@ -53,10 +54,14 @@ class Counts(msgspec.Struct, kw_only=True):
     n_chosen_bytes: int = 0
     n_passed: int = 0
     rejects: dict[str, int] = {}
+    left_out: dict[str, int] = {}
 
 
 class ShardCounts(msgspec.Struct, kw_only=True):
-    """One shard of the pool."""
+    """One shard of the pool.
+
+    ``fields`` has the texts of each field where several were named.
+    """
 
     path: str
     fingerprint: str
@@ -65,6 +70,7 @@ class ShardCounts(msgspec.Struct, kw_only=True):
     n_bytes: int = 0
     n_chosen: int = 0
     problem: str | None = None
+    fields: dict[str, int] = {}
 
 
 class Provenance(msgspec.Struct, kw_only=True):
@@ -115,6 +121,8 @@ class Report(msgspec.Struct, kw_only=True):
         reject_examples: The first few refused rows of each reason.
         removed: Candidates left out, by cause.
         shortfalls: Parts of the budget that nothing was left to fill: name, wanted, used.
+        ran_out: Whether the pool had too few records for the budget.
+        target_examples: How a few examples of the target begin.
         facets: Coverage of the target's parts, where it has any.
         curves: Measured curves, where there are any.
         provenance: What it takes to read the records again.
@@ -146,6 +154,8 @@ class Report(msgspec.Struct, kw_only=True):
     reject_examples: list[RejectExample] = []
     removed: list[Removal] = []
     shortfalls: list[dict[str, Any]] = []
+    ran_out: bool = False
+    target_examples: list[str] = []
     facets: list[Facet] = []
     curves: list[Curve] = []
     provenance: Provenance | None = None

@@ -27,7 +27,7 @@ from zipsel.pool.shards import Shard
 from zipsel.scorers import ScoreColumns
 
 #: Part of every score key; raise it when scores or the format of a part change.
-SIDECAR_VERSION = 8
+SIDECAR_VERSION = 9
 
 #: Folder of the parts that are named by marks, for want of fingerprints.
 _MARKS = "marks"
@@ -49,6 +49,8 @@ class PartSummary(msgspec.Struct, frozen=True):
         damage: What ended the shard early, under ``--on-bad-file salvage``.
         has_lines: Whether the part holds the line of every contender.
         found: Fields of the first row that is refused for lack of the text's.
+        fields: Field → texts, where several were named.
+        left_out: Kind of a chat's part → how many are in no text.
         histogram: Of the alignments of finished rows, as ``histogram.pack`` makes it; empty
             once it is added to the pool's.
         lengths: Bin of ``histogram.length_bins`` → accepted texts; empty likewise.
@@ -64,6 +66,8 @@ class PartSummary(msgspec.Struct, frozen=True):
     damage: str | None = None
     has_lines: bool = False
     found: str = ""
+    fields: dict[str, int] = {}
+    left_out: dict[str, int] = {}
     histogram: bytes = b""
     lengths: dict[int, int] = {}
 

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from zipsel.readers.rows import RowBatch
+from zipsel.readers.rows import RowBatch, Taken
 from zipsel.scorers import ScoreColumns
 from zipsel.scoring.histogram import N_LENGTH_BINS, length_bins, pack
 from zipsel.scoring.sidecar import SUMMARY_KEY, PartSummary
@@ -36,6 +36,7 @@ class PartBuilder:
     _n_bytes: int = 0
     _rejects: dict[str, int] = field(default_factory=dict)
     _found: str = ""
+    _taken: Taken = field(default_factory=Taken)
     _groups: dict[str, tuple[int, int]] = field(default_factory=dict)
     _contenders: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
     _lengths: np.ndarray = field(default_factory=lambda: np.zeros(N_LENGTH_BINS, np.int64))
@@ -63,6 +64,8 @@ class PartBuilder:
             self._append("group", pa.nulls(rows.n_rows, pa.string()))
         self._add_rejects(rows)
         self._found = self._found or rows.found
+        self._taken.fields += rows.taken.fields
+        self._taken.left_out += rows.taken.left_out
         if self.keeps_lines:
             self._add_lines(rows, np.flatnonzero(~no_contender))
         self._n_rows += rows.n_rows
@@ -131,6 +134,8 @@ class PartBuilder:
             damage=damage,
             has_lines=self.keeps_lines,
             found=self._found,
+            fields=dict(self._taken.fields),
+            left_out=dict(self._taken.left_out),
             lengths={i: int(self._lengths[i]) for i in np.flatnonzero(self._lengths).tolist()},
             histogram=pack(*map(np.concatenate, zip(*self._contenders, strict=True))),
         )
