@@ -27,8 +27,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from zipsel.api.result import SelectResult
     from zipsel.api.scorer import Scorer
-    from zipsel.api.select import SelectResult, select
+    from zipsel.api.select import select
 
 __all__ = ["Scorer", "SelectResult", "select"]
 __version__ = "0.1.0"

@@ -97,5 +97,5 @@ def test_facets_are_the_commands(zipsel, pool, tmp_path):
 def test_the_package_shows_its_interface_and_a_result_is_short(pool, target, tmp_path):
     assert dir(package) == sorted([*package.__all__, "__version__"])
     result = package.select(pool, target=target, output=tmp_path / "s", top_k=3, workers=1)
-    assert "n_chosen=3" in repr(result)
+    assert ": 3 of 60 rows" in repr(result)
     assert len(repr(result)) < 400

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
+from zipsel.api.guard import refuse_unguarded
+from zipsel.api.result import SelectResult
+from zipsel.api.rows import is_rows, keep_rows
 from zipsel.api.scorer import Scorer
 from zipsel.commands.options import Given, gather, read_file
 from zipsel.commands.rules import Options
@@ -18,57 +20,34 @@ from zipsel.commands.settings import run_settings, select_settings
 from zipsel.commands.start import WORKER_MODULES
 from zipsel.console.messages import Log
 from zipsel.engines import open_engine
-from zipsel.engines.worker import is_worker_starting
 from zipsel.errors import UsageError, ZipselError
 from zipsel.pool.formats import STDIN
 from zipsel.readers.rows import TextSpec
 from zipsel.report.model import Report
+from zipsel.scoring.settings import RunSettings
+from zipsel.selection.settings import SelectSettings
 from zipsel.storage.paths import read_bytes
 from zipsel.storage.workdir import WorkDir
 
 
-@dataclass(frozen=True)
-class SelectResult:
-    """What ``select`` did.
-
-    Attributes:
-        output: The directory or file.
-        files: The subset's files, in order.
-        n_rows: Rows of the pool, refused ones among them.
-        n_rejected: Refused rows.
-        n_chosen: Rows of the subset.
-        n_chosen_bytes: Bytes of their texts.
-        threshold: Alignment of the last chosen row; None if none was chosen.
-        report: Everything else, as in ``report.json``.
-    """
-
-    output: str
-    files: tuple[str, ...] = field(repr=False)
-    n_rows: int
-    n_rejected: int
-    n_chosen: int
-    n_chosen_bytes: int
-    threshold: float | None
-    report: Report = field(repr=False)
-
-
 def select(
-    pool: str | Path | Sequence[str | Path] = (),
+    pool: Any = (),
     *,
     profile: Scorer | str | Path | None = None,
     text: str | TextSpec | None = None,
     target_text: str | TextSpec | None = None,
-    exclude: str | Path | Sequence[str | Path] | None = None,
+    exclude: Any = None,
     quiet: bool = True,
     **options: Any,
 ) -> SelectResult:
     """``zipsel select`` as a function: the same options, the same checks, the same bytes.
 
-    A script that calls it with more than one worker needs ``if __name__ == "__main__":`` around
-    its own work, as all that starts Python processes does.
+    With more than one worker, a script calls it below ``if __name__ == "__main__":``.
 
     Args:
-        pool: Files, directories, globs.
+        pool: Files, directories, globs; or rows: mappings, an Arrow table or stream, a data set of
+            Hugging Face ``datasets``, a generator of mappings. ``target``, ``exclude`` and
+            ``eval_target`` take rows likewise.
         profile: In place of ``target``: a scorer, or a profile's file.
         text: Where the text of a pool row is, if not by ``text_field``, ``template`` or ``chat``:
             a column, or a ``TextSpec``.
@@ -77,9 +56,7 @@ def select(
             short.
         quiet: Print no progress on standard error.
         **options: Every option of ``zipsel select`` under its own name, with ``_`` for ``-``:
-            ``target``, ``output``, exactly one budget (``top_k``, ``fraction``,
-            ``min_alignment``, ``max_bytes``, ``max_tokens``, ``auto``), ``scorer``, ``workers``
-            and so on; ``config`` names a TOML file with more of them.
+            ``target``, ``output``, exactly one budget such as ``top_k``, ``workers`` and so on.
 
     Raises:
         ZipselError: As the command does, with the same messages.
@@ -87,7 +64,6 @@ def select(
     from zipsel.commands.select import run_select
     from zipsel.scoring.run import Run
 
-    _refuse_in_import()
     given = {"pool": pool, "quiet": quiet, **options}
     if exclude is not None:
         if given.get("exclude_overlap") is not None:
@@ -96,8 +72,12 @@ def select(
     for prefix, spec in (("", text), ("target_", target_text)):
         given |= _text_options(spec, prefix, given)
     is_scorer = isinstance(profile, Scorer)
-    chosen = _choose({**given, "profile": "a scorer" if is_scorer else profile})
-    settings, wanted = run_settings(chosen), select_settings(chosen)
+    rows = {name: given[name] for name in _OF_FILES if is_rows(name, given.get(name))}
+    named = dict.fromkeys(rows, _IN_MEMORY)  # no file is looked for until the options are checked
+    chosen = _choose({**given, **named, "profile": "a scorer" if is_scorer else profile})
+    settings, wanted = _with_rows(run_settings(chosen), select_settings(chosen), rows)
+    if settings.workers > 1 and settings.engine == "local":
+        refuse_unguarded()
     if isinstance(profile, Scorer):
         settings = replace(settings, profile=_keep_profile(profile, settings.work_dir))
     with open_engine(
@@ -109,6 +89,25 @@ def select(
     if chosen["fail_if_empty"] and not result.n_chosen:
         raise ZipselError("the subset is empty (--fail-if-empty)")
     return result
+
+
+#: Arguments that name files, or hold rows.
+_OF_FILES = ("pool", "target", "exclude_overlap", "eval_target")
+
+_IN_MEMORY = "rows in memory"
+
+
+def _with_rows(
+    settings: RunSettings, wanted: SelectSettings, rows: Mapping[str, Any]
+) -> tuple[RunSettings, SelectSettings]:
+    """Settings that name files of the rows that were given."""
+    kept = {name: (keep_rows(name, one, settings.work_dir),) for name, one in rows.items()}
+    for name, paths in kept.items():
+        if name in ("pool", "target"):
+            settings = replace(settings, **{name: paths})
+        else:
+            wanted = replace(wanted, **{name.removesuffix("_overlap"): paths})
+    return settings, wanted
 
 
 def _choose(given: dict[str, Any]) -> Options:
@@ -134,15 +133,6 @@ def _text_options(
     if given.get(option) is not None:
         raise UsageError(f"give {name}= or {option}=, not both")
     return {option: True if kind == "chat" else value}
-
-
-def _refuse_in_import() -> None:
-    """Raise where a worker, importing the script that started it, would start workers again."""
-    if is_worker_starting():
-        raise UsageError(
-            "zipsel.select was called again while a worker imported your script; "
-            "put the call under: if __name__ == '__main__':"
-        )
 
 
 def _keep_profile(scorer: Scorer, work_dir: str) -> str:

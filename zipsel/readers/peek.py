@@ -156,7 +156,7 @@ def _first_rows(
             for batch in _take(shard, reading, n_rows, refused):
                 rows += batch.to_pylist()
             return rows, refused, ""
-        for line in islice(_iter_lines(shard, reading), n_rows):
+        for line in islice(iter_all_lines(shard, reading), n_rows):
             try:
                 rows.append(decode_object(line))
             except RowError as error:
@@ -168,7 +168,8 @@ def _first_rows(
     return rows, refused, ""
 
 
-def _iter_lines(shard: Shard, reading: Reading) -> Iterator[bytes]:
+def iter_all_lines(shard: Shard, reading: Reading) -> Iterator[bytes]:
+    """Yield the lines of a shard that is no table, whatever they hold."""
     for batch in iter_shard(shard, replace(reading, text=TextSpec())):
         lines = cast(Lines, batch.lines)
         yield from (lines[i] for i in range(batch.n_rows))

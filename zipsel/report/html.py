@@ -136,3 +136,12 @@ def render_report(report: Report) -> str:
             medians=medians(report),
         )
     )
+
+
+def render_notebook(report: Report) -> str:
+    """The head of the report and its best records, for a cell of a notebook."""
+    return (
+        environment()
+        .get_template("notebook.html.j2")
+        .render(report=report, sentence=sentence(report), findings=findings(report))
+    )

@@ -1,0 +1,130 @@
+"""``zipsel.select`` of rows in memory, and what its result gives back."""
+
+import subprocess
+import sys
+
+import pyarrow as pa
+import pytest
+from made_up import make_records, read_jsonl
+
+import zipsel as package
+from zipsel.errors import UsageError
+
+RECORDS = make_records(40)
+TARGET = [{"text": record["text"]} for record in make_records(6, seed=1)]
+
+
+def as_dataset(rows):
+    datasets = pytest.importorskip("datasets", reason="datasets is not installed")
+    return datasets.Dataset.from_list(rows)
+
+
+def as_streamed(rows):
+    datasets = pytest.importorskip("datasets", reason="datasets is not installed")
+    return datasets.Dataset.from_list(rows).to_iterable_dataset()
+
+
+def as_polars(rows):
+    return pytest.importorskip("polars", reason="polars is not installed").DataFrame(rows)
+
+
+#: Ways to hold rows.
+WAYS = {
+    "list": list,
+    "generator": iter,
+    "table": pa.Table.from_pylist,
+    "batch": pa.RecordBatch.from_pylist,
+    "reader": lambda rows: pa.Table.from_pylist(rows).to_reader(),
+    "dataset": as_dataset,
+    "streamed": as_streamed,
+    "polars": as_polars,
+}
+
+
+def choose(tmp_path, **options):
+    return package.select(
+        **{"output": tmp_path / "out", "top_k": 5, "keep_leaks": True, "workers": 1, **options}
+    )
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
+@pytest.mark.parametrize("way", WAYS)
+def test_rows_in_memory_are_chosen_as_rows_of_a_file(tmp_path, pool, target, select, way):
+    hold = WAYS[way]
+    of_files = choose(tmp_path, pool=pool, target=target, output=tmp_path / "files")
+    rows = [row for path in sorted(pool.iterdir()) for row in read_jsonl(path)]
+    result = choose(tmp_path, pool=hold(rows), target=hold(read_jsonl(target)))
+    assert [row["text"] for row in result.iter_rows()] == [
+        row["text"] for row in of_files.iter_rows()
+    ]
+    assert result.n_rows == len(rows)
+
+
+def test_a_benchmark_in_memory_is_kept_out(tmp_path):
+    target = [{"text": record["text"]} for record in RECORDS[:6]]
+    result = choose(tmp_path, pool=RECORDS, target=target, exclude=RECORDS[6:9], top_k=40,
+                    keep_leaks=False)  # fmt: skip
+    texts = {row["text"] for row in result.iter_rows()}
+    assert not texts & {record["text"] for record in RECORDS[:9]}
+
+
+def test_a_result_gives_its_rows_back(tmp_path):
+    for name in ("out.jsonl", "out.jsonl.zst", "out.parquet"):
+        result = choose(tmp_path, pool=RECORDS, target=TARGET, output=tmp_path / name)
+        rows = list(result.iter_rows())
+        assert len(rows) == 5
+        assert all(row in RECORDS for row in rows)
+        assert result.to_arrow().to_pylist() == rows
+        pytest.importorskip("pandas", reason="pandas is not installed")
+        assert result.to_pandas()["text"].tolist() == [row["text"] for row in rows]
+
+
+def test_a_result_is_short_on_one_line_and_a_table_in_a_notebook(tmp_path):
+    text = "def <b>f</b>(): return 1"
+    result = choose(tmp_path, pool=[*RECORDS, {"text": text}], target=TARGET, top_k=99)
+    assert repr(result).startswith(f"<SelectResult '{tmp_path}/out': 41 of 41 rows, ")
+    assert len(repr(result).splitlines()) == 1
+    shown = result._repr_html_()
+    assert "41 of 41 records" in shown
+    assert "The pool ran out" in shown
+    assert "<b>f</b>" not in shown
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("target", ["def f(): return 1\n"] * 3, "{'text': text} for text in texts"),
+        ("pool", iter(["a text"]), "{'text': text} for text in texts"),
+        ("pool", {"train": [{"text": "a"}]}, "a mapping of train; give one of its values"),
+        ("pool", iter([]), "pool holds no row"),
+        ("pool", [{"text": object()}], "row 0 cannot be written"),
+        ("target", [{"text": "a"}, 3], "target holds a int"),
+    ],
+)
+def test_what_holds_no_rows_is_refused_with_what_to_write(tmp_path, name, value, said):
+    with pytest.raises(UsageError) as refused:
+        choose(tmp_path, **{"pool": RECORDS, "target": TARGET, name: value})
+    assert said in str(refused.value)
+
+
+def test_options_are_checked_before_rows_are_written(tmp_path):
+    with pytest.raises(UsageError, match="top-kk is no option of select"):
+        choose(tmp_path, pool=RECORDS, target=TARGET, top_kk=3)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_script_without_a_main_guard_is_told_what_to_write(tmp_path):
+    (tmp_path / "script.py").write_text(
+        "import zipsel\n\n"
+        "rows = [{'text': f'def f{i}(): return {i}'} for i in range(50)]\n"
+        "zipsel.select(rows, target=rows[:6], output='out', top_k=3, workers=2, keep_leaks=True)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, timeout=100
+    )
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("zipsel.errors.UsageError: ")
+    assert "script.py, line 4: " in last
+    assert "if __name__ == '__main__':" in last
+    assert not (tmp_path / "out").exists()

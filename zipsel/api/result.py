@@ -1,0 +1,80 @@
+"""What ``zipsel.select`` returns: the numbers of a run, its rows, and a view for a notebook."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from zipsel.console.safe_text import human_bytes
+from zipsel.pool.shards import open_shard
+from zipsel.readers.peek import iter_all_lines
+from zipsel.readers.rows import Reading
+from zipsel.report.html import render_notebook
+from zipsel.report.model import Report
+
+
+@dataclass(frozen=True, repr=False)
+class SelectResult:
+    """What ``select`` did.
+
+    Attributes:
+        output: The directory or file.
+        files: The subset's files, in order.
+        n_rows: Rows of the pool, refused ones among them.
+        n_rejected: Refused rows.
+        n_chosen: Rows of the subset.
+        n_chosen_bytes: Bytes of their texts.
+        threshold: Lowest alignment of a chosen row; None if none was chosen.
+        report: Everything else, as in ``report.json``.
+    """
+
+    output: str
+    files: tuple[str, ...]
+    n_rows: int
+    n_rejected: int
+    n_chosen: int
+    n_chosen_bytes: int
+    threshold: float | None
+    report: Report = field(hash=False)
+
+    def __repr__(self) -> str:
+        """The run on one line."""
+        least = "" if self.threshold is None else f", alignment {self.threshold:.3f} or more"
+        return (
+            f"<SelectResult {self.output!r}: {self.n_chosen:,} of {self.n_rows:,} rows, "
+            f"{human_bytes(self.n_chosen_bytes)} of text{least}>"
+        )
+
+    def _repr_html_(self) -> str:
+        """The report's head and its best records, for a notebook."""
+        return render_notebook(self.report)
+
+    def iter_rows(self) -> Iterator[dict[str, Any]]:
+        """Yield the rows of the subset, best first, as dictionaries."""
+        for path in self.files:
+            shard = open_shard(path, 0)
+            if shard.is_table:
+                import pyarrow.parquet as pq
+
+                with pq.ParquetFile(path) as file:
+                    for batch in file.iter_batches():
+                        yield from batch.to_pylist()
+            else:
+                for line in iter_all_lines(shard, Reading()):
+                    yield json.loads(line)
+
+    def to_arrow(self) -> pa.Table:
+        """The subset as one table, best first.
+
+        Raises:
+            pyarrow.ArrowInvalid: If values of one field have no common type; use ``iter_rows``.
+        """
+        return pa.Table.from_pylist(list(self.iter_rows()))
+
+    def to_pandas(self) -> Any:
+        """The subset as a data frame, best first; needs pandas."""
+        return self.to_arrow().to_pandas()

@@ -1,0 +1,129 @@
+"""Rows that are in memory, kept in files of the work directory: what workers and reports can name.
+
+A file's name is a digest of its content, so that the same rows are the same shard in every run: its
+scores are found again, and ``zipsel explain --run`` finds its records.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from hashlib import blake2b
+from typing import Any
+
+import pyarrow as pa
+
+from zipsel.errors import UsageError
+from zipsel.storage.workdir import WorkDir
+
+#: Rows that a data set gives at once.
+_BATCH_ROWS = 1000
+
+
+def is_rows(name: str, value: Any) -> bool:
+    """Whether a value holds rows itself, and does not name files that do.
+
+    Raises:
+        UsageError: If it is a list of texts, where names of files or rows are read.
+    """
+    if value is None or isinstance(value, str | bytes | os.PathLike | int | float):
+        return False
+    if isinstance(value, list | tuple):
+        texts = [one for one in value if isinstance(one, str)]
+        if texts and all(" " in one and not os.path.exists(one) for one in texts):
+            raise UsageError(f"{name} holds texts where paths or rows are read; {_remedy(name)}")
+        return any(isinstance(one, Mapping) for one in value)
+    return True
+
+
+def keep_rows(name: str, value: Any, work_dir: str) -> str:
+    """Write rows to a file of the work directory.
+
+    Args:
+        name: Of the argument, for messages.
+        value: Mappings, an Arrow table or stream, a data set of Hugging Face ``datasets``, or
+            any iterable of mappings.
+        work_dir: Where the file goes.
+
+    Returns:
+        Its path.
+
+    Raises:
+        UsageError: If the value holds something else, or nothing.
+    """
+    tables = _tables_of(name, value)
+    with WorkDir(work_dir).scratch("rows") as folder:
+        written = os.path.join(folder, "rows")
+        if tables is None:
+            suffix, n_rows = "jsonl", _write_lines(name, value, written)
+        else:
+            suffix, n_rows = "arrow", _write_tables(tables, written)
+        if not n_rows:
+            raise UsageError(f"{name} holds no row")
+        kept = os.path.join(work_dir, "rows")
+        os.makedirs(kept, exist_ok=True)
+        path = os.path.join(kept, f"{_digest(written)}.{suffix}")
+        os.replace(written, path)
+    return path
+
+
+def _tables_of(name: str, value: Any) -> Iterable[Any] | None:
+    """The value as Arrow tables; None if it is none."""
+    if isinstance(value, pa.Table | pa.RecordBatch):
+        return [value]
+    if isinstance(value, pa.RecordBatchReader):
+        batches: Iterable[Any] = value
+        return batches
+    if isinstance(value, Mapping):
+        names = ", ".join(map(str, list(value)[:5]))
+        raise UsageError(f"{name} is a mapping of {names}; give one of its values, such as a split")
+    if hasattr(value, "with_format") and hasattr(value, "iter"):  # of datasets, also streamed
+        tables: Iterable[Any] = value.with_format("arrow").iter(batch_size=_BATCH_ROWS)
+        return tables
+    if hasattr(value, "__arrow_c_stream__"):
+        stream: Iterable[Any] = pa.RecordBatchReader.from_stream(value)
+        return stream
+    return None
+
+
+def _write_tables(tables: Iterable[Any], path: str) -> int:
+    writer, n_rows = None, 0
+    try:
+        for table in tables:
+            if writer is None:
+                writer = pa.ipc.new_file(path, table.schema)
+            writer.write(table)
+            n_rows += table.num_rows
+    finally:
+        if writer is not None:
+            writer.close()
+    return n_rows
+
+
+def _write_lines(name: str, rows: Iterable[Any], path: str) -> int:
+    n_rows = 0
+    with open(path, "w", encoding="utf-8") as file:
+        for row in rows:
+            if not isinstance(row, Mapping):
+                found = "a text" if isinstance(row, str) else f"a {type(row).__name__}"
+                raise UsageError(f"{name} holds {found} where a row is read; {_remedy(name)}")
+            try:
+                file.write(json.dumps(row, ensure_ascii=False))
+                file.write("\n")
+            except (TypeError, ValueError, UnicodeEncodeError) as error:
+                raise UsageError(f"{name}: row {n_rows} cannot be written: {error}") from None
+            n_rows += 1
+    return n_rows
+
+
+def _remedy(name: str) -> str:
+    return f"texts are rows of one field: {name}=[{{'text': text}} for text in texts]"
+
+
+def _digest(path: str) -> str:
+    digest = blake2b(digest_size=16)
+    with open(path, "rb") as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
