@@ -187,6 +187,7 @@ def count(
         n_duplicates=selection.n_duplicates,
         n_chosen=n_chosen,
         n_chosen_bytes=int(selection.chosen.n_bytes.sum()),
+        n_chosen_tokens=selection.spool.count_tokens(selection.taken) or None,
         n_passed=n_scored - n_chosen,
         rejects=dict(sorted(rejects.items())),
         left_out=dict(sorted(left_out.items())),

@@ -22,6 +22,7 @@ from zipsel.report.tables import (
     percent,
     sentence,
     stage_rows,
+    tokens,
 )
 from zipsel.report.visible import visible
 
@@ -134,6 +135,7 @@ def render_report(report: Report) -> str:
             inputs=input_rows(report),
             command=shlex.join(cut(word, 1000) for word in report.command),
             medians=medians(report),
+            tokens=tokens(report),
         )
     )
 

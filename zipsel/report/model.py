@@ -36,6 +36,7 @@ class Counts(msgspec.Struct, kw_only=True):
         n_duplicates: Candidates left out as duplicates.
         n_chosen: Rows of the subset.
         n_chosen_bytes: Bytes of their texts.
+        n_chosen_tokens: Tokens of their texts, where the budget is tokens and not bytes / 4.
         n_passed: Accepted rows that were not chosen, for whatever reason.
         rejects: Reason → rows.
         left_out: Kind of a chat's part → how many are in no text, or as a placeholder.
@@ -52,6 +53,7 @@ class Counts(msgspec.Struct, kw_only=True):
     n_duplicates: int = 0
     n_chosen: int = 0
     n_chosen_bytes: int = 0
+    n_chosen_tokens: int | None = None
     n_passed: int = 0
     rejects: dict[str, int] = {}
     left_out: dict[str, int] = {}

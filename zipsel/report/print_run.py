@@ -13,6 +13,7 @@ from zipsel.console.safe_text import human_bytes, printable
 from zipsel.evaluation.verdicts import Evaluation, Judged, JudgedRandom
 from zipsel.report.model import Report
 from zipsel.report.shown import ShownRecord
+from zipsel.report.tables import tokens
 
 _LEAST_WIDTH = 80
 
@@ -61,13 +62,18 @@ def _iter_counts(report: Report) -> Iterator[tuple[str, str]]:
         )
     yield (
         "chosen",
-        f"{counts.n_chosen:,} rows, {human_bytes(counts.n_chosen_bytes)} "
+        f"{counts.n_chosen:,} rows, {human_bytes(counts.n_chosen_bytes)}{_in_tokens(report)} "
         f"({report.budget}, {report.strategy}, {report.scorer})",
     )
     if counts.n_leaks:
         yield "leaks", f"{counts.n_leaks:,} candidates hold a target or excluded example"
     if counts.n_duplicates:
         yield "duplicates", f"{counts.n_duplicates:,} candidates left out"
+
+
+def _in_tokens(report: Report) -> str:
+    of_subset = tokens(report)
+    return f", {of_subset} tokens" if of_subset else ""
 
 
 #: Shards with refused rows that the summary names.

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from zipsel.console.safe_text import human_bytes
 from zipsel.report.model import Report
+from zipsel.selection.budgets import BYTES_PER_TOKEN
 
 #: Rows of the composition; the rest is summed up.
 _MAX_GROUPS = 30
@@ -43,6 +44,16 @@ def sentence(report: Report) -> str:
         f"{human_bytes(counts.n_chosen_bytes)} of {human_bytes(counts.n_bytes)} of text, "
         f"closest to {report.profile.get('n_target', 0):,} target examples."
     )
+
+
+def tokens(report: Report) -> str:
+    """Tokens of the subset where the budget is tokens, marked where they are estimated."""
+    counts = report.counts
+    if not report.budget.startswith("--max-tokens"):
+        return ""
+    if counts.n_chosen_tokens is not None:
+        return f"{counts.n_chosen_tokens:,}"
+    return f"~{counts.n_chosen_bytes / BYTES_PER_TOKEN:,.0f}"
 
 
 def medians(report: Report) -> tuple[float, float] | None:

@@ -212,6 +212,11 @@ class Spool:
             taken.append(SpooledRows(files, np.sort(ranks)[slots], rows))
         return Spool([one for one in taken if len(one.rows)])
 
+    def count_tokens(self, ranks: NDArray[np.int64]) -> int:
+        """Tokens of the rows that have some distinct ranks; 0 where none were counted."""
+        places = [(one, one.find(np.sort(ranks))[1]) for one in self._fetched]
+        return sum(int(one.rows["n_tokens"][at].sum()) for one, at in places)
+
     def read_texts(self, ranks: NDArray[np.int64], spec: TextSpec) -> list[str]:
         """Texts of the rows that have some distinct ranks, in the order of these."""
         texts = [""] * len(ranks)
