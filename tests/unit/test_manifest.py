@@ -217,7 +217,7 @@ def test_another_version_makes_the_output_again(select, monkeypatch):
 
     select()
     versions = {**model.library_versions(), "zipsel": "99"}
-    monkeypatch.setattr("zipsel.commands.select.library_versions", lambda: versions)
+    monkeypatch.setattr("zipsel.commands.made_from.library_versions", lambda: versions)
     assert not select()
     assert select()
 

@@ -14,6 +14,7 @@ from zipsel.errors import UsageError
 from zipsel.output.scores import refuse_foreign_scores, score_file_names, write_scores
 from zipsel.pool.formats import STDIN, is_data_file
 from zipsel.pool.shards import Shard
+from zipsel.report.print_run import count_shards
 from zipsel.scoring.exchange import Store
 from zipsel.scoring.fitting import open_profile, profile_key
 from zipsel.scoring.identify import identify
@@ -78,17 +79,24 @@ def run_score(run: Run, engine: Engine, output: ScoreOutput) -> PoolScores:
             check_rejects(scores, settings)
         with run.stage("write"):
             write_scores(run, output, pool, scores.parts)
-    of_pool = "" if dealt is None else f" in {len(shards):,} of {len(pool):,} shards"
+    _say_scored(run, scores, len(shards), len(pool))
+    return scores
+
+
+def _say_scored(run: Run, scores: PoolScores, n_shards: int, n_pool: int) -> None:
+    of_pool = "" if n_shards == n_pool else f" in {n_shards:,} of {n_pool:,} shards"
+    counted = count_shards(n_shards, len(scores.scored), scores.n_scored_bytes, run.stages["score"])
     run.log.say(
         "scored",
         f"{scores.n_rows:,} rows{of_pool}, {scores.n_rejected:,} refused, "
-        f"{human_bytes(scores.n_bytes)} of text in {run.stages['score']:.1f} s",
+        f"{human_bytes(scores.n_bytes)} of text; shards: {counted}",
         n_rows=scores.n_rows,
         n_rejected=scores.n_rejected,
         n_bytes=scores.n_bytes,
-        n_shards=len(shards),
+        n_shards=n_shards,
+        n_scored_shards=len(scores.scored),
+        n_scored_bytes=scores.n_scored_bytes,
     )
-    return scores
 
 
 def _by_mark(pool: Sequence[Shard]) -> list[Shard]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 import msgspec
 from msgspec.structs import replace
 
+from zipsel.commands.made_from import made_from
 from zipsel.console.messages import Log
 from zipsel.engines import Engine
 from zipsel.evaluation.held_out import HeldOut
 from zipsel.evaluation.verdicts import Curve
+from zipsel.output.changes import list_changes
 from zipsel.output.chosen import FILE_NAME as CHOSEN_FILE
 from zipsel.output.chosen import write_chosen
 from zipsel.output.place import Output
@@ -20,7 +23,7 @@ from zipsel.readers import schema_errors
 from zipsel.report.build import build_report
 from zipsel.report.card import FILE_NAME as CARD_FILE
 from zipsel.report.card import data_pattern, may_write, render_card
-from zipsel.report.model import SCHEMA_VERSION, Report, library_versions
+from zipsel.report.model import Report
 from zipsel.report.runs import iter_report_files, provenance_of
 from zipsel.report.shown_records import iter_leaks
 from zipsel.scoring.exchange import Store
@@ -29,13 +32,12 @@ from zipsel.scoring.inputs import Inputs
 from zipsel.scoring.rejects import encode_rejects
 from zipsel.scoring.run import Run
 from zipsel.scoring.settings import RunSettings
-from zipsel.scoring.sidecar import SIDECAR_VERSION
 from zipsel.selection.passes import Choice, Passes, guess_bytes
 from zipsel.selection.settings import SelectSettings, check_profile
 from zipsel.storage import paths
 from zipsel.storage.paths import refuse_no_file
 from zipsel.storage.staging import Staging, staged_files, write_atomically
-from zipsel.storage.workdir import WorkDir, digest_of
+from zipsel.storage.workdir import WorkDir
 
 
 def run_select(
@@ -54,10 +56,11 @@ def run_select(
             inputs = inputs.identify(run, engine)
         with run.stage("fit"):
             key, targets = profile_key(settings, inputs.shards)
-            digest = _digest_run(settings, select, inputs, key, format_name)
-            if not run.force and output.is_up_to_date(digest):
+            made = made_from(settings, select, inputs, (key, targets), format_name)
+            if not run.force and output.is_up_to_date(made):
                 _say_up_to_date(run, output, report_path)
                 return None
+            changes = _say_changes(run, output, made, inputs)
             _check_places(run, output, inputs, engine)
             held_out = HeldOut.open(settings, select)
             select, curves = _settle_budget(run, select, engine, inputs)
@@ -74,6 +77,7 @@ def run_select(
             run.stages["total"] = time.perf_counter() - started
             provenance = provenance_of(settings, inputs, profile_file.path)
             report = build_report(run, select, profile, choice, files, curves, provenance)
+            report.changes = changes
             if report_path is not None:
                 with staging.open(report_path) as file:
                     file.write(report.to_json())
@@ -81,7 +85,7 @@ def run_select(
                 staging.commit()
             else:
                 _write_side_files(run, output, choice, report, staging)
-                output.finish(digest, files, staging)
+                output.finish(made, files, staging)
     return report
 
 
@@ -111,30 +115,23 @@ def _settle_format(run: Run, select: SelectSettings, inputs: Inputs) -> tuple[In
     return inputs, format_name
 
 
-def _digest_run(
-    settings: RunSettings, select: SelectSettings, inputs: Inputs, key: str, format_name: str
-) -> str:
-    """Digest of everything that decides the bytes written, or whether they may be."""
-    return digest_of(
-        {
-            "profile": key,
-            "inputs": inputs.digest_fields(),
-            "reading": settings.reading,
-            "target_reading": settings.target_reading,
-            "on_bad_file": settings.on_bad_file,
-            "max_rejects": settings.max_rejects,
-            "select": select.digest_fields(),
-            "format": format_name,
-            "versions": [SIDECAR_VERSION, SCHEMA_VERSION, library_versions()],
-        }
-    )
-
-
 def _say_up_to_date(run: Run, output: Output, report_path: str | None) -> None:
     run.log.say("up-to-date", f"{output.path} is up to date (--force redoes it)")
     if report_path is not None:
         with write_atomically(report_path) as file:
             file.write(paths.read_bytes(output.side_file("report.json")))
+
+
+def _say_changes(run: Run, output: Output, made: Mapping[str, str], inputs: Inputs) -> list[str]:
+    """Say why an output is made again; say nothing where there is none."""
+    if output.is_stdout or output.read_manifest() is None:
+        return []
+    changes = list_changes(output, made, inputs.shards)
+    if not changes:
+        changes = ["--force" if run.force else "a file of the output is missing or changed"]
+    message = f"{output.path} is made again: {'; '.join(changes)}"
+    run.log.say("changed", message, changes=changes)
+    return changes
 
 
 def _check_places(run: Run, output: Output, inputs: Inputs, engine: Engine) -> None:

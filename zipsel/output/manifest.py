@@ -42,6 +42,7 @@ class Manifest(msgspec.Struct, frozen=True):
         run: Digest of everything that decides the bytes written; empty where none is taken.
         files: The subset's files.
         side_files: All others.
+        made_from: Each option, version and set of input files → its value or digest.
         version: Of this structure.
     """
 
@@ -49,6 +50,7 @@ class Manifest(msgspec.Struct, frozen=True):
     run: str = ""
     files: list[OutputFile] = []
     side_files: list[SideFile] = []
+    made_from: dict[str, str] = {}
     version: Literal[2] = 2
 
     @property

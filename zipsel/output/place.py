@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import IO
 
@@ -35,6 +36,7 @@ from zipsel.scoring.inputs import Inputs
 from zipsel.storage import paths
 from zipsel.storage.remote import is_remote
 from zipsel.storage.staging import Staging, staged_files, sweep_temporaries
+from zipsel.storage.workdir import digest_of
 
 #: Files beside the subset that differ from run to run, because they hold times.
 _TIMED = frozenset({"report.json", "report.html", "README.md"})
@@ -135,10 +137,10 @@ class Output:
         """The manifest of a finished run, if one is here."""
         return read_manifest(self.side_file(MANIFEST))
 
-    def is_up_to_date(self, run: str) -> bool:
+    def is_up_to_date(self, made_from: Mapping[str, str]) -> bool:
         """Whether the run's output is here, whole and as it was written."""
         manifest = None if self.is_stdout else self.read_manifest()
-        if manifest is None or manifest.run != run:
+        if manifest is None or manifest.run != digest_of(made_from):
             return False
         here = set(paths.list_files(self.side_directory))
         if UNFINISHED in here or not here.issuperset(one.name for one in manifest.side_files):
@@ -178,7 +180,9 @@ class Output:
             return writer.write_files(lambda _: self.path, None, staging, engine)
         return writer.write_files(path_of, shard_bytes, staging, engine)
 
-    def finish(self, run: str, files: list[OutputFile], staging: Staging) -> None:
+    def finish(
+        self, made_from: Mapping[str, str], files: list[OutputFile], staging: Staging
+    ) -> None:
         """Let everything staged appear, the manifest last.
 
         The manifest of an earlier run goes first; then its files that are not written over.
@@ -189,7 +193,7 @@ class Output:
             for name, temporary in sorted(staged.items())
             if name in _SIDE_FILES | _TIMED
         ]
-        manifest = Manifest("select", run, files, side_files)
+        manifest = Manifest("select", digest_of(made_from), files, side_files, dict(made_from))
         with staging.open(self.side_file(MANIFEST)) as file:
             file.write(manifest.encode())
         staging.check()

@@ -177,6 +177,8 @@ def count(
     n_chosen = len(selection.taken)
     return Counts(
         n_shards=len(shards),
+        n_scored_shards=len(scores.scored),
+        n_scored_bytes=scores.n_scored_bytes,
         n_bad_shards=len(scores.bad_shards),
         n_rows=scores.n_rows,
         n_rejected=scores.n_rejected,

@@ -26,6 +26,8 @@ class Counts(msgspec.Struct, kw_only=True):
 
     Attributes:
         n_shards: Shards read.
+        n_scored_shards: Shards of which something was scored now; the others were known.
+        n_scored_bytes: Bytes of the texts that were scored now.
         n_bad_shards: Shards skipped or salvaged.
         n_rows: Rows in them.
         n_rejected: Refused rows; ``rejects`` has the reasons.
@@ -43,6 +45,8 @@ class Counts(msgspec.Struct, kw_only=True):
     """
 
     n_shards: int = 0
+    n_scored_shards: int = 0
+    n_scored_bytes: int = 0
     n_bad_shards: int = 0
     n_rows: int = 0
     n_rejected: int = 0
@@ -128,6 +132,7 @@ class Report(msgspec.Struct, kw_only=True):
         facets: Coverage of the target's parts, where it has any.
         curves: Measured curves, where there are any.
         provenance: What it takes to read the records again.
+        changes: What has changed since the last run into the same output.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -161,6 +166,7 @@ class Report(msgspec.Struct, kw_only=True):
     facets: list[Facet] = []
     curves: list[Curve] = []
     provenance: Provenance | None = None
+    changes: list[str] = []
 
     def to_json(self) -> bytes:
         """Indented JSON with a final newline."""

@@ -36,13 +36,13 @@ def print_summary(report: Report, console: Console) -> None:
 def _iter_counts(report: Report) -> Iterator[tuple[str, str]]:
     """Where the rows went."""
     counts = report.counts
-    seconds = report.stages.get("total", 0.0)
-    rate = f", {human_bytes(counts.n_bytes / seconds)}/s" if seconds else ""
     yield (
         "pool",
         f"{counts.n_rows:,} rows in {counts.n_shards:,} shard{'s' * (counts.n_shards != 1)}, "
-        f"{human_bytes(counts.n_bytes)} of text{rate}",
+        f"{human_bytes(counts.n_bytes)} of text",
     )
+    scored = (counts.n_scored_shards, counts.n_scored_bytes, report.stages.get("score", 0.0))
+    yield "shards", count_shards(counts.n_shards, *scored)
     if counts.n_rejected:
         reasons = ", ".join(f"{n:,} {reason}" for reason, n in sorted(counts.rejects.items()))
         yield "refused", f"{counts.n_rejected:,} rows: {reasons}"
@@ -74,6 +74,15 @@ def _iter_counts(report: Report) -> Iterator[tuple[str, str]]:
 def _in_tokens(report: Report) -> str:
     of_subset = tokens(report)
     return f", {of_subset} tokens" if of_subset else ""
+
+
+def count_shards(n_shards: int, n_scored: int, n_bytes: int, seconds: float) -> str:
+    """How many shards were known and how many were scored, and how fast."""
+    shown = f"{n_shards - n_scored:,} known, {n_scored:,} scored"
+    if n_bytes == 0:
+        return shown
+    rate = f", {human_bytes(n_bytes / seconds)}/s" if seconds else ""
+    return f"{shown} ({human_bytes(n_bytes)} of text{rate})"
 
 
 #: Shards with refused rows that the summary names.

@@ -20,7 +20,7 @@ from zipsel.storage.workdir import WorkDir, digest_of
 from zipsel.texts import TextBatch, join_batches
 
 #: Raise it when the same target and pool no longer give the same profile.
-_FIT_VERSION = 4
+FIT_VERSION = 4
 
 
 def fit_profile(
@@ -76,8 +76,8 @@ def profile_key(
     targets = read_targets(settings)
     key = digest_of(
         {
-            "version": _FIT_VERSION,
-            "target": {name: _digest(target) for name, target in targets.items()},
+            "version": FIT_VERSION,
+            "target": digest_targets(targets),
             "pool": [shard.fingerprint for shard in shards],
             "reading": settings.reading,
             "fit": settings.fit,
@@ -85,6 +85,11 @@ def profile_key(
         }
     )
     return key, targets
+
+
+def digest_targets(targets: Mapping[str, TextBatch]) -> dict[str, str]:
+    """Name of each target → digest of its texts."""
+    return {name: _digest(target) for name, target in targets.items()}
 
 
 def _digest(target: TextBatch) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from glob import glob
 from hashlib import blake2b
-from typing import IO, Any
+from typing import IO
 
 from zipsel.engines import Engine
 from zipsel.errors import BadShards, ProfileError, ShardError, UsageError
@@ -42,9 +42,6 @@ _OPTIONS = {
     "tokenizer": "--tokenizer",
     "config": "--config",
 }
-
-#: Roles whose contents the profile's key covers, or whose values the settings hold already.
-_COVERED = frozenset({"target", "profile", "config"})
 
 
 @dataclass(frozen=True)
@@ -163,14 +160,6 @@ class Inputs:
         """
         shards = run.leave_out(errors, self.shards)
         return replace(self, shards=shards, skipped=[*self.skipped, *errors])
-
-    def digest_fields(self) -> list[Any]:
-        """Path and fingerprint of every file that the profile's key does not cover."""
-        return [
-            (file.role, file.path, file.fingerprint)
-            for file in self.files
-            if file.role not in _COVERED
-        ]
 
     def refuse_overwriting(self, option: str, output: str, *, below: bool = False) -> None:
         """Raise if an output is an input, or (``below``) a directory that an input is in.

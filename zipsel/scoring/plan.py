@@ -51,7 +51,7 @@ class PoolScores:
     Attributes:
         parts: In order of shard and chunk.
         bad_shards: Files that were skipped, or damaged and salvaged.
-        scored: Indexes of the shards of which something was scored now; others were known.
+        scored: Paths of the shards of which something was scored now; others were known.
         n_scored_bytes: Bytes of accepted text that were scored now.
         histogram: Alignments of the parts that were scored with the run's own threshold.
         lengths: Accepted texts in each bin of ``histogram.length_bins``.
@@ -59,7 +59,7 @@ class PoolScores:
 
     parts: list[Part]
     bad_shards: list[ShardError] = field(default_factory=list)
-    scored: set[int] = field(default_factory=set)
+    scored: set[str] = field(default_factory=set)
     n_scored_bytes: int = 0
     histogram: Histogram = field(default_factory=Histogram)
     lengths: NDArray[np.int64] = field(default_factory=lambda: np.zeros(N_LENGTH_BINS, np.int64))
@@ -169,7 +169,7 @@ def score_pool(
     tally = _Tally(job)
     plan = _Plan(job, shards, force, engine.n_workers, tally)
     errors = {}
-    scored: set[int] = set()
+    scored: set[str] = set()
     n_scored_bytes = 0
     for task, result in engine.run(score, filter(wanted, plan.iter_tasks())):
         if isinstance(result, ShardError):
@@ -181,7 +181,7 @@ def score_pool(
                 tally.take(task.shard, summary)
             n_rows = sum(summary.n_rows for summary in result)
             n_bytes = sum(summary.n_bytes for summary in result)
-            scored.add(task.shard.index)
+            scored.add(task.shard.path)
             n_scored_bytes += n_bytes
             advance(n_rows, n_bytes, tally.stored_bytes(task))
     bad = _find_unusable(shards, tally, job.reading.text)

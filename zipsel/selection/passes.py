@@ -94,9 +94,12 @@ class Passes:
         shards, missing = self.inputs.shards, list(self.inputs.skipped)
         is_cascade = as_cascade(self.profile.scorer) is not None
         fraction = contender_fraction(select, *self._guess_size(shards)) if is_cascade else 1.0
+        scores = PoolScores([])
         while True:
             threshold = threshold_for(self.profile, fraction)
-            scores = self._score(run, shards, fraction, threshold)
+            before, scores = scores, self._score(run, shards, fraction, threshold)
+            scores.scored |= before.scored
+            scores.n_scored_bytes += before.n_scored_bytes
             run = replace(run, force=False)  # a second round need not score again
             scores.bad_shards.extend(missing)
             check_rejects(scores, run.settings)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, field
@@ -93,12 +93,6 @@ class SelectSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         if not self.strategy:
             name = default_strategy(by_alignment=self.budget.kind == "min_alignment")
             msgspec.structs.force_setattr(self, "strategy", name)
-
-    def digest_fields(self) -> dict[str, Any]:
-        """Everything that decides the bytes written."""
-        fields = msgspec.structs.asdict(self)
-        del fields["output"]
-        return fields
 
 
 def check_profile(select: SelectSettings, fit: FitSettings, scorer: Scorer) -> None:
