@@ -17,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench_lib import growth, limits, peers
+from bench_lib import exponents, growth, limits, peers
 from bench_lib.material import prepare
 from bench_lib.processes import REPOSITORY, Failed
 from bench_lib.session import Bench
@@ -28,7 +28,8 @@ SECTIONS = {
     "limits": limits.measure_limits,
     "cover": limits.measure_cover,
     "memory": limits.measure_memory,
-    "growth": growth.measure_growth,
+    "growth": exponents.measure_exponents,
+    "sizes": growth.measure_growth,
     "stages": growth.measure_stages,
     "models": peers.measure_models,
     "peers": peers.measure_peers,

@@ -1,57 +1,38 @@
 """What a pool beyond one machine costs, measured and extrapolated (`make scale`).
 
-Three measurements, then arithmetic: the CPU that a gigabyte of text takes, from two pools of which
-one is four times the other; the bytes of a score sidecar per record; and the time and memory of
-the driver, from synthetic sidecars (real parts of made-up scores, one under many names by hard
-links, no texts). The driver's work is what a cluster does not divide: it looks for parts, merges
-their histograms, reads the candidates' scores and chooses among them.
+Two measurements, then arithmetic: the CPU that a gigabyte of text takes, from two pools of which
+one is four times the other; and what all of `zipsel select` takes, from pools of short made-up
+texts of which every record is a candidate and a sixth is chosen. Scoring and fetching are what a
+cluster divides; memory and the time to rank, to choose and to write are those of one process.
 
-    python scripts/scale.py                     up to 1e8 records
-    python scripts/scale.py --records 1e6 1e9   other sizes
+    python scripts/scale.py                         up to 1e7 candidates
+    python scripts/scale.py --records 1e6 1e7 1e8   other sizes: 1e8 takes hours and 40 GB of disk
 """
 
 import argparse
 import json
+import math
 import os
 import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from bench_lib.material import Material, prepare
-from bench_lib.processes import high_water_bytes
 from bench_lib.processes import zipsel as command_of
 
-import zipsel.selection.ranking
-from zipsel.pool.shards import Shard
-from zipsel.readers.rows import Reading, RowBatch
-from zipsel.scorers.fit import FitSettings
-from zipsel.scorers.fused import FusedScorer
-from zipsel.scorers.profile import Profile, ProfileFile
-from zipsel.scoring.plan import score_pool
-from zipsel.scoring.sidecar import part_path
-from zipsel.scoring.sidecar_writer import PartBuilder
-from zipsel.scoring.task import Job
-from zipsel.selection.budgets import Budget
-from zipsel.selection.duplicates import Duplicates
-from zipsel.selection.inspection import Features
-from zipsel.selection.quotas import Quotas
-from zipsel.selection.ranking import Candidates, Ranking, RecordReader
-from zipsel.selection.selector import Chooser
-from zipsel.texts import TextBatch
-
-RECORDS_PER_PART = 13_000
-N_DISTINCT_PARTS = 16
-#: Share of the records that a cascade finishes, and that the driver chooses.
-CONTENDING_FRACTION = 0.05
-CHOSEN_SHARE = 0.01
+RECORDS_PER_SHARD = 50_000
+N_WORDS, WORD_BYTES, VOCABULARY = 12, 5, 2000
+TEXT_BYTES = N_WORDS * WORD_BYTES - 1
+#: Records that are fetched for each that is chosen: a stage of `cover` ends at most there.
+CANDIDATES_PER_CHOSEN = 6
 #: What is extrapolated to.
-N_RECORDS, N_BYTES, N_CORES = 10**10, 10**13, 1000
+N_RECORDS, N_BYTES, N_CORES, CHOSEN_SHARE = 10**10, 10**13, 1000, 0.01
+SAMPLE_SECONDS = 0.05
 
 Figures = dict[str, float]
 
@@ -85,162 +66,110 @@ def _cpu_seconds(material: Material, times: int) -> float:
     return sorted(found)[1]
 
 
-def write_sidecars(folder: Path, n_records: int) -> None:
-    """A profile and the parts of a pool of one part a shard."""
-    texts = TextBatch.from_texts(["one text", "another text"])
-    scorer = FusedScorer.fit({"": texts}, texts, FitSettings())
-    profile = Profile(scorer, texts, {})
-    profile.save(str(folder / "profile"))
-    distinct = [folder / f"part-{i}.parquet" for i in range(N_DISTINCT_PARTS)]
-    for i, path in enumerate(distinct):
-        _write_part(path, scorer, np.random.default_rng(i))
-    for i, shard in enumerate(iter_shards(n_records)):
-        path = Path(part_path(str(folder / "scores"), shard, 0))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        os.link(distinct[i % N_DISTINCT_PARTS], path)
+def write_pool(folder: Path, n_records: int) -> None:
+    """A pool and a target of short texts, each of words of fixed length."""
+    (folder / "pool").mkdir()
+    generator = np.random.default_rng(0)
+    letters = generator.integers(ord("a"), ord("z") + 1, (VOCABULARY, WORD_BYTES), np.uint8)
+    letters[:, -1] = ord(" ")
+    for i, first in enumerate(range(0, n_records, RECORDS_PER_SHARD)):
+        n_rows = min(RECORDS_PER_SHARD, n_records - first)
+        lines = make_lines(letters, np.random.default_rng(i + 1), n_rows)
+        (folder / "pool" / f"{i:06d}.jsonl").write_bytes(lines)
+    (folder / "target.jsonl").write_bytes(make_lines(letters[::3], generator, 500))
 
 
-def _write_part(path: Path, scorer: FusedScorer, generator: np.random.Generator) -> None:
-    n_rows = RECORDS_PER_PART
-    lengths = generator.integers(200, 2000, n_rows)
-    rows = RowBatch(
-        offsets=np.cumsum(lengths + 20),
-        texts=TextBatch(np.zeros(8, np.uint8), np.concatenate([[0], np.cumsum(lengths)])),
-        accepted=np.arange(n_rows),
-        rejects={},
-        groups=[],
-    )
-    ngram = generator.normal(0, 1, n_rows)
-    passed_over = ngram < np.quantile(ngram, 1 - CONTENDING_FRACTION)
-    compressed = np.where(passed_over, 0, lengths)
-    scores = {
-        "alignment": np.where(passed_over, np.nan, ngram + generator.normal(0, 0.5, n_rows)),
-        "ngram": ngram,
-        "conditional": np.where(passed_over, np.nan, generator.random(n_rows)),
-        "c_x": compressed // 3,
-        "c_x_given_t": compressed // 4,
-    }
-    builder = PartBuilder(scorer.columns, scorer.columns_finished_later)
-    builder.add(rows, scores)
-    builder.write(str(path), 0, final=True, threshold=1.0)
+def make_lines(letters: np.ndarray, generator: np.random.Generator, n_rows: int) -> bytes:
+    """Lines of random words; small numbers of words are more frequent."""
+    begin, end = b'{"text":"', b'"}\n'
+    lines = np.zeros((n_rows, len(begin) + TEXT_BYTES + len(end)), np.uint8)
+    words = (generator.random((n_rows, N_WORDS)) ** 2 * len(letters)).astype(int)
+    lines[:, : len(begin)] = np.frombuffer(begin, np.uint8)
+    lines[:, len(begin) : -len(end)] = letters[words].reshape(n_rows, -1)[:, :-1]
+    lines[:, -len(end) :] = np.frombuffer(end, np.uint8)
+    return lines.tobytes()
 
 
-def iter_shards(n_records: int) -> Iterator[Shard]:
-    """Shards of a pool that does not exist."""
-    for i in range(-(-n_records // RECORDS_PER_PART)):
-        yield Shard(i, f"pool/{i:08d}.jsonl.zst", "jsonl", "zst", 4 << 20, f"{i % 256:02x}{i:030x}")
+def measure_run(n_records: int) -> Figures:
+    """Seconds of each stage, CPU seconds of all processes, peak memory of the driver."""
+    with tempfile.TemporaryDirectory(prefix="zipsel-scale-") as name:
+        folder = Path(name)
+        write_pool(folder, n_records)
+        budget = n_records * TEXT_BYTES // CANDIDATES_PER_CHOSEN
+        command = command_of("select", "pool", "--target", "target.jsonl", "--output", "out")
+        command += ["--max-bytes", str(budget), "--work-dir", "work"]
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        process = subprocess.Popen(command, cwd=folder, env=environment)
+        peak = 0.0
+        while process.poll() is None:
+            peak = max(peak, anonymous_bytes(process.pid) / 1e6)
+            time.sleep(SAMPLE_SECONDS)
+        if process.returncode:
+            raise SystemExit(f"exit code {process.returncode}: {' '.join(command[2:])}")
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        report = json.loads((folder / "out" / "report.json").read_bytes())
+        cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        return {**report["stages"], "cpu": cpu, "memory_mb": peak}
 
 
-class NothingToDo:
-    """An engine for a pool that is scored already."""
-
-    n_workers = 1
-
-    def run(self, function: Callable[[Any], Any], tasks: Iterator[Any]) -> Iterator[Any]:
-        """Run nothing."""
-        for task in tasks:
-            raise AssertionError(f"{task} is not scored")
-        return iter(())
+def anonymous_bytes(pid: int) -> int:
+    """Memory of a process that is not a file's, which the system cannot drop; 0 if it has ended."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    lines = [line for line in status.splitlines() if line.startswith("RssAnon:")]
+    return int(lines[0].split()[1]) * 1024 if lines else 0
 
 
-def measure_driver(folder: Path, n_records: int) -> Figures:
-    """What the driver does, in this process: seconds of each step, peak memory after it."""
-    figures: Figures = {"start_mb": _peak_mb()}
-    began = time.perf_counter()
-
-    def note(step: str) -> None:
-        nonlocal began
-        now = time.perf_counter()
-        figures[f"{step}_seconds"], figures[f"{step}_mb"] = now - began, _peak_mb()
-        began = time.perf_counter()
-
-    path = str(folder / "profile")
-    file = ProfileFile(path, Profile.load(path).digest)
-    job = Job(file, Reading(), str(folder / "scores"), 1.0)
-    scores = score_pool(NothingToDo(), job, list(iter_shards(n_records)))
-    note("merge")
-    # The parts repeat, but must not look like a pool full of copies.
-    zipsel.selection.ranking._MANY_COPIES = float("inf")
-    ranking = Ranking(scores.parts, RecordReader(1.0, "ngram"), counted=scores.histogram)
-    n_chosen = int(n_records * CHOSEN_SHARE)
-    block = next(ranking.iter_blocks(n_chosen))
-    note("read")
-    _choose(block, n_chosen)
-    note("choose")
-    figures["candidates"] = len(block)
-    return figures
+def slopes(runs: dict[int, Figures]) -> list[str]:
+    """How each figure grows from one size to the next: 1 is linear."""
+    sizes = sorted(runs)
+    lines = []
+    for small, large in pairwise(sizes):
+        steps = math.log(large / small)
+        cells = [
+            f"{name} {math.log(runs[large][name] / runs[small][name]) / steps:.2f}"
+            for name in ("score", "rank", "choose", "write", "cpu")
+            if min(runs[small].get(name, 0), runs[large].get(name, 0)) > 0
+        ]
+        per_candidate = (runs[large]["memory_mb"] - runs[small]["memory_mb"]) * 1e6
+        cells.append(f"memory {per_candidate / (large - small):.0f} bytes a candidate")
+        lines.append(f"- {small:.0e} to {large:.0e} candidates: {', '.join(cells)}")
+    return lines
 
 
-def _choose(block: Candidates, n_chosen: int) -> None:
-    """Take the best of a block by what the workers found out of each; here all are distinct."""
-    features = [Features(i.to_bytes(16, "little")) for i in range(len(block))]
-    chooser = Chooser(
-        Quotas(Budget("top_k", n_chosen), len(block), {}, None),
-        Duplicates("exact", 1.0),
-        lambda block: [""] * len(block),
-        lambda block: [""] * len(block),
-    )
-    chooser.take_in_order(chooser.considering(block, features, 0), len(block))
-
-
-def _peak_mb() -> float:
-    """Peak since this program began; `getrusage` would count that of its parent, too."""
-    return high_water_bytes() / 2**20
-
-
-def run_driver(n_records: int) -> Figures:
-    """`measure_driver` in a process of its own."""
-    with tempfile.TemporaryDirectory(prefix="zipsel-scale-") as folder:
-        write_sidecars(Path(folder), n_records)
-        command = [sys.executable, __file__, "--driver", folder, "--records", str(n_records)]
-        done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
-        found: Figures = json.loads(done.stdout)
-        return found
-
-
-def extrapolate(scoring: Figures, driver: Figures, n_records: int) -> list[str]:
+def extrapolate(scoring: Figures, runs: dict[int, Figures]) -> list[str]:
     """What the figures make of the large pool, as lines."""
-    factor = N_RECORDS / n_records
-    steps = ("merge", "read", "choose")
-    memory, before = {}, driver["start_mb"]
-    for step in steps:
-        memory[step] = (driver[f"{step}_mb"] - before) * factor / 1e3
-        before = driver[f"{step}_mb"]
+    n_measured = max(runs)
+    factor = N_RECORDS * CHOSEN_SHARE * CANDIDATES_PER_CHOSEN / n_measured
     cpu_hours = scoring["cpu_seconds_per_gb"] * N_BYTES / 1e9 / 3600
-    lines = [
+    run = runs[n_measured]
+    return [
         f"{N_BYTES / 1e12:g} TB of text, {N_RECORDS:.0e} records, {N_CORES:,} cores, "
-        f"{CHOSEN_SHARE:.0%} chosen:",
+        f"{CHOSEN_SHARE:.0%} chosen, {factor * n_measured:.0e} candidates:",
         f"- scoring: {cpu_hours:,.0f} CPU hours, {60 * cpu_hours / N_CORES:.0f} minutes",
         f"- sidecars: {scoring['sidecar_bytes_per_record'] * N_RECORDS / 1e12:.2f} TB",
+        f"- fetching and choosing on this machine: {run['choose'] * factor / 3600:.1f} hours",
+        f"- memory of the driver: {run['memory_mb'] * factor / 1e3:.1f} GB",
     ]
-    for step in steps:
-        minutes = driver[f"{step}_seconds"] * factor / 60
-        lines.append(f"- driver, {step}: {minutes:.0f} minutes, {memory[step]:.0f} GB more")
-    first = max(memory, key=lambda step: memory[step])
-    lines.append(
-        f"First to break: the driver's memory, {sum(memory.values()):.0f} GB, most of it to {first}"
-    )
-    return lines
 
 
 def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--records", type=float, nargs="+", default=[1e6, 1e7, 1e8])
-    parser.add_argument("--driver", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--records", type=float, nargs="+", default=[1e5, 1e6, 1e7])
     arguments = parser.parse_args()
-    if arguments.driver is not None:
-        print(json.dumps(measure_driver(arguments.driver, int(arguments.records[0]))))
-        return 0
     with tempfile.TemporaryDirectory(prefix="zipsel-scale-") as folder:
         scoring = measure_scoring(Path(folder))
     print("\n".join(f"{name}: {value:.1f}" for name, value in scoring.items()), flush=True)
-    n_records, driver = 0, {}
-    for n_records in map(int, arguments.records):
-        driver = run_driver(n_records)
-        cells = ", ".join(f"{name} {value:,.1f}" for name, value in driver.items())
-        print(f"{n_records:.0e} records: {cells}", flush=True)
-    print("\n".join(extrapolate(scoring, driver, n_records)))
+    runs: dict[int, Figures] = {}
+    for n_records in sorted(map(int, arguments.records)):
+        runs[n_records] = measure_run(n_records)
+        cells = ", ".join(f"{name} {value:,.1f}" for name, value in runs[n_records].items())
+        print(f"{n_records:.0e} candidates: {cells}", flush=True)
+    print("\n".join([*slopes(runs), *extrapolate(scoring, runs)]))
     return 0
 
 

@@ -4,6 +4,7 @@ import gzip
 import json
 
 import pytest
+import zstandard
 from made_up import make_records, read_jsonl
 
 import zipsel as package
@@ -19,12 +20,17 @@ def documents(tmp_path):
     folder.mkdir(parents=True)
     for i in range(2):
         lines = b"".join(json.dumps(row).encode() + b"\n" for row in rows[20 * i : 20 * (i + 1)])
-        (folder / f"{i}.jsonl.gz").write_bytes(gzip.compress(lines))
+        compress, suffix = ((gzip.compress, "gz"), (zstandard.compress, "zst"))[i]
+        (folder / f"{i}.jsonl.{suffix}").write_bytes(compress(lines))
     return tmp_path / "documents"
 
 
-def read_gz(path):
-    return [json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines()]
+def read_packed(path):
+    if path.suffix == ".gz":
+        lines = gzip.decompress(path.read_bytes())
+    else:
+        lines = zstandard.ZstdDecompressor().decompressobj().decompress(path.read_bytes())
+    return [json.loads(line) for line in lines.splitlines()]
 
 
 def test_rows_match_the_documents(zipsel, documents, target, tmp_path):
@@ -35,9 +41,9 @@ def test_rows_match_the_documents(zipsel, documents, target, tmp_path):
         "--max-rejects", 1,
     )  # fmt: skip
     scorer = package.Scorer.load(tmp_path / "p.profile")
-    for path in sorted(documents.glob("part/*.gz")):
-        rows = read_gz(path)
-        found = read_gz(tmp_path / "attributes" / "zipsel" / path.name)
+    for path in sorted(documents.glob("part/*")):
+        rows = read_packed(path)
+        found = read_packed(tmp_path / "attributes" / "zipsel" / path.name)
         assert [row["id"] for row in found] == [row["id"] for row in rows]
         for row, attributes in zip(rows, found, strict=True):
             spans = attributes["attributes"]["zipsel__fused__alignment"]
