@@ -11,9 +11,10 @@ import os
 import signal
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, NoReturn
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from zipsel.console.safe_text import printable_lines
+from zipsel.console.messages import Log, current_log, use_log
 from zipsel.engines.startup import leave_pandas_out
 from zipsel.errors import Interrupted, PipeClosed, UsageError, ZipselError
 
@@ -35,6 +36,9 @@ def main() -> NoReturn:
     stdout = _keep_stdout_for_data()
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGINT, _interrupt)
+    if _wants_json():
+        use_log(Log(log_format="json"))
+    sys.excepthook = _tell_crash
     try:
         code = _run()
         sys.stdout.flush()
@@ -42,21 +46,26 @@ def main() -> NoReturn:
         code = _EXIT_PIPE
     except Interrupted as stop:
         what = "terminated" if stop.exit_code == _EXIT_TERMINATED else "interrupted"
-        _say(f"{what}; what is scored stays scored: run the same command again to go on")
         code = stop.exit_code
+        _say(what, f"{what}; what is scored stays scored: run the same command again to go on")
     except ZipselError as error:
-        _say(f"error: {error}")
         code = error.exit_code
+        files = [
+            {"file": one.shard, "problem": one.problem} for one in getattr(error, "errors", ())
+        ]
+        _say("error", f"error: {error}", kind=type(error).__name__, exit_code=code, files=files)
     except OSError as error:
         what = error.strerror or str(error)
         if error.errno == errno.EBADF:
             what = "standard output is closed; write to a file: --output FILE"
         elif error.errno in _NO_ROOM and not error.filename:  # files are written under a name
             what = f"cannot write standard output: {what}"
-        _say(f"error: {what}{f': {error.filename}' if error.filename else ''}")
         code = 1
+        named = f": {error.filename}" if error.filename else ""
+        _say("error", f"error: {what}{named}", kind="OSError", exit_code=code, files=[])
     if code != 0:  # discard what is still buffered
         os.dup2(os.open(os.devnull, os.O_WRONLY), stdout)
+    current_log().tell_exit(code)
     sys.exit(code)
 
 
@@ -129,6 +138,28 @@ def _interrupt(number: int, _frame: object) -> None:
     raise Interrupted(_EXIT_TERMINATED if number == signal.SIGTERM else _EXIT_INTERRUPT)
 
 
-def _say(message: str) -> None:
+def _say(event: str, message: str, **fields: Any) -> None:
+    log = current_log()
     with suppress(OSError):  # standard error has no reader
-        sys.stderr.write(f"zipsel: {printable_lines(message)}\n")
+        prefix = "zipsel: " if log.log_format == "text" else ""
+        log.say(event, f"{prefix}{message}", "error", **fields)
+
+
+def _wants_json() -> bool:
+    """Whether messages are for machines, before the options are read."""
+    words = " ".join(sys.argv).replace("=", " ")
+    return "--log-format json" in words or os.environ.get("ZIPSEL_LOG_FORMAT") == "json"
+
+
+def _tell_crash(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Print an error that nobody foresaw with its traceback, as one object for machines."""
+    if current_log().log_format == "text":
+        sys.__excepthook__(kind, error, trace)
+        return
+    import traceback
+
+    lines = "".join(traceback.format_exception(kind, error, trace))
+    _say("crash", lines, kind=kind.__name__, exit_code=1)
+    current_log().tell_exit(1)

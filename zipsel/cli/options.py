@@ -8,7 +8,7 @@ import click
 
 from zipsel.cli.parameters import ManyArgument, flag, option, stack
 from zipsel.commands.rules import Options
-from zipsel.console.messages import Log
+from zipsel.console.messages import Log, use_log
 
 _TEXT = "Text of a row"
 _SCORER = "Scorer"
@@ -174,7 +174,7 @@ run_options = stack(
 
 def make_log(options: Options) -> Log:
     """The log that the options ask for."""
-    return Log(options["quiet"], options["log_format"])
+    return use_log(Log(options["quiet"], options["log_format"]))
 
 
 def command_line() -> list[str]:

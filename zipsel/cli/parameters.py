@@ -24,6 +24,7 @@ from zipsel.commands.options import (
     read_file,
 )
 from zipsel.commands.rules import Options
+from zipsel.console.messages import Log, use_log
 from zipsel.console.values import choices_of, is_path, metavar_of
 from zipsel.pool.formats import STDIN
 
@@ -204,4 +205,6 @@ def chosen() -> Options:
     config = next((level["config"].value for level in levels if "config" in level), None)
     if config is not None:
         levels.append(read_file(config))
+    if any(level["log_format"].value == "json" for level in levels[-1:] if "log_format" in level):
+        use_log(Log(log_format="json"))  # for what is wrong with the other options
     return gather(command, levels)

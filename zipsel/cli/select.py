@@ -177,6 +177,6 @@ def command(**_: Any) -> int:
 
         n_chosen = start.select(options, log, stdout, command=common.command_line())
     if n_chosen == 0 and options["fail_if_empty"]:
-        log.say("empty", "the subset is empty (--fail-if-empty)")
+        log.say("empty", "the subset is empty (--fail-if-empty)", level="error")
         return 1
     return os.EX_OK

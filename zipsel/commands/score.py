@@ -155,4 +155,5 @@ def _say_lumps(run: Run, dealt: Deal) -> None:
                 f"{shard.path} is more than a fair share and goes to one rank whole: it is "
                 "cut only if it is uncompressed and no --output is asked for",
                 shard=shard.path,
+                level="warning",
             )

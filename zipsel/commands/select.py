@@ -207,4 +207,6 @@ def _write_side_files(
                 file.write(render_card(report).encode())
         else:
             files = f'data_files: "{data_pattern(report)}"'
-            run.log.say("readme", f"{path} is not zipsel's and stays; let it say {files}")
+            run.log.say(
+                "readme", f"{path} is not zipsel's and stays; let it say {files}", level="warning"
+            )

@@ -21,6 +21,7 @@ WORKER_MODULES = ("zipsel.scoring.task", "zipsel.selection.fetching")
 
 if TYPE_CHECKING:
     from zipsel.commands.stream import StreamCounts
+    from zipsel.report.model import Report
 
 
 def select(options: Options, log: Log, stdout: IO[bytes], *, command: Sequence[str]) -> int | None:
@@ -102,13 +103,33 @@ def _select_pool(
         return sum(file.n_records for file in manifest.files) if manifest else None
     if not log.quiet:
         if log.log_format == "json":
-            log.say("done", "done", n_chosen=report.counts.n_chosen, threshold=report.threshold)
+            _say_done(report, log)
         else:
             from zipsel.console.messages import stderr_console
             from zipsel.report.print_run import print_summary
 
             print_summary(report, stderr_console())
     return report.counts.n_chosen
+
+
+def _say_done(report: Report, log: Log) -> None:
+    """Say what the summary says, for machines."""
+    import msgspec
+
+    counts = report.counts
+    known = counts.n_shards - counts.n_scored_shards
+    message = f"{counts.n_shards:,} shards: {known:,} known, {counts.n_scored_shards:,} scored"
+    log.say("shards", message, n_known=known, n_scored=counts.n_scored_shards)
+    if counts.n_rejected:
+        message = f"{counts.n_rejected:,} rows refused"
+        log.say("rejects", message, level="warning", rejects=counts.rejects)
+    log.say(
+        "done",
+        f"{counts.n_chosen:,} of {counts.n_rows:,} rows chosen",
+        n_chosen=counts.n_chosen,
+        threshold=report.threshold,
+        counts=msgspec.to_builtins(counts),
+    )
 
 
 def score(options: Options, log: Log, stdout: IO[bytes]) -> None:

@@ -236,14 +236,14 @@ def stream(
         has_copies = select is None or select.dedup == "none"
         counts = _write_lines(engine.run_ordered(score_lines, tasks), settings, stdout, has_copies)
     for problem in damage:
-        log.say("bad-file", f"salvaged: {STDIN_NAME}: {problem}", shard=STDIN)
+        log.say("bad-file", f"salvaged: {STDIN_NAME}: {problem}", shard=STDIN, level="warning")
     return counts
 
 
 def _open_stdin(log: Log) -> Stdin:
     stdin = Stdin()
     if stdin.is_empty:
-        log.say("empty-input", f"{STDIN_NAME} is empty")
+        log.say("empty-input", f"{STDIN_NAME} is empty", level="warning")
     return stdin
 
 

@@ -1,12 +1,19 @@
-"""Progress on standard error: a bar on a terminal, a line every 30 seconds elsewhere."""
+"""Messages and progress on standard error: for people, or one JSON object a line for machines.
+
+A JSON line has ``time``, ``level``, ``event``, ``run``, ``message`` and the fields of its event;
+the last one is ``exit``. Progress is a bar on a terminal, a line every 30 seconds elsewhere.
+"""
 
 from __future__ import annotations
 
 import json
+import secrets
 import sys
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from zipsel.console.safe_text import human_bytes, printable_lines
@@ -16,6 +23,11 @@ if TYPE_CHECKING:
 
 
 _PLAIN_INTERVAL_SECONDS = 30.0
+
+#: Tells the lines of this process from those of others in one collected log.
+_RUN_ID = secrets.token_hex(4)
+
+Level = Literal["info", "warning", "error"]
 
 
 class Log:
@@ -30,15 +42,25 @@ class Log:
         self.quiet = quiet
         self.log_format = log_format
 
-    def say(self, event: str, message: str, **fields: Any) -> None:
-        """Print a message; ``fields`` are for machines."""
-        if self.quiet:
+    def say(self, event: str, message: str, level: Level = "info", **fields: Any) -> None:
+        """Print a message; ``fields`` are for machines. Errors are printed though ``quiet``."""
+        if self.quiet and level != "error":
             return
         if self.log_format == "json":
-            line = json.dumps({"event": event, "message": message, **fields})
+            self._print_object(event, level, message=message, **fields)
         else:
-            line = message
-        print_line(line)
+            print_line(message)
+
+    def tell_exit(self, code: int) -> None:
+        """Print the last line for machines, which agrees with the exit code."""
+        if self.log_format == "json" and not (self.quiet and code == 0):
+            with suppress(OSError):  # standard error has no reader
+                self._print_object("exit", "info" if code == 0 else "error", exit_code=code)
+
+    def _print_object(self, event: str, level: Level, **fields: Any) -> None:
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        head = {"time": now, "level": level, "event": event, "run": _RUN_ID}
+        print_line(json.dumps({**head, **fields}))
 
     @contextmanager
     def progress(self, what: str, total_bytes: int) -> Iterator[Progress]:
@@ -62,10 +84,10 @@ class PartLog(Log):
         super().__init__(log.quiet, log.log_format)
         self._name = name
 
-    def say(self, event: str, message: str, **fields: Any) -> None:
+    def say(self, event: str, message: str, level: Level = "info", **fields: Any) -> None:
         """As ``Log.say``, of progress alone."""
         if event == "progress":
-            super().say(event, message, **fields)
+            super().say(event, message, level, **fields)
 
     @contextmanager
     def progress(self, what: str, total_bytes: int) -> Iterator[Progress]:
@@ -78,6 +100,22 @@ def print_line(line: str) -> None:
     """Write one line to standard error."""
     sys.stderr.write(printable_lines(line) + "\n")
     sys.stderr.flush()
+
+
+#: What the command line says errors through, before and after the options are known.
+_current = Log()
+
+
+def use_log(log: Log) -> Log:
+    """Say errors through a log from now on."""
+    global _current
+    _current = log
+    return log
+
+
+def current_log() -> Log:
+    """What errors are said through."""
+    return _current
 
 
 class Progress:
@@ -94,11 +132,19 @@ class Progress:
         self.what = what
         self.total_bytes = max(1, total_bytes)
         self.n_rows = self.n_text_bytes = self.n_stored_bytes = 0
-        self.started = self.last = time.monotonic()
+        self.started = time.monotonic()
         self._bar: Any = None
         self._task: Any = None
+        self._ended = threading.Event()
         if not log.quiet and log.log_format == "text" and sys.stderr.isatty():
             self._open_bar()
+        elif not log.quiet:
+            threading.Thread(target=self._tell, daemon=True).start()
+
+    def _tell(self) -> None:
+        """Print a line from time to time, however long a task takes."""
+        while not self._ended.wait(_PLAIN_INTERVAL_SECONDS):
+            self._say_progress()
 
     def _open_bar(self) -> None:
         from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
@@ -120,20 +166,23 @@ class Progress:
         self.n_rows += n_rows
         self.n_text_bytes += n_text_bytes
         self.n_stored_bytes += n_stored_bytes
-        now = time.monotonic()
         if self._bar is not None:
-            self._bar.update(self._task, completed=self.n_stored_bytes, done=self._done(now))
-        elif now - self.last >= _PLAIN_INTERVAL_SECONDS:
-            self.last = now
-            share = min(1.0, self.n_stored_bytes / self.total_bytes)
-            left = (now - self.started) * (1 - share) / max(share, 1e-9)
-            self.log.say(
-                "progress",
-                f"{self.what}: {self._done(now)}, about {left:.0f} s left",
-                n_rows=self.n_rows,
-                n_bytes=self.n_text_bytes,
-                seconds_left=round(left),
-            )
+            done = self._done(time.monotonic())
+            self._bar.update(self._task, completed=self.n_stored_bytes, done=done)
+
+    def _say_progress(self) -> None:
+        now = time.monotonic()
+        share = min(1.0, self.n_stored_bytes / self.total_bytes)
+        left = round((now - self.started) * (1 - share) / share) if share else None
+        self.log.say(
+            "progress",
+            f"{self.what}: {self._done(now)}" + ("" if left is None else f", about {left} s left"),
+            stage=self.what,
+            n_rows=self.n_rows,
+            n_bytes=self.n_text_bytes,
+            fraction=round(share, 4),
+            seconds_left=left,
+        )
 
     def _done(self, now: float) -> str:
         rate = self.n_text_bytes / max(1e-9, now - self.started)
@@ -141,6 +190,7 @@ class Progress:
 
     def close(self) -> None:
         """Take the bar away."""
+        self._ended.set()
         if self._bar is not None:
             self._bar.stop()
 

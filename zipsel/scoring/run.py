@@ -77,6 +77,7 @@ class Run:
                 "passed-over",
                 f"{len(names):,} files are of no known format: {shown}{more}",
                 files=sorted(passed_over),
+                level="warning",
             )
         if errors and self.settings.on_bad_file == "stop":
             errors += find_damage(shards, self.settings.reading)
@@ -93,5 +94,5 @@ class Run:
         if errors and (self.settings.on_bad_file == "stop" or not good):
             raise BadShards(errors)
         for error in errors:
-            self.log.say("bad-file", f"skipped: {error}", shard=error.shard)
+            self.log.say("bad-file", f"skipped: {error}", shard=error.shard, level="warning")
         return [replace(shard, index=i) for i, shard in enumerate(good)]

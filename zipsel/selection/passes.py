@@ -124,7 +124,9 @@ class Passes:
         """Say that no row has the field whose values the report was to compare."""
         field_name = self.run.settings.reading.group_field
         if field_name is not None and not scores.groups:
-            self.run.log.say("no-groups", f"--group-field {field_name}: no row has that field")
+            self.run.log.say(
+                "no-groups", f"--group-field {field_name}: no row has that field", level="warning"
+            )
 
     def _guess_size(self, shards: Sequence[Shard]) -> tuple[float, float]:
         """Records and bytes of text that the pool may hold."""
