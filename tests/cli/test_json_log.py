@@ -53,7 +53,7 @@ def test_skipped_files_are_named(select, pool):
         (("-o", "out", "--top-k", 5, "nowhere.jsonl"), 1, "BadShards"),
         (("-o", "out", "--top-k", "many"), 2, "UsageError"),
         (("-o", "out", "--top-kk", 5), 2, "UsageError"),
-        (("-o", "out", "--top-k", 5, "--text-field", "body", "--strict"), 1, "BadShards"),
+        (("-o", "out", "--top-k", 5, "--text-field", "body"), 1, "BadShards"),
     ],
 )
 def test_an_error_is_one_object(select, arguments, code, kind):
