@@ -1,106 +1,17 @@
-"""A bucket on an S3 server of this machine, behind a network that misbehaves."""
-
-import threading
-import urllib.error
-import urllib.request
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+"""Stores on this machine, behind a network that misbehaves: a bucket on an S3 server and others."""
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
 from made_up import make_records, write_jsonl
+from remote.proxy import proxy_to
 
 from zipsel.cli.group import cli
 from zipsel.storage import network, paths
 
 #: The least that this server, asked for small parts, takes.
 PART_BYTES = 4096
-
-
-class Proxy(BaseHTTPRequestHandler):
-    """Passes requests on to the server and does to them what ``faults`` say.
-
-    Each request for a range of an object takes the next of ``faults``, each that writes (PUT,
-    POST, DELETE) the next of ``write_faults``: ``pass``, ``throttle`` (503 SlowDown), ``cut`` (half
-    an answer; a request that writes is cut before the server has it), ``lost`` (the server does as
-    it is told, and nobody hears so), ``gone`` (404 NoSuchUpload), ``hold`` (until the test says).
-    """
-
-    protocol_version = "HTTP/1.1"
-    upstream = ""
-    faults: list[str]
-    write_faults: list[str]
-    written: list[str]
-    held: threading.Event
-    release: threading.Event
-
-    def handle_any(self):
-        length = int(self.headers.get("Content-Length") or 0)
-        body = self.rfile.read(length) or None
-        fault = self.next_fault()
-        if fault == "hold":
-            self.held.set()
-            self.release.wait(60)
-        if self.command != "GET" and fault == "cut":
-            self.close_connection = True
-            return
-        if fault == "throttle":
-            self.say_error(503, "SlowDown")
-            return
-        if fault == "gone":
-            self.say_error(404, "NoSuchUpload")
-            return
-        request = urllib.request.Request(
-            self.upstream + self.path, body, dict(self.headers), method=self.command
-        )
-        if body is not None and not request.has_header("Content-type"):
-            request.add_header("Content-Type", "binary/octet-stream")  # else urllib says: a form
-        try:
-            answer = urllib.request.urlopen(request, timeout=20)
-        except urllib.error.HTTPError as error:
-            answer = error
-        data = answer.read()
-        size = answer.headers.get("Content-Length") if self.command == "HEAD" else len(data)
-        if fault == "lost":
-            self.close_connection = True
-            return
-        self.answer(answer.status, answer.headers, data, size, cut=fault == "cut")
-
-    def say_error(self, status, code):
-        data = f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode()
-        self.answer(status, {}, data, len(data))
-
-    def next_fault(self):
-        if self.command in ("PUT", "POST", "DELETE"):
-            self.written.append(f"{self.command} {self.path}")
-        if self.command == "GET" and self.headers.get("Range"):
-            queue = self.faults
-        elif self.command in ("PUT", "POST", "DELETE"):
-            queue = self.write_faults
-        else:
-            return None
-        if queue and queue[0].startswith("always-"):
-            return queue[0].removeprefix("always-")
-        return queue.pop(0) if queue else None
-
-    def answer(self, status, headers, data, size, cut=False):
-        self.send_response(status)
-        for name, value in headers.items():
-            if name.lower() not in ("transfer-encoding", "connection", "content-length"):
-                self.send_header(name, value)
-        self.send_header("Content-Length", str(size))
-        self.end_headers()
-        if cut:
-            self.wfile.write(data[: len(data) // 2])
-            self.close_connection = True
-        elif self.command != "HEAD":
-            self.wfile.write(data)
-
-    do_GET = do_PUT = do_HEAD = do_POST = do_DELETE = handle_any
-
-    def log_message(self, *_):
-        """Say nothing."""
 
 
 @pytest.fixture(scope="session")
@@ -124,38 +35,20 @@ def server():
 @pytest.fixture
 def proxy(server, s3fs, monkeypatch):
     """The network between this process and the server."""
-    proxy = type(
-        "ThisProxy",
-        (Proxy,),
-        {
-            "upstream": server,
-            "faults": [],
-            "write_faults": [],
-            "written": [],
-            "held": threading.Event(),
-            "release": threading.Event(),
-        },
-    )
-    httpd = ThreadingHTTPServer(("127.0.0.1", 0), proxy)
-    thread = threading.Thread(target=httpd.serve_forever, daemon=True)
-    thread.start()
-    for name, value in {
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{httpd.server_port}",
-        "AWS_ACCESS_KEY_ID": "made-up",
-        "AWS_SECRET_ACCESS_KEY": "made-up-secret",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(network, "_wait", lambda _seconds: None)
-    monkeypatch.setattr(paths, "_PART_BYTES", PART_BYTES)
-    monkeypatch.setattr(paths, "_PART_ATTEMPTS", 2)  # s3fs waits between them
-    s3fs.S3FileSystem.clear_instance_cache()
-    yield proxy
-    proxy.release.set()
-    s3fs.S3FileSystem.clear_instance_cache()
-    httpd.shutdown()
-    httpd.server_close()
-    thread.join()
+    with proxy_to(server) as proxy:
+        for name, value in {
+            "AWS_ENDPOINT_URL": proxy.url,
+            "AWS_ACCESS_KEY_ID": "made-up",
+            "AWS_SECRET_ACCESS_KEY": "made-up-secret",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(network, "_wait", lambda _seconds: None)
+        monkeypatch.setattr(paths, "_PART_BYTES", PART_BYTES)
+        monkeypatch.setattr(paths, "_PART_ATTEMPTS", 2)  # s3fs waits between them
+        s3fs.S3FileSystem.clear_instance_cache()
+        yield proxy
+        s3fs.S3FileSystem.clear_instance_cache()
 
 
 @pytest.fixture
@@ -189,7 +82,7 @@ def bucket(direct, tmp_path, target):
 
 
 @pytest.fixture
-def command(proxy, tmp_path, monkeypatch):
+def command(tmp_path, monkeypatch):
     """Run the command line in this process, in ``tmp_path`` or elsewhere, with one worker."""
     monkeypatch.setenv("ZIPSEL_WORKERS", "1")
 

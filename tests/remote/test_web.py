@@ -1,13 +1,15 @@
 """Pools on web servers: with ranges or without, failing, refusing, or not there at all."""
 
+import gzip
 import re
 import socket
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from made_up import make_records, write_jsonl
+from remote.proxy import serving
 
 import zipsel as package
 from zipsel.errors import BadShards, StorageError, UsageError
@@ -19,7 +21,13 @@ pytestmark = pytest.mark.filterwarnings("default")
 
 
 class Web(BaseHTTPRequestHandler):
-    """Serves ``/MODE/NAME``: ``ranges``, ``whole`` (has no ranges), ``flaky``, or a status."""
+    """Serves ``/MODE/NAME``, with ranges unless the mode says otherwise; a query changes nothing.
+
+    ``whole`` has no ranges, ``gzip`` neither and compresses; ``flaky`` fails two of three times,
+    ``cut`` breaks off the first answer to each request, ``always-cut`` all, ``short`` sends less
+    than the file and says so; ``moved`` is elsewhere, ``no-head`` answers GET alone, ``unsized``
+    tells no length; a number is a status.
+    """
 
     root: Path
     tag = "1"
@@ -27,25 +35,48 @@ class Web(BaseHTTPRequestHandler):
     whole_bodies: list[str]
 
     def handle_any(self):
-        _, mode, name = self.path.split("/", 2)
-        self.requests.append(f"{self.command} {self.path}")
-        if mode == "flaky" and self.requests.count(self.requests[-1]) % 3:
+        _, mode, name = self.path.partition("?")[0].split("/", 2)
+        asked = self.headers.get("Range") or ""
+        self.requests.append(f"{self.command} {self.path} {asked}".strip())
+        n_times = self.requests.count(self.requests[-1])
+        if mode == "flaky" and n_times % 3:
             mode = "503"
-        if mode.isdecimal():
-            self.send_response(int(mode))
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-            return
+        if mode == "no-head" and self.command == "HEAD":
+            mode = "405"
+        if mode == "moved":
+            self.say_status(302, f"{self.url}/ranges/{name}?signature=a")
+        elif mode.isdecimal():
+            self.say_status(int(mode))
+        else:
+            self.send_file(name, mode, asked, is_first=n_times == 1)
+
+    def say_status(self, status, location=None):
+        self.send_response(status)
+        if location:
+            self.send_header("Location", location)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def send_file(self, name, mode, asked, is_first):
         data = (self.root / name).read_bytes()
-        asked = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range") or "")
-        is_part = asked and mode != "whole"
-        body = data[int(asked[1]) : int(asked[2]) + 1] if is_part else data
+        part = re.fullmatch(r"bytes=(\d+)-(\d+)", asked)
+        is_part = bool(part) and mode not in ("whole", "gzip", "unsized")
+        body = data[int(part[1]) : int(part[2]) + 1] if is_part else data
         self.send_response(206 if is_part else 200)
         self.send_header("ETag", f'"{self.tag}"')
-        self.send_header("Content-Length", str(len(body)))
+        if is_part:
+            self.send_header("Content-Range", f"bytes {part[1]}-{part[2]}/{len(data)}")
+        if mode == "gzip" and "gzip" in self.headers.get("Accept-Encoding", ""):
+            body = gzip.compress(body)
+            self.send_header("Content-Encoding", "gzip")
+        if mode == "short" and self.command == "GET":
+            body = body[:-1000]
+        if mode != "unsized":
+            self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         if self.command == "GET":
-            self.wfile.write(body)
+            is_cut = mode == "always-cut" or (mode == "cut" and is_first)
+            self.wfile.write(body[: len(body) // 2] if is_cut else body)
             if not is_part:
                 self.whole_bodies.append(name)
 
@@ -64,15 +95,8 @@ class Web(BaseHTTPRequestHandler):
 @pytest.fixture
 def web(tmp_path, monkeypatch):
     monkeypatch.setattr(network, "_wait", lambda _seconds: None)
-    handler = type("ThisWeb", (Web,), {"root": tmp_path, "requests": [], "whole_bodies": []})
-    httpd = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=httpd.serve_forever, daemon=True)
-    thread.start()
-    handler.url = f"http://127.0.0.1:{httpd.server_port}"
-    yield handler
-    httpd.shutdown()
-    httpd.server_close()
-    thread.join()
+    with serving(Web, root=tmp_path, requests=[], whole_bodies=[]) as handler:
+        yield handler
 
 
 @pytest.fixture
@@ -94,15 +118,47 @@ def subset_of(result):
     return b"".join(Path(file).read_bytes() for file in result.files)
 
 
-@pytest.mark.parametrize("mode", ["ranges", "whole", "flaky"])
+@pytest.mark.parametrize("mode", ["ranges", "whole", "flaky", "gzip", "cut", "moved", "no-head"])
 def test_the_same_subset_as_from_a_directory(web, target, tmp_path, mode):
     # 16 MB: more than sockets hold, so that a body counts as sent only if it was read.
-    records = [{**record, "more": "x" * 16_000} for record in make_records(1000)]
+    n_more = 16_000 if mode in ("ranges", "whole") else 1_000
+    records = [{**record, "more": "x" * n_more} for record in make_records(1000)]
     pool = write_jsonl(tmp_path / "pool.jsonl", records)
     expected = subset_of(select(pool, target, tmp_path / "near"))
     result = select(f"{web.url}/{mode}/pool.jsonl", target, tmp_path / "far")
     assert subset_of(result) == expected
-    assert web.whole_bodies == (["pool.jsonl"] if mode == "whole" else [])
+    if n_more == 16_000:
+        assert web.whole_bodies == (["pool.jsonl"] if mode == "whole" else [])
+
+
+@pytest.mark.parametrize("query", ["?download=true", "?X-Signature=a%2Fb.c&Expires=9"])
+def test_the_query_of_an_address_is_no_part_of_its_name(web, target, tmp_path, query):
+    pool = write_jsonl(tmp_path / "pool.jsonl", make_records(60))
+    result = select(f"{web.url}/ranges/pool.jsonl{query}", target, tmp_path / "far")
+    assert subset_of(result) == subset_of(select(pool, target, tmp_path / "near"))
+    assert all(unquote(query) in unquote(request) for request in web.requests)
+
+
+@pytest.mark.parametrize("mode", ["always-cut", "short", "500"])
+def test_a_server_that_goes_on_failing_is_no_bad_file(web, target, tmp_path, mode):
+    write_jsonl(tmp_path / "pool.jsonl", make_records(60))
+    with pytest.raises(StorageError, match=rf"/{mode}/pool\.jsonl: the network .* failed 5 times"):
+        select(f"{web.url}/{mode}/pool.jsonl", target, tmp_path / "out", on_bad_file="skip")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_server_that_tells_no_size_is_told_from_a_failure(web, target, tmp_path):
+    write_jsonl(tmp_path / "pool.jsonl", make_records(60))
+    with pytest.raises(BadShards, match=r"/unsized/pool\.jsonl: .* not tell its size; download it"):
+        select(f"{web.url}/unsized/pool.jsonl", target, tmp_path / "out")
+
+
+def test_profile_and_target_on_the_web(web, command, pool, target, tmp_path):
+    command("fit", pool, "--target", f"{web.url}/ranges/target.jsonl", "--output", "far.profile")
+    command("select", pool, "--target", target, "--top-k", 9, "--output", "near.jsonl")
+    profile = f"{web.url}/ranges/far.profile"
+    command("select", pool, "--profile", profile, "--top-k", 9, "--output", "far.jsonl")
+    assert (tmp_path / "far.jsonl").read_bytes() == (tmp_path / "near.jsonl").read_bytes()
 
 
 def test_a_copy_is_of_the_version_that_the_server_has(web, target, tmp_path):

@@ -162,9 +162,13 @@ _REMEDIES = {
 def split_suffix(path: str) -> tuple[Format | None, str]:
     """Return ``(format, compression)`` of a file name; the format is None where it is unknown.
 
-    Of formats with the same suffixes it is the first; ``kind_of_head`` tells them apart.
+    Of formats with the same suffixes it is the first; ``kind_of_head`` tells them apart. The query
+    of a web address (``?download=true``, a signature) is no part of the name.
     """
-    stem, suffix = os.path.splitext(path.lower())
+    path = path.lower()
+    if path.startswith(("https://", "http://")):
+        path = path.partition("?")[0]
+    stem, suffix = os.path.splitext(path)
     compression = next((one.name for one in COMPRESSIONS if suffix in one.suffixes), "")
     if compression:
         suffix = os.path.splitext(stem)[1]

@@ -86,6 +86,8 @@ def open_system(path: str, request_attempts: int = 1) -> tuple[Any, str]:
     except ImportError as error:
         raise UsageError(f"{path} needs more: pip install 'zipsel[remote]' ({error})") from None
     except ValueError as error:
+        if "credentials" in str(error):  # adlfs asks for them before any request
+            raise UsageError(f"{path}: no credentials found; {_remedy(path)}") from None
         known = "s3://, gs://, az://, hf:// and https:// are read"
         raise UsageError(f"{path}: {error}; {known}") from None
     except OSError as error:  # some file systems connect at once
@@ -192,7 +194,10 @@ def _missing(path: str) -> OSError:
 
 
 def _refused(path: str, problem: str) -> OSError:
+    return PermissionError(errno.EACCES, f"{problem}; {_remedy(path)}", path)
+
+
+def _remedy(path: str) -> str:
     protocol = path.partition("://")[0]
     where = _CREDENTIALS.get(_SAME_PROVIDER.get(protocol, protocol))
-    remedy = f"check its credentials ({where})" if where else "check its credentials"
-    return PermissionError(errno.EACCES, f"{problem}; {remedy}", path)
+    return f"check its credentials ({where})" if where else "check its credentials"

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import shutil
 import tempfile
 from collections import OrderedDict
@@ -63,7 +64,22 @@ def local_path(path: str) -> str | None:
 def canonical(path: str) -> str:
     """A URL as it is compared: one name for each protocol, no slash at the end."""
     system, name = open_system(path)
-    return str(system.unstrip_protocol(name)).rstrip("/")
+    service = getattr(system, "service_client", None)  # of Azure's store: it knows the account
+    return _address_of(system, name, f"@{service.account_name}" if service else "").rstrip("/")
+
+
+def _address_of(system: Any, name: str, account: str) -> str:
+    """The URL of a name in a file system.
+
+    Args:
+        system: The fsspec file system.
+        name: Of a file there.
+        account: What follows the container in URLs of Azure's store, which fsspec leaves out.
+    """
+    if "abfs" not in system.protocol:
+        return str(system.unstrip_protocol(name))
+    container, _, rest = name.partition("/")
+    return f"az://{container}{account}/{rest}"
 
 
 class Description(NamedTuple):
@@ -108,7 +124,8 @@ def expand(pattern: str, wanted: Callable[[str], bool]) -> list[str]:
     names = sorted(_asked(pattern, list_files))
     if not names:
         raise ShardError(pattern, "no object matches it, or no shard is below it")
-    return [str(system.unstrip_protocol(name)) for name in names]
+    account = re.match(r"\w+://[^/@]*(@[^/]*)?", pattern)
+    return [_address_of(system, name, (account and account[1]) or "") for name in names]
 
 
 def _magic_start(system: Any, path: str) -> int | None:
