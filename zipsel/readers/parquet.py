@@ -6,8 +6,9 @@ damaged row groups are refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
+from itertools import chain
 from typing import Any, BinaryIO
 
 import pyarrow as pa
@@ -99,18 +100,15 @@ class _Parquet:
             return
         file = open_parquet(shard)
         columns = pick_columns(file.schema_arrow.names, shard.path, reading)
-        for group in range(first, end):
-            if salvage and (problem := _group_problem(file, shard, group)):
+        of_groups = (iter_batches(file, shard, group, columns) for group in range(first, end))
+        if not salvage:  # tiny row groups are read at the cost of large ones
+            yield from _read_all(join_batches(chain.from_iterable(of_groups)), shard, reading)
+            return
+        for group, batches in zip(range(first, end), of_groups, strict=True):
+            if problem := _group_problem(file, shard, group):
                 yield damaged_rows(file.metadata.row_group(group).num_rows, problem)
-                continue
-            for batch in iter_batches(file, shard, group, columns):
-                try:
-                    rows = read_batch(batch, reading)
-                except MemoryError:
-                    raise
-                except pa.ArrowException as error:
-                    raise _damaged_data(shard, error) from None
-                yield rows
+            else:
+                yield from _read_all(batches, shard, reading)
 
     def take(
         self, shard: Shard, places: NDArray[Any], reading: Reading
@@ -130,6 +128,20 @@ class _Parquet:
     def check(self, shard: Shard, reading: Reading) -> None:
         """Read the footer."""
         check_columns(self.schema(shard, reading).names, shard.path, reading)
+
+
+def _read_all(
+    batches: Iterable[pa.RecordBatch], shard: Shard, reading: Reading
+) -> Iterator[RowBatch]:
+    """Yield the rows of batches."""
+    for batch in batches:
+        try:
+            rows = read_batch(batch, reading)
+        except MemoryError:
+            raise
+        except pa.ArrowException as error:
+            raise _damaged_data(shard, error) from None
+        yield rows
 
 
 def _group_problem(file: pq.ParquetFile, shard: Shard, group: int) -> str:
