@@ -15,7 +15,7 @@ LOWEST := .venv-lowest
 LOWEST_PYTHON := $(or $(shell command -v python3.11),$(PYTHON))
 
 .DEFAULT_GOAL := help
-.PHONY: help install programs demo test test-fast test-lowest lint format type bench quality scale fuzz mutants clean
+.PHONY: help install programs demo test test-fast test-lowest lint format type bench quality pictures scale fuzz mutants clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -70,12 +70,16 @@ format: $(STAMP) ## Put style right.
 
 type: $(STAMP) ## Check types.
 	$(BIN)/mypy
+	$(BIN)/pyright tests/api/typed_example.py
 
 bench: $(STAMP) ## Measure speed and memory against limits and peers (README, Speed).
 	$(BIN)/python scripts/bench.py
 
 quality: $(STAMP) ## Measure choice against peers (hours; QUICK=1 for one target in minutes).
 	$(BIN)/python scripts/quality.py $(if $(QUICK),--quick)
+
+pictures: $(STAMP) ## Take small pictures of the pages for scripts/results (needs Chromium).
+	$(BIN)/python scripts/pictures.py
 
 scale: $(STAMP) ## Measure what a pool beyond one machine costs, and extrapolate.
 	$(BIN)/python scripts/scale.py
