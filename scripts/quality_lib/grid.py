@@ -216,12 +216,17 @@ def measure_lm(
     budget_bytes: int,
     seed: int,
 ) -> Cell:
-    """The LM judge's cell of one subset: the bits where its loss curve is lowest."""
+    """The LM judge's cell of one subset: the bits where its loss curve is lowest.
+
+    Raises:
+        NotKept: If it has not been judged and nothing may be measured.
+    """
     examples = held_out(task.target, judge.config.finetuning.max_examples)
     digest = _digest([*subset, *examples])
     folder = bench.cache / f"lm-{judge.config.digest()}" / task.target
     path = folder / f"{digest}-{seed}.json"
     if not path.exists():
+        _require_measuring(bench)
         measured = judge.measure(subset, examples, seed=seed)
         content = {"tokens": measured.tokens, "bits": measured.bits.round(3).tolist()}
         _write_json(path, {**content, "seconds": round(measured.n_seconds, 1)})

@@ -14,6 +14,7 @@ seeded; on one machine and number of threads the numbers repeat.
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -64,14 +65,25 @@ class LmJudge:
     """A pretrained model and its tokenizer, made on first use and kept in a cache folder."""
 
     def __init__(self, config: LmConfig, pool_texts: Sequence[bytes], cache: Path) -> None:
-        """Load the pretrained model, or train tokenizer and model on random pool texts."""
+        """Take random pool texts for what is not in the cache yet."""
         self.config = config
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        folder = cache / f"lm-start-{config.pretraining_digest()}"
-        folder.mkdir(parents=True, exist_ok=True)
-        shuffled = [pool_texts[i] for i in np.random.default_rng(0).permutation(len(pool_texts))]
-        self.tokenizer = self._load_tokenizer(folder / "tokenizer.json", shuffled)
-        self._pretrained = self._load_model(folder / "model.pt", shuffled)
+        self._folder = cache / f"lm-start-{config.pretraining_digest()}"
+        self._pool_texts = pool_texts
+
+    @property
+    def _shuffled(self) -> list[bytes]:
+        order = np.random.default_rng(0).permutation(len(self._pool_texts))
+        return [self._pool_texts[i] for i in order]
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """Of the pretrained model."""
+        return self._load_tokenizer(self._folder / "tokenizer.json")
+
+    @cached_property
+    def _pretrained(self) -> dict[str, Any]:
+        return self._load_model(self._folder / "model.pt")
 
     def measure(
         self, subset: Sequence[bytes], examples: Sequence[bytes], *, seed: int = 0
@@ -110,8 +122,9 @@ class LmJudge:
         shape = self.config.pretraining
         return iter_batches(tokens, shape.context_tokens, shape.batch_windows, seed)
 
-    def _load_tokenizer(self, path: Path, texts: Sequence[bytes]) -> Tokenizer:
+    def _load_tokenizer(self, path: Path) -> Tokenizer:
         if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
             tokenizer = Tokenizer(models.BPE())
             tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
             tokenizer.decoder = decoders.ByteLevel()
@@ -121,17 +134,19 @@ class LmJudge:
                 initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
                 show_progress=False,
             )
-            tokenizer.train_from_iterator((text.decode() for text in texts[:5000]), trainer)
+            tokenizer.train_from_iterator(
+                (text.decode() for text in self._shuffled[:5000]), trainer
+            )
             tokenizer.save(str(path))
         return Tokenizer.from_file(str(path))
 
-    def _load_model(self, path: Path, texts: Sequence[bytes]) -> dict[str, Any]:
+    def _load_model(self, path: Path) -> dict[str, Any]:
         if not path.exists():
             torch.manual_seed(0)
             model = self._new_model()
             recipe = self.config.pretraining
             n_steps = recipe.n_tokens // self._step_tokens()
-            batches = self._iter_batches(self._encode(texts, limit=recipe.n_tokens), seed=0)
+            batches = self._iter_batches(self._encode(self._shuffled, recipe.n_tokens), seed=0)
             for n_done in iter_training(model, batches, n_steps, recipe.rate, decay=True):
                 if n_done % 100 == 0:
                     print(f"pretraining: step {n_done} of {n_steps}", flush=True)

