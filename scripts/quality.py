@@ -65,9 +65,11 @@ LM_FAMILIES = {
     "dsir": ("dsir-per-token", "dsir-per-token-long"),
     "fasttext": tables.RIVALS["fastText"],
     "minilm": tables.RIVALS["MiniLM"],
+    "tsds": ("tsds",),
+    "moore-lewis": ("moore-lewis",),
     "random": ("random-0",),
 }
-SMALL_FAMILIES = (("cover",), ("ngram",), ("dsir-per-token",))
+SMALL_FAMILIES = (("cover",), ("ngram",), ("moore-lewis",))
 EXPERIMENT_SELECTORS = ("cover", "fused", "zipfit-lz4-0", "dsir-per-token", "minilm-mean")
 # Records and examples on which the fast forms of ZIP-FIT and DSIR are checked by their packages.
 CHECK_RECORDS = 400
@@ -118,7 +120,7 @@ def measure_lm_grid(
 def run_lm(
     bench: Bench, folder: Path, targets: tuple[str, ...], part: str, ppm: list[Cell]
 ) -> None:
-    """The LM judge on one selector per family, or the small one on the default and `top`."""
+    """The LM judge on one selector per family, or the small one on three."""
     from quality_lib.lm_judge import LmJudge, choose_config
     from quality_lib.torch_setup import prepare_torch
     from quality_lib.transformer import SMALL_CONFIG
