@@ -17,6 +17,7 @@ _COMMANDS = {
     "report": "Make a run's report again, or compare two runs.",
     "eval": "Measure what subsets are worth to held-out examples.",
     "explain": "Show why a text scores as it does.",
+    "clean": "Free what no run has met for some days.",
     "completion": "Print the script that lets a shell complete.",
     "demo": "Run the main job on Python's own standard library.",
 }

@@ -97,6 +97,15 @@ class DemoOptions(msgspec.Struct, frozen=True, kw_only=True):
     workers: Workers | None = None
 
 
+class CleanOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What clean takes."""
+
+    work_dir: Path = ".zipsel"
+    keep_days: Annotated[int, Meta(ge=0, description="a whole number of days")] = 30
+    yes: bool = False
+    lock: Literal["wait", "fail"] = "wait"
+
+
 class PageOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What commands take that can show their answer in several forms."""
 
@@ -135,6 +144,8 @@ def _structs(command: CommandName) -> tuple[type[msgspec.Struct], ...]:
         return (ExplainSettings, Reading, PageOptions, TextOptions)
     if command == "peek":
         return (PeekOptions, Reading, PageOptions, TextOptions)
+    if command == "clean":
+        return (CleanOptions, MessageOptions)
     return (ReportOptions, PageOptions) if command == "report" else (DemoOptions, MessageOptions)
 
 
@@ -149,7 +160,7 @@ _NOT_OPTIONS = {
 #: One of ``COMMANDS``.
 CommandName: TypeAlias = str
 
-COMMANDS = ("select", "fit", "score", "report", "eval", "explain", "peek", "demo")
+COMMANDS = ("select", "fit", "score", "report", "eval", "explain", "peek", "clean", "demo")
 
 
 @cache

@@ -81,6 +81,11 @@ class KnownFiles:
         self._files[key] = msgspec.structs.replace(file, day=self._today)
         self._is_new = True
 
+    def fingerprints_since(self, n_days: int) -> set[str]:
+        """Fingerprints of the files that a run met in the last days."""
+        oldest = self._today - n_days
+        return {file.fingerprint for file in self._files.values() if file.day >= oldest}
+
     def save(self, keep_days: int | None = None) -> None:
         """Keep what was found out.
 

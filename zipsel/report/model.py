@@ -132,6 +132,7 @@ class Report(msgspec.Struct, kw_only=True):
         facets: Coverage of the target's parts, where it has any.
         curves: Measured curves, where there are any.
         provenance: What it takes to read the records again.
+        work_dir_bytes: Size of the work directory after the run; ``zipsel clean`` frees some.
         changes: What has changed since the last run into the same output.
     """
 
@@ -166,6 +167,7 @@ class Report(msgspec.Struct, kw_only=True):
     facets: list[Facet] = []
     curves: list[Curve] = []
     provenance: Provenance | None = None
+    work_dir_bytes: int = 0
     changes: list[str] = []
 
     def to_json(self) -> bytes:

@@ -43,6 +43,7 @@ def _iter_counts(report: Report) -> Iterator[tuple[str, str]]:
     )
     scored = (counts.n_scored_shards, counts.n_scored_bytes, report.stages.get("score", 0.0))
     yield "shards", count_shards(counts.n_shards, *scored)
+    yield "work directory", f"{human_bytes(report.work_dir_bytes)} (zipsel clean frees some)"
     if counts.n_rejected:
         reasons = ", ".join(f"{n:,} {reason}" for reason, n in sorted(counts.rejects.items()))
         yield "refused", f"{counts.n_rejected:,} rows: {reasons}"

@@ -16,7 +16,7 @@ from zipsel.scoring.inputs import read_targets
 from zipsel.scoring.pool_sample import sample_pool
 from zipsel.scoring.settings import RunSettings
 from zipsel.storage.remote import is_remote
-from zipsel.storage.workdir import WorkDir, digest_of
+from zipsel.storage.workdir import WorkDir, digest_of, mark_used
 from zipsel.texts import TextBatch, join_batches
 
 #: Raise it when the same target and pool no longer give the same profile.
@@ -119,6 +119,7 @@ def open_profile(
     if store is not None:
         store.fetch(path)
     if os.path.exists(path):
+        mark_used(path)
         profile = Profile.load(path)
         return ProfileFile(path, profile.digest), profile
     profile = fit_profile(settings, targets, shards)

@@ -34,7 +34,7 @@ from zipsel.scoring.sidecar import (
     read_summary,
 )
 from zipsel.scoring.task import Job, ScoreTask, Turn, score_chunks
-from zipsel.storage.workdir import WorkDir, digest_of
+from zipsel.storage.workdir import WorkDir, digest_of, mark_used
 from zipsel.texts import CHUNK_BYTES
 
 #: Called with (rows, text bytes, shard bytes) after each task.
@@ -109,6 +109,7 @@ def score_shards(
             score=_scoring_of(settings, job, shards),
             wanted=wanted,
         )
+    mark_used(job.folder)
     nothing_left = not scores.parts and len(scores.bad_shards) == len(shards)
     if scores.bad_shards and (settings.on_bad_file == "stop" or nothing_left):
         raise BadShards(sorted(scores.bad_shards, key=lambda error: error.shard))

@@ -41,6 +41,12 @@ def work_places(work_dir: str | None, output: str) -> tuple[str, str | None]:
     return os.path.join("." if is_here else directory_of(output), ".zipsel"), work_dir
 
 
+def mark_used(path: str) -> None:
+    """Set the time of a file or folder to now: ``zipsel clean`` keeps what was used lately."""
+    with suppress(OSError):  # of another user, or not there yet
+        os.utime(path)
+
+
 def digest_of(value: Any) -> str:
     """Hex digest of plain data; equal data, equal digest."""
     return blake2b(msgspec.json.encode(value, order="sorted"), digest_size=16).hexdigest()

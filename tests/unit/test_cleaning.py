@@ -1,0 +1,123 @@
+"""``zipsel clean`` frees what no run has met, and a rotated window keeps a flat work directory."""
+
+import os
+from pathlib import Path
+
+import msgspec
+import pytest
+from made_up import make_records, write_jsonl
+
+import zipsel
+from zipsel.commands.clean import clean
+from zipsel.commands.options import Given, gather
+from zipsel.commands.score import run_score
+from zipsel.console.messages import Log
+from zipsel.engines.local import LocalEngine
+from zipsel.errors import UsageError, WorkDirLocked
+from zipsel.pool import known
+from zipsel.scoring.run import Run
+from zipsel.scoring.settings import RunSettings, ScoreOutput
+from zipsel.storage.workdir import WorkDir
+
+
+class InProcess(LocalEngine):
+    """Runs tasks in this process, and remembers them."""
+
+    def __init__(self):
+        super().__init__(1)
+        self.ran = []
+
+    def run(self, function, tasks):
+        for task in tasks:
+            self.ran.append(task)
+            yield task, function(task)
+
+
+@pytest.fixture
+def night(tmp_path, target, monkeypatch):
+    """Score the pool as it is, under one profile, and say how many tasks that took."""
+    monkeypatch.setattr(known, "SETTLED_SECONDS", -60)
+    examples = [one["text"] for one in make_records(16, seed=1)]
+    zipsel.Scorer.fit(examples, pool_sample=examples).save(tmp_path / "p.profile")
+    settings = RunSettings(
+        pool=(str(tmp_path / "pool"),),
+        profile=str(tmp_path / "p.profile"),
+        work_dir=str(tmp_path / "work"),
+    )
+
+    def run():
+        engine = InProcess()
+        run_score(Run(settings, Log(quiet=True)), engine, ScoreOutput(path=None))
+        return len(engine.ran)
+
+    return run
+
+
+def let_a_day_pass(work):
+    """Make all that the work directory remembers a day older."""
+    for path in (work / "known").iterdir():
+        files = msgspec.msgpack.decode(path.read_bytes())
+        path.write_bytes(
+            msgspec.msgpack.encode({k: [*one[:2], one[2] - 1] for k, one in files.items()})
+        )
+    for path in work.rglob("*"):
+        os.utime(path, (path.stat().st_atime, path.stat().st_mtime - 86_400))
+
+
+def run_clean(work, **options):
+    level = {name: Given(value) for name, value in {"work_dir": str(work), **options}.items()}
+    clean(gather("clean", [level]), Log(quiet=True))
+
+
+def parts(work):
+    return {path.name for path in Path(work).rglob("*.parquet")}
+
+
+def test_a_window_of_thirty_nights_keeps_a_flat_work_directory(tmp_path, night):
+    work, sizes = tmp_path / "work", []
+    for number in range(30):
+        write_jsonl(tmp_path / "pool" / f"{number:02}.jsonl", make_records(20, seed=number))
+        if number >= 5:
+            (tmp_path / "pool" / f"{number - 5:02}.jsonl").unlink()
+        assert night() == 1  # the new shard alone
+        run_clean(work, keep_days=3, yes=True)
+        sizes.append(sum(path.stat().st_size for path in work.rglob("*") if path.is_file()))
+        assert len(parts(work)) <= 5 + 4
+        let_a_day_pass(work)
+    assert sizes[-1] < 1.1 * sizes[10]
+
+
+def test_nothing_goes_without_yes_and_nothing_young_goes(tmp_path, night):
+    work = tmp_path / "work"
+    write_jsonl(tmp_path / "pool" / "a.jsonl", make_records(20))
+    night()
+    before = parts(work)
+    run_clean(work, keep_days=1, yes=True)
+    assert parts(work) == before
+    for _ in range(3):
+        let_a_day_pass(work)
+    run_clean(work, keep_days=1)
+    assert parts(work) == before
+    run_clean(work, keep_days=1, yes=True)
+    assert parts(work) == set()
+    assert night() == 1
+
+
+def test_a_running_job_is_left_alone(tmp_path, night):
+    write_jsonl(tmp_path / "pool" / "a.jsonl", make_records(20))
+    night()
+    with WorkDir(str(tmp_path / "work")).locked("fail"), pytest.raises(WorkDirLocked):
+        run_clean(tmp_path / "work", yes=True, lock="fail")
+
+
+def test_a_folder_that_is_no_work_directory_is_refused(tmp_path):
+    (tmp_path / "scores").mkdir()
+    with pytest.raises(UsageError, match="is no work directory"):
+        run_clean(tmp_path, yes=True)
+    assert (tmp_path / "scores").exists()
+
+
+def test_the_report_has_the_size_of_the_work_directory(tmp_path, pool, target):
+    zipsel.select(pool, target=target, output=tmp_path / "out", top_k=5, workers=1)
+    report = msgspec.json.decode((tmp_path / "out" / "report.json").read_bytes())
+    assert report["work_dir_bytes"] > 10_000

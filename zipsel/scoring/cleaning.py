@@ -1,0 +1,86 @@
+"""What of a work directory no run has met for some days, and so no later run is likely to meet.
+
+Runs leave traces of use: the times of profiles and of the folders of scores under one key, and the
+day on which a shard was last met (``pool.known``). A sidecar part is in use as long as its shard
+is, or as it is young itself.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import NamedTuple
+
+from zipsel.pool.known import KnownFiles
+from zipsel.storage.workdir import WorkDir
+
+_SECONDS_PER_DAY = 86_400
+
+
+class Leftover(NamedTuple):
+    """Something that can go.
+
+    Attributes:
+        kind: ``scores``, ``profiles``.
+        path: A file, or a folder with all that is in it.
+        n_bytes: Its size.
+    """
+
+    kind: str
+    path: str
+    n_bytes: int
+
+
+def find_leftovers(work_dir: WorkDir, keep_days: int) -> list[Leftover]:
+    """What no run has met for so many days; the lock is held by the caller."""
+    oldest = time.time() - keep_days * _SECONDS_PER_DAY
+    met = KnownFiles(work_dir.path).fingerprints_since(keep_days)
+    found: list[Leftover] = []
+    profiles = os.path.join(work_dir.path, "profiles")
+    for entry in _entries(profiles):
+        if entry.stat().st_mtime < oldest:
+            found.append(Leftover("profiles", entry.path, entry.stat().st_size))
+    for folder in _entries(os.path.join(work_dir.path, "scores")):
+        if folder.stat().st_mtime < oldest:
+            found.append(Leftover("scores", folder.path, size_below(folder.path)))
+        else:
+            found.extend(_iter_old_parts(folder.path, oldest, met))
+    return found
+
+
+def _iter_old_parts(folder: str, oldest: float, met: set[str]) -> Iterator[Leftover]:
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            path = os.path.join(parent, name)
+            status = os.stat(path)
+            if status.st_mtime < oldest and name.partition("-")[0] not in met:
+                yield Leftover("scores", path, status.st_size)
+
+
+def remove(work_dir: WorkDir, leftovers: list[Leftover], keep_days: int) -> None:
+    """Remove leftovers, and forget the files that no run has met."""
+    for leftover in leftovers:
+        if os.path.isdir(leftover.path):
+            shutil.rmtree(leftover.path)
+        else:
+            os.unlink(leftover.path)
+            with suppress(OSError):  # others are in it
+                os.rmdir(os.path.dirname(leftover.path))
+    KnownFiles(work_dir.path).save(keep_days)
+
+
+def size_below(folder: str) -> int:
+    """Bytes of all files in a folder and below."""
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):  # another run has just renamed or removed it
+                total += os.lstat(os.path.join(parent, name)).st_size
+    return total
+
+
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    return sorted(os.scandir(folder), key=lambda one: one.name) if os.path.isdir(folder) else []
