@@ -19,10 +19,10 @@ SECTION = "Growth: exponent of CPU seconds, 1 worker, sizes x1, x2 and x4"
 #: Exponent from which on growth is called more than linear.
 LIMIT = 1.1
 TIMES = (1, 2, 4)
-N_RUNS = 1
+N_RUNS = 2
 N_WORDS = 500
 #: Sizes at x1; each takes about a second.
-SHARDS, ROW_GROUPS, ROWS, GROUPS, EXAMPLES = 200, 1000, 20_000, 1000, 1000
+SHARDS, ROW_GROUPS, ROWS, GROUPS, EXAMPLES = 200, 1500, 60_000, 1000, 1000
 BUDGET_BYTES, ROW_BYTES, LARGE_ROWS = 500_000, 500_000, 16
 
 
@@ -138,7 +138,7 @@ DIMENSIONS: dict[str, Callable[[Path, int], list[str]]] = {
     "row groups": _row_groups,
     "rows": lambda folder, times: _select(_write(folder, 4, times * ROWS // 4), "--top-k", 50),
     "candidates": lambda folder, times: _select(
-        _write(folder, 4, 4 * ROWS // 4), "--max-bytes", times * BUDGET_BYTES
+        _write(folder, 4, ROWS // 4), "--max-bytes", times * BUDGET_BYTES
     ),
     "groups under --quota": _quotas,
     "groups under --max-per-group": lambda folder, times: _select(

@@ -43,6 +43,10 @@ Advance = Callable[[int, int, int], None]
 #: How much longer than an even load the fullest worker's may be.
 _LATE = 1.25
 
+#: Part of an even load that a stream may be where loads would not be even: the last task of a
+#: worker makes it no later than that.
+_WHOLE_SHARE = 0.25
+
 
 @dataclass
 class PoolScores:
@@ -283,7 +287,7 @@ class _Plan:
         self._force = force
         self._n_workers = n_workers
         self._tally = tally
-        self._whole_bytes = _largest_task([shard.n_bytes for shard in shards], n_workers)
+        self._whole_bytes = _largest_task([shard.guessed_bytes for shard in shards], n_workers)
 
     def iter_tasks(self) -> Iterator[ScoreTask]:
         """Yield the tasks of all shards, in order."""
@@ -314,9 +318,11 @@ class _Plan:
         A stream is one task unless workers would wait for it: streams are few or large, or a
         scorer is slow, as small chunks tell.
         """
-        if shard.n_bytes <= self._whole_bytes and self._job.chunk_bytes >= CHUNK_BYTES:
-            return 1
-        return max(1, min(self._n_workers, -(-shard.guessed_bytes // self._job.chunk_bytes)))
+        n_bytes = shard.guessed_bytes
+        piece_bytes = self._job.chunk_bytes
+        if piece_bytes >= CHUNK_BYTES:  # each task decompresses all of the stream: few do
+            piece_bytes = max(piece_bytes, self._whole_bytes)
+        return max(1, min(self._n_workers, -(-n_bytes // piece_bytes)))
 
     def _usable(self, shard: Shard, index: int) -> PartSummary | None:
         """The summary of a part that needs no work."""
@@ -350,9 +356,11 @@ class _Plan:
 
 
 def _largest_task(sizes: Sequence[int], n_workers: int) -> int:
-    """Bytes up to which a shard can be one task without workers waiting for the last ones."""
+    """Bytes of text up to which a stream can be one task without workers waiting for the last."""
     loads = [0] * n_workers
     for size in sizes:
         heapq.heapreplace(loads, loads[0] + size)
     even = sum(sizes) / n_workers
-    return max(sizes, default=0) if max(loads) <= _LATE * even else int(even / 2)
+    if max(loads) <= _LATE * even:
+        return max(sizes, default=0)
+    return int(_WHOLE_SHARE * even)

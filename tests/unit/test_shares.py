@@ -1,0 +1,61 @@
+"""Workers of an engine, local or Ray, get about the same share of any pool."""
+
+import heapq
+import random
+from types import SimpleNamespace
+
+import pytest
+
+from zipsel.pool.shards import Shard
+from zipsel.readers.rows import Reading
+from zipsel.scoring.plan import _Plan
+from zipsel.texts import CHUNK_BYTES
+
+LIMIT = 1.3
+SIZES = {
+    "equal": lambda generator: 40 << 20,
+    "small": lambda generator: 2000,
+    "spread": lambda generator: int(generator.lognormvariate(17, 1.5)),
+    "one large": lambda generator: (1 << 30) if generator.random() < 0.05 else 1 << 20,
+}
+COMPRESSIONS = {"plain": [""], "compressed": ["zst"], "both": ["", "gz"]}
+
+
+def text_of(task):
+    """Bytes of text that a task scores."""
+    shard = task.shard
+    if task.chunk is None:
+        return shard.guessed_bytes / task.turn.step
+    return min(CHUNK_BYTES, shard.n_bytes - task.chunk.index * CHUNK_BYTES)
+
+
+def run_greedily(tasks, n_workers):
+    """Text that each worker scores where whoever is free takes the next task, as engines do."""
+    loads = [0.0] * n_workers
+    for task in tasks:
+        heapq.heapreplace(loads, loads[0] + text_of(task))
+    return loads
+
+
+@pytest.mark.parametrize("n_workers", [2, 7, 64])
+@pytest.mark.parametrize("n_shards", [1, 3, 16, 65, 300])
+@pytest.mark.parametrize("sizes", SIZES)
+@pytest.mark.parametrize("compressions", COMPRESSIONS)
+def test_no_worker_has_much_more_than_a_fair_share(
+    tmp_path, n_workers, n_shards, sizes, compressions
+):
+    generator = random.Random(n_shards)
+    kinds = COMPRESSIONS[compressions]
+    shards = [
+        Shard(i, f"{i}.jsonl", "jsonl", kinds[i % len(kinds)], SIZES[sizes](generator), f"{i:032x}")
+        for i in range(n_shards)
+    ]
+    job = SimpleNamespace(
+        chunk_bytes=CHUNK_BYTES, folder=str(tmp_path), reading=Reading(), salvage=False,
+        threshold=None,
+    )  # fmt: skip
+    plan = _Plan(job, shards, False, n_workers, None)
+    loads = run_greedily(plan.iter_tasks(), n_workers)
+    fair = sum(shard.guessed_bytes for shard in shards) / n_workers
+    assert sum(loads) == pytest.approx(fair * n_workers)
+    assert max(loads) <= max(LIMIT * fair, fair + CHUNK_BYTES)
