@@ -128,3 +128,8 @@ def test_a_script_without_a_main_guard_is_told_what_to_write(tmp_path):
     assert "script.py, line 4: " in last
     assert "if __name__ == '__main__':" in last
     assert not (tmp_path / "out").exists()
+    script = (tmp_path / "script.py").read_text()
+    done = subprocess.run(
+        [sys.executable, "-"], cwd=tmp_path, capture_output=True, text=True, input=script
+    )
+    assert "<stdin> is no file: save it, or pass workers=1" in done.stderr.splitlines()[-1]

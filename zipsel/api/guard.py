@@ -7,6 +7,7 @@ workers again there, so Python wants it below ``if __name__ == '__main__':``.
 from __future__ import annotations
 
 import ast
+import os
 import sys
 from pathlib import Path
 from types import FrameType
@@ -30,6 +31,10 @@ def refuse_unguarded() -> None:
         raise UsageError(_REMEDY)
     main = sys.modules["__main__"]
     path = getattr(main, "__file__", None)
+    if path is not None and not os.path.exists(path):  # Python calls standard input a file
+        raise UsageError(
+            f"workers import the running program, and {path} is no file: save it, or pass workers=1"
+        )
     frame: FrameType | None = sys._getframe()
     while frame is not None and not (
         frame.f_code.co_name == "<module>" and frame.f_globals is vars(main)

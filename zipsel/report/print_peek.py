@@ -59,7 +59,8 @@ def _print_alike(peeks: Sequence[Peek], console: Console) -> None:
     names = ", ".join(printable(one.path, 60) for one in peeks[:_N_SHARDS])
     more = f" and {len(peeks) - _N_SHARDS:,} more" if len(peeks) > _N_SHARDS else ""
     n_rows = sum(one.n_rows for one in peeks)
-    console.print(Text(f"{names}{more}: {n_rows:,} rows looked at", "bold"))
+    rows = "row" if n_rows == 1 else "rows"
+    console.print(Text(f"{names}{more}: {n_rows:,} {rows} looked at", "bold"))
     if first.problem:
         console.print(Text(f"  {printable(first.problem)}"))
     table = Table(box=None, padding=(0, 2, 0, 0), expand=True)
@@ -94,11 +95,12 @@ def advice(peeks: Sequence[Peek]) -> list[str]:
     of_options = [(one.options, one.path) for one in peeks if one.options is not None]
     if not of_options:
         return ["No field holds texts: name one of another kind by --template '{field}'."]
-    fields = [options.get("text_field", "text") for options, _ in of_options]
-    plain = [set(options) <= {"text_field"} for options, _ in of_options]
-    if all(plain):
-        distinct = list(dict.fromkeys(map(str, fields)))
-        return [_use({} if distinct == ["text"] else {"text_field": ",".join(distinct)}, peeks)]
+    plain = [options for options, _ in of_options if set(options) <= {"text_field"}]
+    names = dict.fromkeys(str(options.get("text_field", "text")) for options in plain)
+    of_fields: dict[str, str | bool] = {}
+    if list(names) != ["text"]:
+        of_fields["text_field"] = ",".join(names)
+    of_options = [(of_fields if one in plain else one, path) for one, path in of_options]
     kinds = sorted(of_options, key=lambda one: str(one[0]))
     groups = [
         (dict(alike[0][0]), len(alike), alike[0][1])
