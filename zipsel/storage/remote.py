@@ -293,7 +293,9 @@ class _Ranges(io.RawIOBase):
             if self._copy is None and _is_web(self._system):
                 data = self._fetch_from_web(start, end)
             elif self._copy is None:
-                data = self._system.cat_file(self._name, start=start, end=end)
+                # Files of a hub read 5 MB ahead of each range, unless told otherwise.
+                options = {"cache_type": "none"} if "hf" in self._system.protocol else {}
+                data = self._system.cat_file(self._name, start=start, end=end, **options)
             if self._copy is not None:
                 data = os.pread(self._copy.fileno(), end - start, start)
             if len(data) != end - start:
