@@ -162,7 +162,12 @@ class Progress:
         self._task = self._bar.add_task(self.what, total=self.total_bytes, done="")
 
     def advance(self, n_rows: int, n_text_bytes: int, n_stored_bytes: int) -> None:
-        """Count what a task did."""
+        """Count what a task did; bytes without rows or text are known and no part of the work."""
+        if n_rows == 0 and n_text_bytes == 0:
+            self.total_bytes = max(1, self.total_bytes - n_stored_bytes)
+            if self._bar is not None:
+                self._bar.update(self._task, total=self.total_bytes)
+            return
         self.n_rows += n_rows
         self.n_text_bytes += n_text_bytes
         self.n_stored_bytes += n_stored_bytes

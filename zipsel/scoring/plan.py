@@ -37,7 +37,8 @@ from zipsel.scoring.task import Job, ScoreTask, Turn, score_chunks
 from zipsel.storage.workdir import WorkDir, digest_of, mark_used
 from zipsel.texts import CHUNK_BYTES
 
-#: Called with (rows, text bytes, shard bytes) after each task.
+#: Called with (rows, text bytes, shard bytes) after each task, and with (0, 0, shard bytes) for
+#: shards and chunks that are known already.
 Advance = Callable[[int, int, int], None]
 
 #: How much longer than an even load the fullest worker's may be.
@@ -176,7 +177,7 @@ def score_pool(
     errors = {}
     scored: set[str] = set()
     n_scored_bytes = 0
-    for task, result in engine.run(score, filter(wanted, plan.iter_tasks())):
+    for task, result in engine.run(score, _iter_wanted(plan, wanted, advance)):
         if isinstance(result, ShardError):
             errors[result.shard] = result
         elif isinstance(result, BaseException):
@@ -188,7 +189,7 @@ def score_pool(
             n_bytes = sum(summary.n_bytes for summary in result)
             scored.add(task.shard.path)
             n_scored_bytes += n_bytes
-            advance(n_rows, n_bytes, tally.stored_bytes(task))
+            advance(n_rows, n_bytes, plan.stored_bytes(task))
     bad = _find_unusable(shards, tally, job.reading.text)
     bad |= errors | {error.shard: error for error in plan.errors}
     tally.take_back([shard for shard in shards if shard.path in bad])
@@ -202,6 +203,21 @@ def score_pool(
     return PoolScores(
         parts, list(bad.values()), scored, n_scored_bytes, tally.histogram, tally.lengths
     )
+
+
+def _iter_wanted(
+    plan: _Plan, wanted: Callable[[ScoreTask], bool], advance: Advance
+) -> Iterator[ScoreTask]:
+    """Yield the tasks to do, and tell how much of the pool is known or left to other processes."""
+    n_told = 0
+    for task in plan.iter_tasks():
+        advance(0, 0, plan.known_bytes - n_told)
+        n_told = plan.known_bytes
+        if wanted(task):
+            yield task
+        else:
+            advance(0, 0, plan.stored_bytes(task))
+    advance(0, 0, plan.known_bytes - n_told)
 
 
 def _find_unusable(shards: Sequence[Shard], tally: _Tally, text: TextSpec) -> dict[str, ShardError]:
@@ -268,12 +284,6 @@ class _Tally:
         """Summaries of a shard's parts, without histograms."""
         return list(self._summaries.get(shard.index, {}).values())
 
-    def stored_bytes(self, task: ScoreTask) -> int:
-        """Roughly how much of the stored pool a task was, for progress."""
-        if task.chunk is None:
-            return task.shard.n_bytes // task.turn.step
-        return task.shard.n_bytes // max(1, len(self._summaries.get(task.shard.index, {})))
-
 
 class _Plan:
     """Which chunks have no usable part yet, as tasks."""
@@ -287,6 +297,8 @@ class _Plan:
         self._force = force
         self._n_workers = n_workers
         self._tally = tally
+        self._chunk_bytes: dict[int, int] = {}
+        self.known_bytes = 0
         self._whole_bytes = _largest_task([shard.guessed_bytes for shard in shards], n_workers)
 
     def iter_tasks(self) -> Iterator[ScoreTask]:
@@ -304,13 +316,23 @@ class _Plan:
         chunks = reader.plan(shard, job.reading, job.chunk_bytes, salvage=job.salvage)
         if chunks is not None:
             done = self._done(shard, range(len(chunks)))
+            self._chunk_bytes[shard.index] = shard.n_bytes // max(1, len(chunks))
+            self.known_bytes += len(done) * self._chunk_bytes[shard.index]
             yield from (ScoreTask(job, shard, chunk) for chunk in chunks if chunk.index not in done)
             return
         known = self._done_stream(shard)
-        if known is not None:
+        if known is None:
+            self.known_bytes += shard.n_bytes
+        else:
             n_turns = self._n_turns(shard)
             for first in range(n_turns):
                 yield ScoreTask(job, shard, None, known, Turn(first, n_turns))
+
+    def stored_bytes(self, task: ScoreTask) -> int:
+        """Roughly how much of the stored pool a task is, for progress."""
+        if task.chunk is None:
+            return task.shard.n_bytes // task.turn.step
+        return self._chunk_bytes[task.shard.index]
 
     def _n_turns(self, shard: Shard) -> int:
         """Among how many tasks a stream's chunks are dealt.
