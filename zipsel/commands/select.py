@@ -26,7 +26,7 @@ from zipsel.report.card import data_pattern, may_write, render_card
 from zipsel.report.model import Report
 from zipsel.report.runs import iter_report_files, provenance_of
 from zipsel.report.shown_records import iter_leaks
-from zipsel.scoring.cleaning import size_below
+from zipsel.scoring.cleaning import kept_bytes
 from zipsel.scoring.exchange import Store
 from zipsel.scoring.fitting import open_profile, profile_key
 from zipsel.scoring.inputs import Inputs
@@ -78,7 +78,7 @@ def run_select(
             run.stages["total"] = time.perf_counter() - started
             provenance = provenance_of(settings, inputs, profile_file.path)
             report = build_report(run, select, profile, choice, files, curves, provenance)
-            report.changes, report.work_dir_bytes = changes, size_below(work_dir.path)
+            report.changes, report.work_dir_bytes = changes, kept_bytes(work_dir)
             if report_path is not None:
                 with staging.open(report_path) as file:
                     file.write(report.to_json())

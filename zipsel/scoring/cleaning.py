@@ -19,6 +19,9 @@ from zipsel.storage.workdir import WorkDir
 
 _SECONDS_PER_DAY = 86_400
 
+#: Folders that runs leave for later ones; all others go with their run.
+_KEPT = ("scores", "profiles", "known")
+
 
 class Leftover(NamedTuple):
     """Something that can go.
@@ -70,6 +73,11 @@ def remove(work_dir: WorkDir, leftovers: list[Leftover], keep_days: int) -> None
             with suppress(OSError):  # others are in it
                 os.rmdir(os.path.dirname(leftover.path))
     KnownFiles(work_dir.path).save(keep_days)
+
+
+def kept_bytes(work_dir: WorkDir) -> int:
+    """Bytes that stay when a run is over."""
+    return sum(size_below(os.path.join(work_dir.path, name)) for name in _KEPT)
 
 
 def size_below(folder: str) -> int:
