@@ -7,7 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import fsspec
 import pytest
 from remote.proxy import proxy_to
 
@@ -15,7 +14,9 @@ import zipsel as package
 from zipsel.errors import BadShards, OutputError, StorageError, UsageError
 from zipsel.storage import network
 
-pytest.importorskip("gcsfs", reason="needs the extra integrations")
+fsspec = pytest.importorskip("fsspec", reason="needs the extra remote")
+pytest.importorskip("gcsfs", reason="needs the extra remote")
+pytest.importorskip("adlfs", reason="needs the extra remote")
 pytestmark = pytest.mark.filterwarnings("default")
 
 AZURITE = Path(sys.prefix) / "azurite" / "node_modules" / ".bin" / "azurite-blob"

@@ -28,9 +28,10 @@ _FIRST_WAIT_SECONDS = 1.0
 #: Protocols whose library repeats a request for half a minute before it fails; asked twice.
 _PATIENT = frozenset({"gs", "gcs", "az", "abfs", "abfss"})
 
-#: Seconds until a web server has to accept a connection, and until the next bytes have to come.
-_CONNECT_SECONDS = 30
-_READ_SECONDS = 60
+#: Seconds until a web server has to accept a connection, and until the next bytes have to come; a
+#: server that is silent is given up after ``_ATTEMPTS`` times as long.
+_CONNECT_SECONDS = 20
+_READ_SECONDS = 20
 
 #: Status codes that mean "later" although they are below 500.
 _LATER = frozenset({408, 425, 429})
