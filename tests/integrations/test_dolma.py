@@ -3,6 +3,7 @@
 import gzip
 import json
 
+import msgspec
 import pytest
 import zstandard
 from made_up import make_records, read_jsonl
@@ -54,6 +55,27 @@ def test_rows_match_the_documents(zipsel, documents, target, tmp_path):
                 assert spans == []
     (reject,) = read_jsonl(tmp_path / "attributes" / "zipsel" / "rejects.jsonl")
     assert (reject["row"], reject["reason"]) == (3, "empty")
+
+
+class OutputSpec(msgspec.Struct):
+    """A line of an attribute file, as ``dolma.core.data_types`` of allenai/dolma declares it."""
+
+    id: str
+    attributes: dict[str, list[tuple[int, int, float]]]
+    source: str | None = None
+
+
+def test_attributes_are_what_dolma_decodes(zipsel, documents, target, tmp_path):
+    """``dolma mix`` takes attributes and documents side by side: names, rows and ids agree."""
+    attributes = tmp_path / "attributes" / "zipsel"
+    zipsel("score", documents, "-t", target, "--format", "dolma", "-o", attributes,
+           "--add-field", "zipsel__alignment", "--max-rejects", 1)  # fmt: skip
+    decoder = msgspec.json.Decoder(OutputSpec)
+    for path in documents.glob("part/*.gz"):
+        lines = gzip.decompress((attributes / path.name).read_bytes()).splitlines()
+        found = [decoder.decode(line) for line in lines]
+        assert [one.id for one in found] == [row["id"] for row in read_gz(path)]
+        assert {name for one in found for name in one.attributes} == {"zipsel__alignment"}
 
 
 def test_documents_without_id_are_named(zipsel, target, tmp_path):

@@ -1,17 +1,30 @@
-"""The examples of the README: ``Scorer`` inside the tables of other libraries."""
+"""The README's lines in the libraries that they are for, each as it stands there."""
 
 import os
+import re
 import sys
+from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet
 import pytest
-from made_up import make_records
+from made_up import make_records, read_jsonl, write_jsonl
 
 import zipsel as package
 
+README = (Path(__file__).parents[2] / "README.md").read_text()
+
 TEXTS = [record["text"] for record in make_records(40)]
 TARGET = [record["text"] for record in make_records(16, seed=1) if record["kind"] == "code"]
+
+
+def lines_for(library):
+    """The README's lines of Python for a library, whose name stands behind them."""
+    found = re.findall(rf"^(\S.*\S) {{2,}}{library}$", README, re.MULTILINE)
+    assert found
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +43,8 @@ def test_datasets_map(scorer, expected, tmp_path, monkeypatch):
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path)
     dataset = datasets.Dataset.from_dict({"text": TEXTS})
 
-    scored = dataset.map(lambda rows: {"alignment": scorer.score(rows["text"])}, batched=True)
+    (line,) = lines_for("datasets")
+    scored = eval(line, {"dataset": dataset, "scorer": scorer})
     by_arrow = dataset.with_format("arrow").map(scorer.score_batch, batched=True, batch_size=7)
 
     assert scored["alignment"][:] == expected
@@ -49,9 +63,8 @@ def test_polars(scorer, expected):
     pl = pytest.importorskip("polars", reason="polars is not installed")
     frame = pl.DataFrame({"text": TEXTS})
 
-    alignment = pl.col("text").map_batches(
-        lambda texts: pl.Series(scorer.score(texts)), return_dtype=pl.Float64
-    )
+    (line,) = lines_for("Polars")
+    alignment = eval(line, {"pl": pl, "scorer": scorer})
 
     assert frame.with_columns(alignment=alignment)["alignment"].to_list() == expected
     assert frame.lazy().select(alignment).collect()["text"].to_list() == expected
@@ -73,7 +86,8 @@ def test_spark(scorer, expected, monkeypatch):
     session = sql.SparkSession.builder.master("local[1]").getOrCreate()
     try:
         frame = session.createDataFrame([(text,) for text in TEXTS], "text string")
-        scored = frame.mapInArrow(scorer.score_batches, "text string, alignment double")
+        (line,) = lines_for("Spark")
+        scored = eval(line, {"frame": frame, "scorer": scorer})
         assert sorted(row.alignment for row in scored.collect()) == sorted(expected)
     finally:
         session.stop()
@@ -87,8 +101,39 @@ def test_ray_data(scorer, expected, monkeypatch):
     ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False)
     try:
         dataset = data.from_arrow(pa.table({"id": range(40), "text": TEXTS}))
-        scored = dataset.map_batches(scorer.score_batch, batch_format="pyarrow", batch_size=16)
+        (line,) = lines_for("Ray Data")
+        scored = eval(line, {"ray_dataset": dataset, "scorer": scorer})
         rows = sorted(scored.take_all(), key=lambda row: row["id"])
     finally:
         ray.shutdown()
     np.testing.assert_array_equal([row["alignment"] for row in rows], expected)
+
+
+@pytest.fixture
+def written(zipsel, target, tmp_path, monkeypatch):
+    """A subset and scores of one pool, in the current directory."""
+    write_jsonl(tmp_path / "pool" / "part-00000.jsonl", make_records(40))
+    write_jsonl(tmp_path / "pool" / "part-00001.jsonl", make_records(40, seed=2))
+    zipsel("select", "pool", "-t", target, "--top-k", 30, "--output", "subset")
+    zipsel("score", "pool", "-t", target, "--output", "scores")
+    monkeypatch.chdir(tmp_path)
+    return read_jsonl("subset/subset-00000.jsonl")
+
+
+def test_duckdb(written):
+    duckdb = pytest.importorskip("duckdb", reason="duckdb is not installed")
+    of_subset, of_scores = (eval(line, {"duckdb": duckdb}) for line in lines_for("DuckDB"))
+    assert dict(of_subset.fetchall()) == Counter(row["kind"] for row in written)
+    assert of_scores.fetchall() == [(max(scores_of("0") + scores_of("1")),)]
+
+
+def test_pandas(written):
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    gains, close = (eval(line, {"pandas": pandas}) for line in lines_for("pandas"))
+    assert set(gains.index) == {"pool/part-00000.jsonl", "pool/part-00001.jsonl"}
+    assert 0 < len(close) == sum(value > 0 for value in scores_of("0")) < 40
+
+
+def scores_of(number):
+    table = pa.parquet.read_table(f"scores/part-0000{number}.jsonl.scores.parquet")
+    return table["alignment"].to_pylist()
