@@ -30,6 +30,7 @@ SECTIONS = {
     "memory": limits.measure_memory,
     "growth": exponents.measure_exponents,
     "sizes": growth.measure_growth,
+    "engines": growth.measure_engines,
     "stages": growth.measure_stages,
     "models": peers.measure_models,
     "peers": peers.measure_peers,

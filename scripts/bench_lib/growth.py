@@ -1,8 +1,9 @@
 """How cost grows, and where the time of a run goes."""
 
 import json
+from importlib.util import find_spec
 
-from bench_lib.processes import run, script
+from bench_lib.processes import Failed, run, script
 from bench_lib.session import LIMIT_TIMES, Bench
 from bench_lib.table import Row
 
@@ -54,6 +55,25 @@ def _measure_scaling(bench: Bench, section: str, n_runs: int) -> None:
                 alone / seconds,
             )
         )
+
+
+def measure_engines(bench: Bench) -> None:
+    """What a Ray cluster of this machine costs beyond the same workers without one.
+
+    The cost is that of starting and leaving the cluster: no shard is larger for it.
+
+    Raises:
+        Failed: If Ray is not installed.
+    """
+    if find_spec("ray") is None:
+        raise Failed("Ray is not installed: pip install 'zipsel[ray]'")
+    for times in POOL_TIMES[:2]:
+        commands = {name: bench.select(times, "--engine", name) for name in ("local", "ray")}
+        found = bench.time(commands, min(3, bench.n_runs))
+        local, ray = found["local"].median, found["ray"].median
+        note = f"--engine local: {local:.2f} s; fixed cost {ray - local:.2f} s"
+        row = Row("Engines", f"--engine ray, pool x{times}", f"{ray:.2f} s", ray, note, ray / local)
+        bench.table.add(row)
 
 
 def measure_stages(bench: Bench) -> None:
