@@ -70,11 +70,9 @@ def test_attributes_are_what_dolma_decodes(zipsel, documents, target, tmp_path):
     attributes = tmp_path / "attributes" / "zipsel"
     zipsel("score", documents, "-t", target, "--format", "dolma", "-o", attributes,
            "--add-field", "zipsel__alignment", "--max-rejects", 1)  # fmt: skip
-    decoder = msgspec.json.Decoder(OutputSpec)
-    for path in documents.glob("part/*.gz"):
-        lines = gzip.decompress((attributes / path.name).read_bytes()).splitlines()
-        found = [decoder.decode(line) for line in lines]
-        assert [one.id for one in found] == [row["id"] for row in read_gz(path)]
+    for path in documents.glob("part/*"):
+        found = msgspec.convert(read_packed(attributes / path.name), list[OutputSpec])
+        assert [one.id for one in found] == [row["id"] for row in read_packed(path)]
         assert {name for one in found for name in one.attributes} == {"zipsel__alignment"}
 
 
