@@ -109,8 +109,8 @@ MUTANTS = [
     ),
     Mutant(
         "report/tables.py", "of groups beyond thirty pool and subset change places",
-        "(name, sum(t[1] for t in rest), sum(t[2] for t in rest)),",
-        "(name, sum(t[2] for t in rest), sum(t[1] for t in rest)),", _PAGE,
+        "(name, sum(t[1] for t in rest), sum(t[2] for t in rest))]",
+        "(name, sum(t[2] for t in rest), sum(t[1] for t in rest))]", _PAGE,
     ),
     Mutant(
         "report/shown_records.py", "the first left out is the last chosen again",

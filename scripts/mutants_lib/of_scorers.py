@@ -151,7 +151,7 @@ MUTANTS = [
         _DSIR,
     ),
     Mutant(
-        "scorers/word_ngrams.py",
+        "scorers/exact_cache.py",
         "words that share a cache entry share a bucket",
         "shared &= details[owners] == details",
         "pass",

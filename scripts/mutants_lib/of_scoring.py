@@ -36,7 +36,7 @@ MUTANTS = [
     ),
     Mutant(
         "scoring/fitting.py", "the profile of another target is met",
-        '            "target": {name: _digest(target) for name, target in targets.items()},\n',
+        '            "target": digest_targets(targets),\n',
         "", _FIT,
     ),
     Mutant(
@@ -48,44 +48,45 @@ MUTANTS = [
         '            "fit": settings.fit,\n', "", _FIT,
     ),
     Mutant(
-        "commands/select.py", "an output by another profile is up to date",
-        '            "profile": key,\n', "", _AGAIN,
+        "commands/made_from.py", "an output by another profile is up to date",
+        '        made["profile"] = key\n', "        pass\n", _AGAIN,
     ),
     Mutant(
-        "commands/select.py", "an output of other files is up to date",
-        '            "inputs": inputs.digest_fields(),\n', "", _AGAIN,
+        "commands/made_from.py", "an output of another target is up to date",
+        '        made["target"] = digest_of(digest_targets(targets))\n', "", _AGAIN,
     ),
     Mutant(
-        "commands/select.py", "an output of another template is up to date",
-        '            "reading": settings.reading,\n', "", _AGAIN,
+        "commands/made_from.py", "an output of another pool is up to date",
+        '        ("pool", "pool"),\n', "", _AGAIN,
     ),
     Mutant(
-        "commands/select.py", "an output of another target's template is up to date",
-        '            "target_reading": settings.target_reading,\n', "", _AGAIN,
-        "the profile's key holds the target's texts, so another template is another key; the line "
-        "keeps benchmarks and held-out examples, which are read by the same template, apart",
+        "commands/made_from.py", "an output with another benchmark is up to date",
+        '        ("exclude", "--exclude-overlap"),\n', "", _AGAIN,
     ),
     Mutant(
-        "commands/select.py", "an output that skipped bad files is up to date",
-        '            "on_bad_file": settings.on_bad_file,\n', "", _AGAIN,
+        "commands/made_from.py", "an output with other held-out examples is up to date",
+        '        ("held-out", "--eval-target"),\n', "", _AGAIN,
     ),
     Mutant(
-        "commands/select.py", "an output with more refused rows than allowed is up to date",
-        '            "max_rejects": settings.max_rejects,\n', "", _AGAIN,
+        "commands/made_from.py", "an output of another template is up to date",
+        "    made |= _iter_options(settings.reading)\n", "", _AGAIN,
     ),
     Mutant(
-        "commands/select.py", "an output of another version is up to date",
-        '            "versions": [SIDECAR_VERSION, SCHEMA_VERSION, library_versions()],\n', "",
-        _AGAIN,
+        "commands/made_from.py", "an output of other options is up to date",
+        "made = dict(_iter_options(select))", "made: dict[str, str] = {}", _AGAIN,
     ),
     Mutant(
-        "scoring/inputs.py", "an edited benchmark does not matter",
-        "            if file.role not in _COVERED\n", '            if file.role == "pool"\n',
-        _AGAIN,
+        "commands/made_from.py", "an output that skipped bad files is up to date",
+        '        "--on-bad-file": settings.on_bad_file,\n', "", _AGAIN,
     ),
     Mutant(
-        "selection/settings.py", "the order of rows does not decide the output",
-        '        del fields["output"]\n', '        del fields["output"], fields["order"]\n', _AGAIN,
+        "commands/made_from.py", "an output with more refused rows than allowed is up to date",
+        '        "--max-rejects": str(settings.max_rejects),\n', "", _AGAIN,
+    ),
+    Mutant(
+        "commands/made_from.py", "an output of another version is up to date",
+        '    made |= {f"version of {name}": one for name, one in library_versions().items()}\n',
+        "", _AGAIN,
     ),
     Mutant(
         "scoring/plan.py", "bad shards stay in the counts",
@@ -142,8 +143,8 @@ MUTANTS = [
     ),
     Mutant(
         "scoring/task.py", "a shard that changes while it is scored is kept",
-        "        check_unchanged(self._task.shard)\n        return self._builder.write(",
-        "        return self._builder.write(",
+        "    check_unchanged(shard)  # rows of two versions are never kept\n",
+        "",
         "unit/test_plan.py",
     ),
     Mutant(

@@ -175,8 +175,8 @@ MUTANTS = [
     Mutant(
         "selection/sample.py",
         "the temperature multiplies",
-        "return alignment / self.temperature + noise",
-        "return alignment * self.temperature + noise",
+        "return alignment / temperature + noise",
+        "return alignment * temperature + noise",
         _STRATEGIES,
     ),
     Mutant(

@@ -15,6 +15,7 @@ from zipsel.engines.local import LocalEngine
 from zipsel.errors import BadShards
 from zipsel.readers import fetch
 from zipsel.scorers.fit import FitSettings
+from zipsel.scorers.fused import FusedScorer
 from zipsel.scorers.ngram import NgramScorer
 from zipsel.scoring.run import Run
 from zipsel.scoring.settings import RunSettings
@@ -120,6 +121,18 @@ def test_a_compressed_shard_is_read_once_for_few_contenders(tmp_path, monkeypatc
     # What more contenders need is not in the sidecar, and is read from the shard.
     more = {**few, "contenders": 1.0}
     assert choose(*packed, work="w2", **more) == choose(*packed, work="w3", **more)
+
+
+def test_lines_that_one_part_lacks_are_read_from_the_shard(tmp_path, monkeypatch, lines, choose):
+    monkeypatch.setattr(FusedScorer, "chunk_bytes", 3000)
+    few = {"contenders": 0.1, "strategy": "top", "scorer": "fused"}
+    packed = write_pool(tmp_path / "packed", lines, 1, ".jsonl.zst")
+    choose(*packed, work="w1", **{**few, "contenders": 0.5})  # too many to keep their lines
+    parts = sorted((tmp_path / "w1" / "scores").rglob("*.parquet"))
+    assert len(parts) > 3
+    for part in parts[len(parts) // 2 :]:
+        part.unlink()
+    assert choose(*packed, work="w1", **few) == choose(*packed, work="w2", **few)
 
 
 def test_categories_may_differ_between_row_groups(tmp_path, monkeypatch, lines, choose):
