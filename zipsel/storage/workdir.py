@@ -6,6 +6,7 @@
     WORK/spool/..          rows that pass two fetched; removed after the run
     WORK/stdin/PID/..      a copy of standard input and its scores; removed after the run
     WORK/auto/PID/..       the folds of --auto; removed after the run
+    WORK/rows/DIGEST.*     rows that Python gave; explain --run reads them again
 
 Everything in it can be deleted; the next run then scores the pool again.
 """
