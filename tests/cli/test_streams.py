@@ -181,7 +181,7 @@ def test_a_stream_and_a_file_are_fitted_alike(rows_of_both, target, messy):
 def test_a_filter_refuses_leaks_and_copies_and_counts_them(zipsel, profile, target, messy):
     options = ("--profile", profile, "--min-alignment", -100, "--max-rejects", 1, "-o", "-")
     done = zipsel("select", "-", *options, "--log-format", "json", stdin=messy.read_bytes())
-    counts = json.loads(done.stderr.splitlines()[-1])
+    counts = json.loads(done.stderr.splitlines()[-2])
     examples = target.read_bytes().splitlines()
     assert not set(examples) & set(done.stdout.splitlines())
     assert (counts["n_leaks"], counts["n_duplicates"]) == (len(examples), 30)
