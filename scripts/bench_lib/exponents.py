@@ -35,8 +35,7 @@ def measure_exponents(bench: Bench) -> None:
             _cpu_seconds(bench, command_of(folder / name.replace(" ", "-"), times))
             for times in TIMES
         ]
-        own = np.maximum(np.array(seconds) - nothing, 1e-3)
-        exponent = float(np.polyfit(np.log(TIMES), np.log(own), 1)[0])
+        exponent = exponent_of(seconds, nothing)
         bench.table.add(
             Row(
                 SECTION,
@@ -49,6 +48,18 @@ def measure_exponents(bench: Bench) -> None:
             )
         )
     shutil.rmtree(folder)
+
+
+def exponent_of(seconds: list[float], start_up: float) -> float:
+    """The exponent of times at sizes x1, x2 and x4.
+
+    Where start-up is most of the first time, a fit of what is beyond it says little; where there is
+    hardly any growth, what each doubling adds does. More than linear growth shows in both.
+    """
+    own = np.maximum(np.array(seconds) - start_up, 1e-3)
+    added = np.maximum(np.diff(seconds), 1e-3)
+    fitted = float(np.polyfit(np.log(TIMES), np.log(own), 1)[0])
+    return min(fitted, float(np.log2(added[1] / added[0])))
 
 
 def _cpu_seconds(bench: Bench, command: list[str]) -> float:
