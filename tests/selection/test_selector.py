@@ -337,7 +337,7 @@ def test_equal_alignments_are_written_in_the_order_of_the_pool(choose, tmp_path)
 @pytest.mark.parametrize("budget", [("max_bytes", 8000), ("max_tokens", 2000)])
 def test_one_block_of_candidates_suffices_where_none_is_left_out(choose, monkeypatch, budget):
     monkeypatch.setattr("zipsel.selection.selector._SPARE_BYTES", 0)
-    ran = choose(budget, dedup="none", keep_leaks=True, contenders=1.0).ran
+    ran = choose(budget, dedup="none", keep_leaks=True, strategy="top").ran
     assert ran.count("fetch_rows") == 1
 
 

@@ -196,6 +196,14 @@ def test_an_edited_benchmark_makes_the_output_again(tmp_path, select, suffix, op
     assert not select(option, bench)
 
 
+def test_another_example_of_the_target_makes_the_output_again(select, target):
+    select()
+    with open(target, "a") as file:
+        file.write('{"text": "try yield raise class import"}\n')
+    assert not select()
+    assert select()
+
+
 def test_an_edited_tokenizer_makes_the_output_again(tmp_path, command, pool, target, capsys):
     tokenizers = pytest.importorskip("tokenizers", reason="tokenizers is not installed")
     path = tmp_path / "tokenizer.json"
