@@ -1,7 +1,7 @@
 """Input files: what each is, whether it changed, and what it holds.
 
 The format comes from the suffix and is checked against the first bytes. Two names tell a file from
-others. The *mark* is of its path, size, modification time and inode: it costs one stat and shows
+others. The *mark* is of its path, size and modification time: it costs one stat and shows
 that a file changed while a run reads it. The *fingerprint* is of its content and format alone, so
 that a file that was moved, copied, touched or linked keeps it. Whoever needs it asks for it
 (``scoring.identify``), because all of the file has to be read once; until then the mark stands in
@@ -147,8 +147,11 @@ def _stat(path: str) -> os.stat_result:
 
 
 def _mark_of(path: str, status: os.stat_result) -> str:
-    """Name of a file as it stands: where it is, how large, how old, and which inode."""
-    return _digest(os.path.abspath(path), status.st_size, status.st_mtime_ns, status.st_ino)
+    """Digest of a file's path, size and time of modification.
+
+    No inode: machines that mount the same file system may number its files differently.
+    """
+    return _digest(os.path.abspath(path), status.st_size, status.st_mtime_ns)
 
 
 def _digest(*values: Any) -> str:

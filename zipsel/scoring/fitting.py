@@ -20,7 +20,7 @@ from zipsel.storage.workdir import WorkDir, digest_of, mark_used
 from zipsel.texts import TextBatch, join_batches
 
 #: Raise it when the same target and pool no longer give the same profile.
-FIT_VERSION = 4
+FIT_VERSION = 5
 
 
 def fit_profile(

@@ -1,7 +1,7 @@
 """Which shards are known: a fingerprint of its content for each, whatever its path.
 
 A shard is read once for it, at the speed of the digest, unless an earlier run read a file with the
-same path, size, times and inode. Small amounts are read in this process while workers start.
+same path, size and times. Small amounts are read in this process while workers start.
 """
 
 from __future__ import annotations

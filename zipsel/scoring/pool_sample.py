@@ -85,8 +85,6 @@ def _draw(shard: Shard, reading: Reading, wanted_bytes: int, seed: int) -> Itera
         n_read = max(1, _STREAM_FACTOR * wanted_bytes // _RUN_BYTES)
         runs = list(islice(reader.cut(shard, reading, _RUN_BYTES), n_read))
     runs = random.sample(runs, len(runs))
-    if shard.is_table:
-        runs.reverse()  # the order in which earlier versions drew
     n_bytes = 0
     for run in runs:
         for rows in reader.read(shard, run, reading):
