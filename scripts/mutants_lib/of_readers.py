@@ -78,7 +78,7 @@ MUTANTS = [
     Mutant(
         "readers/parquet_bounds.py", "the last rows of a row group are lost",
         "    if held:\n        yield _joined(held)\n", "",
-        "faults/test_bombs.py",
+        f"{_FILES}::test_damage_where_scoring_does_not_look_leaves_the_file_out_and_chooses_again",
     ),
     Mutant(
         "readers/parquet_bounds.py", "a thousand rows a byte are believed",

@@ -35,6 +35,23 @@ class Mishap:
         return f"pool.jsonl, rows of chunk {self.number}"
 
 
+def meet(task):
+    """Of two tasks at once one runs out of memory while the other is under way; later both end.
+
+    Args:
+        task: Number, 0 or 1, and a directory with a pipe at which they meet.
+    """
+    number, folder = task
+    if os.path.exists(f"{folder}/{number}"):
+        return number
+    with open(f"{folder}/{number}", "x"), open(f"{folder}/pipe", ("wb", "rb")[number]):
+        pass
+    if number == 1:
+        raise MemoryError
+    signal.pause()
+    return None
+
+
 def work(task):
     if task.what == "nothing" or (task.marker and os.path.exists(task.marker)):
         return task.number

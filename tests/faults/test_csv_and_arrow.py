@@ -157,12 +157,14 @@ def test_batches_before_the_damage_are_salvaged(run, tmp_path, open_writer, work
         assert list(done.report["bad_shards"]) == [str(path)]
 
 
-def test_a_broken_batch_is_refused_and_later_rows_keep_their_numbers(run, tmp_path):
-    """Offsets of strings that point backwards, in the third of six batches."""
-    data = bytearray(STREAM)
-    place = bytes(data).find(RECORDS[20]["text"].encode())
+@pytest.mark.parametrize("column", ["text", "beside"])
+def test_a_broken_batch_is_refused_and_later_rows_keep_their_numbers(run, tmp_path, column):
+    """Offsets of strings that point backwards, in the third of six batches, in any column."""
+    records = [{**one, "beside": f"{one['text']}!"} for one in RECORDS]
+    data = bytearray(to_ipc(pa.ipc.new_stream, records))
+    place = bytes(data).find("".join(one[column] for one in records[20:22]).encode())
     offsets = b"".join(
-        sum(len(one["text"]) for one in RECORDS[20 : 20 + i]).to_bytes(4, "little")
+        sum(len(one[column]) for one in records[20 : 20 + i]).to_bytes(4, "little")
         for i in range(3)
     )
     at = bytes(data).rfind(offsets, 0, place)
@@ -174,7 +176,7 @@ def test_a_broken_batch_is_refused_and_later_rows_keep_their_numbers(run, tmp_pa
     assert f"{path}: damaged Arrow data in batch 2: " in done.message
 
     done = run(path, options=["--on-bad-file", "salvage", "--format", "jsonl"], output="rest")
-    assert [json.loads(line) for line in done.lines] == RECORDS[:20] + RECORDS[30:]
+    assert [json.loads(line) for line in done.lines] == records[:20] + records[30:]
     assert {(one["row"], one["reason"]) for one in done.rejects} == {
         (i, "damaged") for i in range(20, 30)
     }

@@ -1,8 +1,10 @@
 """Workers that die are replaced; a task that kills twice ends the run by name; nothing hangs."""
 
+import os
+
 import pytest
 
-from faults.engine_tasks import Mishap, work
+from faults.engine_tasks import Mishap, meet, work
 from zipsel.engines import local
 from zipsel.engines.local import LocalEngine
 from zipsel.errors import WorkerDied
@@ -23,6 +25,13 @@ def test_a_task_whose_worker_dies_is_tried_again(tmp_path, monkeypatch, method, 
         Mishap(i, what if i in (0, 7) else "nothing", str(tmp_path / f"{i}")) for i in range(20)
     ]
     assert results(method, tasks) == list(range(20))
+
+
+def test_a_task_beside_one_that_is_out_of_memory_is_not_lost(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    tasks = [(0, str(tmp_path)), (1, str(tmp_path))]
+    with LocalEngine(2) as engine:
+        assert sorted(result for _, result in engine.run(meet, tasks)) == [0, 1]
 
 
 @pytest.mark.parametrize("method", ["run", "run_ordered"])

@@ -1,7 +1,10 @@
 """How much of the pool a cascade finishes for a budget."""
 
+from collections import Counter
+
 import pytest
 
+from selection.conftest import TOPICS
 from zipsel.selection.budgets import Budget
 from zipsel.selection.passes import contender_fraction
 from zipsel.selection.settings import SelectSettings
@@ -27,3 +30,11 @@ from zipsel.selection.settings import SelectSettings
 def test_contenders_are_twice_the_budget_in_doubling_steps(budget, options, expected):
     select = SelectSettings(budget=Budget(*budget), output="out", **{"strategy": "top", **options})
     assert contender_fraction(select, 10_000, 2_000_000) == expected
+
+
+def test_where_contenders_do_not_fill_the_budget_more_contend(choose):
+    """A fifth of the pool contends at first: too few of the topics that the target lacks."""
+    chosen = choose(
+        ("top_k", 20), group="topic", max_per_group=5, fit={"scorer": "fused"}, strategy="top"
+    )
+    assert Counter(row["topic"] for row in chosen.rows) == dict.fromkeys(TOPICS, 5)

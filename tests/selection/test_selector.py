@@ -87,8 +87,9 @@ def test_what_was_chosen_before_changes_nothing(choose, strategy, tmp_path):
     assert alone.report.facets == later.report.facets
 
 
-def test_choosing_again_scores_nothing(choose):
-    first = choose(("top_k", 10), contenders=1.0)
+@pytest.mark.parametrize("contenders", [1.0, 0.5])
+def test_choosing_again_scores_nothing(choose, contenders):
+    first = choose(("top_k", 10), contenders=contenders)
     assert any("score" in name for name in first.ran)
     for options in (
         {"strategy": "sample"},
@@ -97,7 +98,7 @@ def test_choosing_again_scores_nothing(choose):
         {"dedup": "none"},
         {"max_per_group": None},
     ):
-        again = choose(("top_k", 20), contenders=1.0, **options)
+        again = choose(("top_k", 20), contenders=contenders, **options)
         assert set(again.ran) == {"fetch_rows"}
 
 

@@ -146,6 +146,17 @@ def test_a_damaged_output_is_made_again(tmp_path, select, name, damage, output):
     assert select(output=output)
 
 
+def test_a_file_that_was_cut_short_and_kept_its_time_is_made_again(tmp_path, select):
+    """As an interrupted copy that keeps times leaves it."""
+    select()
+    path = tmp_path / "out" / "subset-00000.jsonl"
+    before = path.read_bytes()
+    path.write_bytes(before[:-9])
+    os.utime(path, ns=(1, 1))
+    assert not select()
+    assert path.read_bytes() == before
+
+
 def test_a_report_that_cannot_be_read_is_made_again(tmp_path, select):
     select()
     report = tmp_path / "out" / "report.json"

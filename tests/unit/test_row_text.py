@@ -37,6 +37,25 @@ def test_a_refused_row_has_a_reason(line, reason):
     assert refused.value.reason == reason
 
 
+def nested(depth):
+    return b'{"text": "x", "flat": [], "n": ' + b"[" * (depth - 1) + b"]" * (depth - 1) + b"}"
+
+
+def test_rows_of_five_hundred_levels_are_read_and_of_more_are_refused():
+    assert RowParser(FIELD).parse(nested(500)) == ("x", None)
+    with pytest.raises(RowError) as refused:
+        RowParser(FIELD).parse(nested(501))
+    assert refused.value.reason == Reason.TOO_DEEP
+
+
+@pytest.mark.parametrize("text", ["", " \n\u00a0"])
+@pytest.mark.parametrize("spec", [TextSpec("template", "{text}"), TextSpec("field", "a.text")])
+def test_a_text_of_white_space_is_empty_wherever_it_comes_from(spec, text):
+    with pytest.raises(RowError) as refused:
+        take_text({"text": text, "a": {"text": text}}, spec)
+    assert refused.value.reason == Reason.EMPTY
+
+
 @pytest.mark.parametrize(
     "line",
     [

@@ -4,6 +4,7 @@ import io
 import json
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from made_up import make_records, write_jsonl
 from unit.test_html import make_report
@@ -82,6 +83,18 @@ def test_a_record_is_explained_by_the_text_that_the_run_saw(run):
     explain(ExplainSettings(run="a", records=(f"{best.shard}:{best.row}",)), shown, as_json=True)
     explained = json.loads(shown.getvalue())
     assert (explained["alignment"], explained["n_bytes"]) == (best.alignment, best.n_bytes)
+
+
+def test_the_best_of_a_table_have_their_own_texts(run, pool, records):
+    for path in pool.iterdir():
+        path.unlink()
+    pq.write_table(pa.Table.from_pylist(records), pool / "pool.parquet")
+    run("a")
+    finished = open_run("a")
+    rows = finished.chosen["row"].to_pylist()
+    assert rows != sorted(rows)
+    texts, errors = finished.texts_at(range(1, len(rows) + 1))
+    assert (texts, errors) == ([records[row]["text"] for row in rows], [])
 
 
 def test_a_profile_that_was_fitted_again_explains_no_run_before(run, tmp_path):

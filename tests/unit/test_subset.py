@@ -11,7 +11,7 @@ import pytest
 from zipsel.engines.local import LocalEngine
 from zipsel.errors import OutputError
 from zipsel.output import subset
-from zipsel.output.subset import SubsetWriter
+from zipsel.output.subset import SubsetWriter, WriteTask, write_shard
 from zipsel.selection.spool import ROW, Chosen, Spool, SpooledRows
 from zipsel.storage.staging import staged_files
 
@@ -23,7 +23,7 @@ def chosen_of(folder, rows):
     spooled["length"] = [len(line) for line in lines]
     spooled["start"] = np.cumsum(spooled["length"]) - spooled["length"]
     spool = Spool([SpooledRows([(str(folder / "spool"), False)], 0, spooled)])
-    return Chosen(ranks, ranks + 0.5, np.full(len(rows), 100), spool)
+    return Chosen(ranks, 0.5 - ranks, np.full(len(rows), 100), spool)
 
 
 @pytest.fixture
@@ -56,14 +56,14 @@ def test_rows_are_cut_into_files_in_order(write, workers):
     paths = write(ROWS, "jsonl", shard_bytes=303, add_field="score", workers=workers)
     assert len(paths) == 4
     rows = [json.loads(line) for path in paths for line in path.read_bytes().splitlines()]
-    assert rows == [{**row, "score": i + 0.5} for i, row in enumerate(ROWS)]
+    assert rows == [{**row, "score": 0.5 - i} for i, row in enumerate(ROWS)]
 
 
 def test_rows_are_written_slice_by_slice(write, monkeypatch):
     monkeypatch.setattr(subset, "_SLICE_BYTES", 250)
     (path,) = write(ROWS, "jsonl", add_field="score")
     rows = [json.loads(line) for line in path.read_bytes().splitlines()]
-    assert rows == [{**row, "score": i + 0.5} for i, row in enumerate(ROWS)]
+    assert rows == [{**row, "score": 0.5 - i} for i, row in enumerate(ROWS)]
 
 
 @pytest.mark.parametrize("format_name", ["jsonl", "jsonl.gz", "jsonl.zst", "parquet"])
@@ -73,6 +73,14 @@ def test_a_file_is_on_the_disk_before_it_has_its_name(write, monkeypatch, format
     monkeypatch.setattr(os, "fsync", lambda fd: (synced.append(os.fstat(fd).st_ino), fsync(fd)))
     (path,) = write(ROWS, format_name)
     assert path.stat().st_ino in synced
+
+
+def test_a_file_is_written_again_where_a_killed_worker_left_half_of_it(tmp_path):
+    temporary = tmp_path / "temporary"
+    temporary.write_text("half of a row and much more than a whole subset would be" * 99)
+    task = WriteTask(chosen_of(tmp_path, ROWS), "jsonl", None, "subset.jsonl", str(temporary))
+    assert write_shard(task).n_records == 10
+    assert [json.loads(line) for line in temporary.read_bytes().splitlines()] == ROWS
 
 
 def test_gzip_holds_no_time(write):

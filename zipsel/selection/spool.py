@@ -77,8 +77,7 @@ class SpoolFile:
         """The rows of a table."""
         with pa.memory_map(self.path) as source:
             table = pa.ipc.open_stream(source).read_all()
-            # Runs may come from row groups whose dictionaries differ.
-            return table.unify_dictionaries().take(pa.array(self.starts))
+            return table.take(pa.array(self.starts))
 
     def read_schema(self) -> pa.Schema:
         """The columns of a table."""
@@ -301,7 +300,7 @@ class Chosen:
         if not tables:
             return schema.empty_table()
         order = np.argsort(np.concatenate(slots))
-        return pa.concat_tables(tables).unify_dictionaries().take(pa.array(order))
+        return pa.concat_tables(tables).take(pa.array(order))
 
     def _convert(self, file: SpoolFile) -> list[pa.Table]:
         with _naming(file.ranks):
