@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from zipsel.pool.shards import Shard
 from zipsel.readers.rows import Reason, RowBatch
 from zipsel.scoring.histogram import Histogram, bin_floor, bins_of
-from zipsel.scoring.sidecar import place_parts
+from zipsel.scoring.sidecar import part_path, place_parts
 from zipsel.scoring.sidecar_writer import PartBuilder
 from zipsel.selection.budgets import Budget, Meter
 from zipsel.selection.ranking import Candidates, Ranking, RecordReader
@@ -54,8 +54,8 @@ def write_parts(folder, shards):
             builder = PartBuilder({"alignment": "float64"})
             scores = np.array([values[k] for k in accepted], np.float64)
             builder.add(rows, {"alignment": scores})
-            path = folder / shard.fingerprint[:2] / f"{shard.fingerprint}-{i:06d}.parquet"
-            summaries.append(builder.write(str(path), i, final=i == len(chunks) - 1))
+            path = part_path(str(folder), shard, i)
+            summaries.append(builder.write(path, i, final=i == len(chunks) - 1))
         parts += place_parts(shard, str(folder), summaries)
     return parts
 

@@ -91,8 +91,9 @@ def gather(
             raise result
         else:
             files[task.number] = (result.path, result.is_table)
-            result.rows["file"] = task.number
-            rows[result.ranks - first_rank] = result.rows
+            placed = result.ranks - first_rank
+            rows[placed] = result.rows  # which some engines hand over read-only
+            rows["file"][placed] = task.number
             leaks.update(result.leaks)
     if errors:
         raise BadShards(errors)
