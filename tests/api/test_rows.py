@@ -98,7 +98,9 @@ def test_a_result_is_short_on_one_line_and_a_table_in_a_notebook(tmp_path):
         ("pool", {"train": [{"text": "a"}]}, "a mapping of train; give one of its values"),
         ("pool", iter([]), "pool holds no row"),
         ("pool", [{"text": object()}], "row 0 cannot be written"),
-        ("target", [{"text": "a"}, 3], "target holds a int"),
+        ("target", [{"text": "a"}, 3], "target holds a value of type int"),
+        ("pool", [{"text": "a", 1: "b", "1": "c"}], "the key 1 is no text"),
+        ("pool", pa.chunked_array([["a text"]]), "{'text': text} for text in texts"),
     ],
 )
 def test_what_holds_no_rows_is_refused_with_what_to_write(tmp_path, name, value, said):
@@ -133,3 +135,27 @@ def test_a_script_without_a_main_guard_is_told_what_to_write(tmp_path):
         [sys.executable, "-"], cwd=tmp_path, capture_output=True, text=True, input=script
     )
     assert "<stdin> is no file: save it, or pass workers=1" in done.stderr.splitlines()[-1]
+
+
+def test_a_table_has_the_fields_that_only_later_rows_have(tmp_path):
+    rows = [{"text": "a text of words"}, {"text": "another text", "note": "kept"}]
+    result = choose(tmp_path, pool=rows, target=TARGET)
+    table = result.to_arrow().sort_by("text")
+    assert table.to_pylist() == [{"note": None, **rows[0]}, rows[1]]
+
+
+def test_rows_are_given_back_however_large_they_and_their_numbers_are(tmp_path):
+    n_bytes = 65 << 20
+    line = f'{{"n": 1{"0" * 5000}, "text": "{"word " * (n_bytes // 5)}"}}\n'
+    (tmp_path / "pool.jsonl").write_text(line)
+    result = choose(tmp_path, pool=tmp_path / "pool.jsonl", target=TARGET, max_row_bytes="100MB")
+    (row,) = result.iter_rows()
+    assert len(row["text"]) == n_bytes // 5 * 5
+
+
+def test_rows_that_are_given_again_leave_the_file_that_another_run_may_be_reading(tmp_path):
+    choose(tmp_path, pool=RECORDS, target=TARGET)
+    kept = list((tmp_path / ".zipsel" / "rows").iterdir())
+    before = {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in kept}
+    choose(tmp_path, pool=RECORDS, target=TARGET, top_k=6)
+    assert {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in kept} == before

@@ -16,6 +16,10 @@ SHARDS = {
     "content.jsonl": ([{"id": "1", "content": "a b c", "text": None}] * 5, "content"),
     "below.jsonl": ([{"doc": {"body": "one text", "n": 1}, "url": "u"}] * 5, "doc.body"),
     "longest.jsonl": ([{"title": "t", "story": "once upon a time"}] * 5, "story"),
+    "mixed.jsonl": ([{name: f"the words of text {i}", "kind": "ab"[i % 2]}
+                     for i in range(4) for name in ("content", "body", "story")],
+                    "content,body,story"),
+    "comma.jsonl": ([{"a,b": "the words of a text"}] * 5, {"template": "{a,b}"}),
     "chat.jsonl": (CHAT, {"chat": True}),
     "qa.jsonl": ([{"question": "1 + 1?", "answer": "2"}] * 5,
                  {"template": r"{question}\n{answer}"}),
@@ -33,7 +37,7 @@ def test_the_options_are_those_that_select_needs(zipsel, tmp_path, name):
     write_jsonl(tmp_path / name, rows)
     (found,) = peeked(zipsel, name)
     assert found["options"] == options
-    assert found["n_rows"] == 5
+    assert found["n_rows"] == found["n_texts"] == len(rows)
     words = [
         word
         for option, value in options.items()
@@ -94,3 +98,36 @@ def test_nothing_to_look_at_is_said(zipsel, tmp_path):
     assert b"empty" in zipsel("peek", "empty", code=1).stderr
     write_jsonl(tmp_path / "numbers.jsonl", [{"a": 1}])
     assert b"No field holds texts" in zipsel("peek", "numbers.jsonl").stdout
+
+
+def test_a_list_of_fields_leaves_every_shard_its_own_text(zipsel, tmp_path):
+    write_jsonl(tmp_path / "a.jsonl", [{"story": "once upon a time", "title": "a tale"}] * 5)
+    write_jsonl(tmp_path / "b.jsonl", [{"title": "no tale but a title"}] * 5)
+    said = zipsel("peek", "b.jsonl", "a.jsonl").stdout.decode()
+    assert "Use: zipsel select ... --text-field story,title" in said
+    write_jsonl(tmp_path / "c.jsonl", [{"title": "a long title of a tale", "story": "one"}] * 5)
+    said = zipsel("peek", "a.jsonl", "c.jsonl").stdout.decode()
+    assert "--text-field story   for 1 shard" in said
+    assert "--text-field title   for 1 shard" in said
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "said"),
+    [
+        ("", (), "No row could be read"),
+        ('{"text": "cut', (), "No row could be read"),
+        ('{"text": "whole"}', ("--text-field", "body"), "By these options no row has a text"),
+        ('{"messages": [{"role": "user", "content": "a"}]}', ("--chat", "--chat-parts", "user"),
+         "Use: zipsel select ... --chat --chat-parts user"),
+        ('{"a": "b"}', ("--template", r"{a}\n{a}"), r"--template '{a}\n{a}'"),
+    ],
+)  # fmt: skip
+def test_the_advice_fits_what_was_found(zipsel, tmp_path, content, options, said):
+    (tmp_path / "a.jsonl").write_text(content)
+    assert said in zipsel("peek", "a.jsonl", *options).stdout.decode()
+
+
+def test_a_row_over_the_limit_is_too_long(zipsel, tmp_path):
+    (tmp_path / "a.jsonl").write_text(json.dumps({"text": "a" * (65 << 20)}))
+    (found,) = peeked(zipsel, "a.jsonl")
+    assert found["refused"] == {"too-long": 1}

@@ -190,6 +190,19 @@ def test_a_filter_refuses_leaks_and_copies_and_counts_them(zipsel, profile, targ
     assert counts["n_rows"] == len(examples) + 30 + 1 + counts["n_chosen"]
 
 
+@pytest.mark.parametrize("command", [("score",), ("select", "--min-alignment", -99)])
+def test_a_filter_says_what_of_its_chats_no_text_holds(zipsel, profile, command):
+    turn = {"role": "assistant", "content": "Yes.", "tool_calls": [{"name": "f", "arguments": "1"}]}
+    row = json.dumps({"messages": [{"role": "user", "content": "Is it?"}, turn]}).encode()
+    name, *budget = command
+    done = zipsel(name, "-", "--profile", profile, "--output", "-", *budget, "--chat",
+                  "--chat-parts", "user,assistant", stdin=row + b"\n")  # fmt: skip
+    assert b"parts of chats that no text holds: 1 calls" in done.stderr
+    done = zipsel(name, "-", "--profile", profile, "--output", "-", *budget, "--text-field",
+                  "body,text", stdin=b'{"text": "a text"}\n{"body": "another"}\n')  # fmt: skip
+    assert b"texts by field: 1 text, 1 body" in done.stderr
+
+
 def test_the_least_alignment_itself_is_passed_on(zipsel, profile, records):
     data = encode(records)
     scored = zipsel("score", "-", "--profile", profile, "--output", "-", stdin=data).stdout

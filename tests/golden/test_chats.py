@@ -209,3 +209,25 @@ def test_what_is_no_chat_is_refused(row, reason):
     with pytest.raises(RowError) as refused:
         chat_text(row)
     assert refused.value.reason == reason
+
+
+U, A = {"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "Yes."}
+
+
+@pytest.mark.parametrize(
+    ("row", "left_out"),
+    [
+        ({"messages": [U, A], "conversations": [A]}, {}),
+        ({"messages": [U, A], "prompt": "Hi?", "chosen": [U, A]}, {}),
+        ({"messages": [U, A], "conversations": [A, U]}, {"conversations": 1}),
+        ({"messages": [U], "prompt": "Hi?", "completion": "No."}, {"completion": 1}),
+        ({"messages": [U], "prompt": [U], "chosen": [A]}, {"chosen": 1}),
+        ({"messages": [{**U, "caption": "more"}, A]}, {"other fields": 1}),
+        ({"messages": [{"role": "user", "content": [{"type": "text", "text": "Hi?", "b": "c"}]}]},
+         {"other fields": 1}),
+    ],
+)  # fmt: skip
+def test_words_beside_the_turns_are_counted(row, left_out):
+    text, counts = chat_text(row)
+    assert text.startswith("user: Hi?")
+    assert counts == left_out

@@ -103,6 +103,24 @@ def test_nothing_goes_without_yes_and_nothing_young_goes(tmp_path, night):
     assert night() == 1
 
 
+def test_rows_that_python_gave_go_when_no_run_is_given_them_any_more(tmp_path, target):
+    given, kept = make_records(20), tmp_path / ".zipsel" / "rows"
+
+    def choose(top_k):
+        zipsel.select(given, target=target, output=tmp_path / "out", top_k=top_k, workers=1)
+
+    choose(1)
+    (path,) = kept.iterdir()
+    n_seconds = 3 * 86_400
+    os.utime(path, (path.stat().st_atime - n_seconds, path.stat().st_mtime - n_seconds))
+    choose(2)  # which uses them again
+    run_clean(tmp_path / ".zipsel", keep_days=1, yes=True)
+    assert path.exists()
+    os.utime(path, (path.stat().st_atime - n_seconds, path.stat().st_mtime))
+    run_clean(tmp_path / ".zipsel", keep_days=1, yes=True)
+    assert not path.exists()
+
+
 def test_a_running_job_is_left_alone(tmp_path, night):
     write_jsonl(tmp_path / "pool" / "a.jsonl", make_records(20))
     night()

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from made_up import make_records, write_jsonl
+from rich.console import Console
 from unit.test_html import make_report
 
 from zipsel.api.scorer import Scorer
@@ -18,6 +19,8 @@ from zipsel.engines.local import LocalEngine
 from zipsel.errors import BadShards, ProfileError, ShardError
 from zipsel.readers.rows import Reading, TextSpec
 from zipsel.report.compare import compare_runs
+from zipsel.report.model import GroupShare
+from zipsel.report.print_comparison import print_comparison, render_comparison
 from zipsel.report.runs import FinishedRun, open_run
 from zipsel.scoring.run import Run
 from zipsel.scoring.settings import RunSettings
@@ -175,6 +178,20 @@ def test_what_moved_most_comes_first_and_the_curve_is_of_its_depth():
     curve = dict(both.curve.series["Jaccard"])
     assert (curve[1], curve[2], curve[20]) == (1.0, pytest.approx(1 / 3), 1.0)
     assert curve[10] == pytest.approx(9 / 11)
+
+
+def test_a_run_that_tells_no_groups_apart_has_no_share_of_them():
+    a, b = ranked([0, 1], "a"), ranked([1, 2], "b")
+    b.report.groups = []
+    a.report.groups = [
+        GroupShare(name="code", n_pool=5, n_pool_bytes=9, n_chosen=2, n_chosen_bytes=4)
+    ]
+    both = compare_runs(a, b)
+    assert [(one.name, one.n_a, one.n_b) for one in both.groups] == [("code", 2, None)]
+    shown = io.StringIO()
+    print_comparison(both, Console(file=shown))
+    assert ["code", "100.0%", "-"] in [line.split() for line in shown.getvalue().splitlines()]
+    assert "Only one of the runs tells groups apart" in render_comparison(both)
 
 
 def test_the_callers_run_is_not_changed(tmp_path, pool, target):

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 
 from zipsel.console.safe_text import human_bytes
 from zipsel.pool.shards import open_shard
-from zipsel.readers.peek import iter_all_lines
-from zipsel.readers.rows import Reading
+from zipsel.readers import iter_shard
+from zipsel.readers.json_rows import decode_object
+from zipsel.readers.rows import Lines, Reading
 from zipsel.report.html import render_notebook
 from zipsel.report.model import Report
+
+#: The subset's rows have been read before, whatever limit their pool had.
+_ANY_LENGTH = 1 << 40
 
 
 @dataclass(frozen=True, repr=False)
@@ -64,8 +67,9 @@ class SelectResult:
                     for batch in file.iter_batches():
                         yield from batch.to_pylist()
             else:
-                for line in iter_all_lines(shard, Reading()):
-                    yield json.loads(line)
+                for batch in iter_shard(shard, Reading(max_row_bytes=_ANY_LENGTH)):
+                    lines = cast(Lines, batch.lines)
+                    yield from (decode_object(lines[i]) for i in range(batch.n_rows))
 
     def to_arrow(self) -> pa.Table:
         """The subset as one table, best first.
@@ -73,7 +77,9 @@ class SelectResult:
         Raises:
             pyarrow.ArrowInvalid: If values of one field have no common type; use ``iter_rows``.
         """
-        return pa.Table.from_pylist(list(self.iter_rows()))
+        rows = list(self.iter_rows())
+        names = dict.fromkeys(name for row in rows for name in row)
+        return pa.table({name: [row.get(name) for row in rows] for name in names})
 
     def to_pandas(self) -> Any:
         """The subset as a data frame, best first; needs pandas."""

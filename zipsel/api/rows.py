@@ -6,8 +6,10 @@ scores are found again, and ``zipsel explain --run`` finds its records.
 
 from __future__ import annotations
 
+import filecmp
 import json
 import os
+import time
 from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from typing import Any
@@ -64,7 +66,11 @@ def keep_rows(name: str, value: Any, work_dir: str) -> str:
         kept = os.path.join(work_dir, "rows")
         os.makedirs(kept, exist_ok=True)
         path = os.path.join(kept, f"{_digest(written)}.{suffix}")
-        os.replace(written, path)
+        if os.path.exists(path) and filecmp.cmp(written, path, shallow=False):
+            # Another run may be reading it, and would take a new time of change for a new file.
+            os.utime(path, ns=(time.time_ns(), os.stat(path).st_mtime_ns))
+        else:
+            os.replace(written, path)
     return path
 
 
@@ -82,7 +88,10 @@ def _tables_of(name: str, value: Any) -> Iterable[Any] | None:
         tables: Iterable[Any] = value.with_format("arrow").iter(batch_size=_BATCH_ROWS)
         return tables
     if hasattr(value, "__arrow_c_stream__"):
-        stream: Iterable[Any] = pa.RecordBatchReader.from_stream(value)
+        try:
+            stream: Iterable[Any] = pa.RecordBatchReader.from_stream(value)
+        except pa.ArrowInvalid:  # one column, such as a Series
+            raise UsageError(_no_rows(name, value)) from None
         return stream
     return None
 
@@ -106,15 +115,30 @@ def _write_lines(name: str, rows: Iterable[Any], path: str) -> int:
     with open(path, "w", encoding="utf-8") as file:
         for row in rows:
             if not isinstance(row, Mapping):
-                found = "a text" if isinstance(row, str) else f"a {type(row).__name__}"
-                raise UsageError(f"{name} holds {found} where a row is read; {_remedy(name)}")
+                raise UsageError(_no_rows(name, row))
             try:
-                file.write(json.dumps(row, ensure_ascii=False))
+                file.write(json.dumps(_with_plain_keys(row), ensure_ascii=False))
                 file.write("\n")
-            except (TypeError, ValueError, UnicodeEncodeError) as error:
-                raise UsageError(f"{name}: row {n_rows} cannot be written: {error}") from None
+            except (TypeError, ValueError, RecursionError) as error:
+                raise UsageError(
+                    f"{name}: row {n_rows} cannot be written as JSON: {error}; give values that "
+                    "JSON has, or an Arrow table"
+                ) from None
             n_rows += 1
     return n_rows
+
+
+def _with_plain_keys(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """A row as a dictionary; a ``TypeError`` for keys that JSON would rename."""
+    other = next((key for key in row if not isinstance(key, str)), None)
+    if other is not None:
+        raise TypeError(f"the key {other!r} is no text")
+    return dict(row)
+
+
+def _no_rows(name: str, found: Any) -> str:
+    what = "a text" if isinstance(found, str) else f"a value of type {type(found).__name__}"
+    return f"{name} holds {what} where a row is read; {_remedy(name)}"
 
 
 def _remedy(name: str) -> str:

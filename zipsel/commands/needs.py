@@ -314,6 +314,6 @@ NEEDS: dict[str, tuple[Need, ...]] = {
         ),
     ),
     "eval": (_CHAT,),
-    "peek": (_CHAT,),
+    "peek": (Need(("chat_parts",), "--chat", lambda one: one.has("chat"), helps=True),),
     "explain": (*_EXPLAIN, _CHAT, _text_of_target("target")),
 }

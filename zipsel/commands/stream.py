@@ -31,7 +31,7 @@ from zipsel.readers.decompress import until_damage
 from zipsel.readers.json_rows import RowParser
 from zipsel.readers.jsonl import iter_rows
 from zipsel.readers.lines import LineChunk, iter_whole_lines
-from zipsel.readers.rows import Lines
+from zipsel.readers.rows import Lines, Taken
 from zipsel.readers.stdin import STDIN_NAME, Stdin
 from zipsel.scorers.profile import Profile, ProfileFile
 from zipsel.scoring.fitting import make_profile
@@ -83,12 +83,14 @@ class StreamResult:
         lines: What may be passed on, in input order, without newlines.
         digests: Digests of their texts, where texts were inspected.
         n_leaks: Lines that hold what must not leak.
+        taken: Where texts came from, and what of chats is in none.
         refusals: Its refused rows, counted from the chunk's first row.
     """
 
     lines: list[bytes] = field(default_factory=list)
     digests: list[bytes] = field(default_factory=list)
     n_leaks: int = 0
+    taken: Taken = field(default_factory=Taken)
     refusals: Refusals = field(default_factory=Refusals)
 
 
@@ -123,6 +125,7 @@ def score_lines(task: StreamTask) -> StreamResult:
                 refusals.first.append(Reject(STDIN, row, offset, reason.value, shown))
         refusals.found = refusals.found or batch.found
         refusals.n_rows += batch.n_rows
+        result.taken.add(batch.taken)
     return result
 
 
@@ -136,12 +139,14 @@ class StreamCounts:
         n_chosen: Rows passed on.
         n_leaks: Rows left out since they hold what must not leak.
         n_duplicates: Rows left out since their text was passed on before.
+        taken: Where texts came from, and what of chats is in none.
         refusals: Rows read, and those refused.
     """
 
     n_chosen: int = 0
     n_leaks: int = 0
     n_duplicates: int = 0
+    taken: Taken = field(default_factory=Taken)
     refusals: Refusals = field(default_factory=Refusals)
 
     @property
@@ -170,6 +175,7 @@ class StreamCounts:
         mine.found = mine.found or others.found
         self.n_chosen += n_chosen
         self.n_leaks += result.n_leaks
+        self.taken.add(result.taken)
         self.n_duplicates += len(result.lines) - n_chosen
 
     def check(self, settings: RunSettings) -> None:
@@ -235,9 +241,21 @@ def stream(
         tasks = (StreamTask(job, chunk, least, inspection, add_field) for chunk in chunks)
         has_copies = select is None or select.dedup == "none"
         counts = _write_lines(engine.run_ordered(score_lines, tasks), settings, stdout, has_copies)
+    _say_taken(counts.taken, log)
     for problem in damage:
         log.say("bad-file", f"salvaged: {STDIN_NAME}: {problem}", shard=STDIN, level="warning")
     return counts
+
+
+def _say_taken(taken: Taken, log: Log) -> None:
+    """Say what a report would: from which fields texts came, and what of chats is in none."""
+    for what, counts in (
+        ("texts by field", taken.fields),
+        ("parts of chats that no text holds", taken.left_out),
+    ):
+        if counts:
+            said = ", ".join(f"{n:,} {printable(name, 60)}" for name, n in counts.most_common())
+            log.say("taken", f"{what}: {said}", counts=counts)
 
 
 def _open_stdin(log: Log) -> Stdin:

@@ -27,7 +27,7 @@ from zipsel.readers.chat_parts import (
     part_words,
     turn_words,
 )
-from zipsel.readers.rows import DEFAULT_CHAT_PARTS, Reason, RowError
+from zipsel.readers.rows import CHAT_FIELDS, DEFAULT_CHAT_PARTS, Reason, RowError
 
 #: Fields that hold all turns, the first that has any.
 _TURNS = ("messages", "conversations")
@@ -49,7 +49,8 @@ class ChatText(NamedTuple):
 
     Attributes:
         text: The paragraphs.
-        left_out: Kind of part → how many of them are not in the text, or only as a placeholder.
+        left_out: Kind of part → how many of them are not in the text, or only as a placeholder;
+            also the fields beside the turns that say something else.
     """
 
     text: str
@@ -59,7 +60,7 @@ class ChatText(NamedTuple):
 def chat_text(row: dict[str, Any], kept: Iterable[str] = DEFAULT_CHAT_PARTS) -> ChatText:
     """Make the text of a chat.
 
-    Ids and other fields of a turn are no words and left out.
+    Ids and the like are no words and left out; other fields of a turn are counted.
 
     Args:
         row: The row.
@@ -85,6 +86,7 @@ def chat_text(row: dict[str, Any], kept: Iterable[str] = DEFAULT_CHAT_PARTS) -> 
         raise RowError(Reason.EMPTY)
     for name in _REJECTED:
         left_out["rejected"] += bool(row.get(name))
+    left_out.update(_unsaid_fields(row))
     return ChatText("\n\n".join(paragraphs), +left_out)
 
 
@@ -145,6 +147,27 @@ def _find_turns(row: dict[str, Any]) -> list[Any]:
     if not isinstance(turns, list):
         raise RowError(Reason.WRONG_TYPE)
     return turns
+
+
+def _unsaid_fields(row: dict[str, Any]) -> Iterable[str]:
+    """Yield the fields of a chat that say something else than its turns."""
+    turns = _find_turns(row)
+    for name in CHAT_FIELDS:
+        value = row.get(name)
+        if isinstance(value, dict):
+            value = first_of(value, _TURNS)
+        if isinstance(value, str):
+            is_said = any(
+                isinstance(turn, dict) and first_of(turn, ("content", "value")) == value
+                for turn in turns
+            )
+        else:
+            is_said = not isinstance(value, list) or value in (
+                turns[: len(value)],
+                turns[len(turns) - len(value) :],
+            )
+        if value and not is_said:
+            yield name
 
 
 def _as_turns(value: Any, role: str) -> list[Any]:

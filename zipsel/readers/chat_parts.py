@@ -7,7 +7,7 @@ Kinds are those of ``--chat-parts``: by who speaks (system, user, assistant), or
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from zipsel.readers.rows import Reason, RowError
@@ -17,7 +17,7 @@ class Words(NamedTuple):
     """A piece of a turn.
 
     Attributes:
-        kind: Of ``CHAT_PARTS``.
+        kind: Of ``CHAT_PARTS``, or ``other`` for what is never written.
         text: What is written for it.
         of: How it is counted where it is left out; empty to count it by its kind.
     """
@@ -96,12 +96,10 @@ def turn_words(turn: dict[str, Any], role: str) -> list[Words]:
             len(media) if isinstance(media, list) else 0
         )
     words = [one for one in words if one.text]
-    if not any(one.kind != "media" for one in words) and any(
-        isinstance(turn[name], str | list | dict) and turn[name]
-        for name in turn.keys() - _TURN_FIELDS
-    ):
+    others = _other_words(turn, _TURN_FIELDS)
+    if others and not any(one.kind != "media" for one in words):
         raise RowError(Reason.UNKNOWN_PART)
-    return words
+    return words + others
 
 
 def is_item(turn: Mapping[str, Any]) -> bool:
@@ -160,8 +158,9 @@ _PART_FIELDS = frozenset(
     {*_PART_WORDS, *_PART_REASONING, *_ARGUMENTS, *_RESULTS, *_MEDIA}
 ) | {
     "type", "id", "index", "name", "call_id", "tool_use_id", "cache_control", "signature",
-    "encrypted_content", "source", "status", "is_error",
+    "encrypted_content", "source", "status", "is_error", "annotations", "citations", "logprobs",
 }  # fmt: skip
+_MEDIA_FIELDS = _PART_FIELDS | {"title", "context", "data"}
 
 
 def part_words(part: Any, kind: str) -> list[Words]:
@@ -190,11 +189,20 @@ def part_words(part: Any, kind: str) -> list[Words]:
     if of in _MEDIA:
         words += _media_words(part, _MEDIA[of], kind)
     words = [one for one in words if one.text]
-    if of not in _KINDS or not words:
-        others = [part[name] for name in part.keys() - _PART_FIELDS]
-        if any(isinstance(value, str | list | dict) and value for value in others):
-            raise RowError(Reason.UNKNOWN_PART)
-    return words
+    others = _other_words(part, _MEDIA_FIELDS if of in _MEDIA else _PART_FIELDS)
+    if others and (of not in _KINDS or not words):
+        raise RowError(Reason.UNKNOWN_PART)
+    return words + others
+
+
+def _other_words(values: Mapping[str, Any], known: Collection[str]) -> list[Words]:
+    """Fields that nobody knows and that may hold words: written nowhere, but counted."""
+    others = (value for name, value in values.items() if name not in known)
+    return [
+        Words("other", "…", "other fields")
+        for value in others
+        if isinstance(value, str | list | dict) and value
+    ]
 
 
 def _media_words(part: Mapping[str, Any], name: str, kind: str) -> list[Words]:
@@ -225,16 +233,25 @@ def first_of(values: Mapping[str, Any], names: Iterable[str]) -> Any:
 
 
 def _words_of(value: Any) -> str:
-    """A string, or the ``value`` of an object that holds one (as OpenAI's threads have it)."""
+    """A string, or the ``value`` of an object that holds one (as OpenAI's threads have it).
+
+    Raises:
+        RowError: If there is something else, which may be words.
+    """
     if isinstance(value, dict):
-        value = value.get("value")
-    return value if isinstance(value, str) else ""
+        value = value.get("value", value)
+    if isinstance(value, str):
+        return value
+    if value:
+        raise RowError(Reason.WRONG_TYPE)
+    return ""
 
 
 def _reasoning_of(value: Any) -> str:
     """Reasoning as a string or, in OpenAI's responses, as a list of summaries."""
     if isinstance(value, list):
-        return "\n".join(one.text for one in content_words(value, "reasoning"))
+        words = content_words(value, "reasoning")
+        return "\n".join(one.text for one in words if one.kind != "other")
     return _words_of(value)
 
 

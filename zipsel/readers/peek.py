@@ -51,6 +51,12 @@ _TOGETHER = (
     ("query", "response"),
 )
 
+#: Fields of different rows that are named as one text, at most.
+_N_TOGETHER = 8
+
+#: How much shorter one of them may be than another: a title is no text of rows that lack a body.
+_N_TIMES_SHORTER = 4
+
 #: Longest median of a label, and the characters of an example that are shown.
 _LABEL_LENGTH, _SHOWN = 40, 60
 
@@ -86,7 +92,8 @@ class Peek(msgspec.Struct, kw_only=True):
         fields: Their fields, in order of appearance.
         options: What takes a text from them, as on the command line; None if nothing does.
         group_field: A field whose values divide the rows, if there is one.
-        refused: Reason → rows that would be refused under these options.
+        n_texts: Rows that have a text under these options.
+        refused: Reason → rows that would be refused.
         problem: Why no more could be read.
     """
 
@@ -95,6 +102,7 @@ class Peek(msgspec.Struct, kw_only=True):
     fields: list[Field]
     options: dict[str, str | bool] | None
     group_field: str | None
+    n_texts: int
     refused: dict[str, int]
     problem: str = ""
 
@@ -113,8 +121,7 @@ def peek(shard: Shard, reading: Reading, given: TextSpec | None = None) -> Peek:
     rows, refused, problem = _first_rows(shard, reading)
     fields = list(iter_fields(rows))
     spec = given if given is not None else guess_text(rows, fields)
-    if spec is not None:
-        refused.update(_refused(rows, spec))
+    without = Counter[str]() if spec is None else Counter(_refused(rows, spec))
     labels = [one for one in fields if _is_label(one, len(rows))]
     options = None if spec is None else _options_of(spec)
     if options is not None and delimiter is not None:
@@ -125,7 +132,8 @@ def peek(shard: Shard, reading: Reading, given: TextSpec | None = None) -> Peek:
         fields=fields,
         options=options,
         group_field=labels[0].name if labels else None,
-        refused=dict(sorted(refused.items())),
+        n_texts=0 if spec is None else len(rows) - without.total(),
+        refused=dict(sorted((refused + without).items())),
         problem=problem,
     )
 
@@ -156,7 +164,10 @@ def _first_rows(
             for batch in _take(shard, reading, n_rows, refused):
                 rows += batch.to_pylist()
             return rows, refused, ""
-        for line in islice(iter_all_lines(shard, reading), n_rows):
+        for line, reason in islice(_iter_lines(shard, reading), n_rows):
+            if reason is not None:
+                refused[reason.value] += 1
+                continue
             try:
                 rows.append(decode_object(line))
             except RowError as error:
@@ -168,15 +179,20 @@ def _first_rows(
     return rows, refused, ""
 
 
-def iter_all_lines(shard: Shard, reading: Reading) -> Iterator[bytes]:
-    """Yield the lines of a shard that is no table, whatever they hold."""
+#: Why a row has no text in one field, although it can be read.
+_READABLE = frozenset({Reason.EMPTY, Reason.NULL, Reason.WRONG_TYPE, Reason.MISSING_FIELD})
+
+
+def _iter_lines(shard: Shard, reading: Reading) -> Iterator[tuple[bytes, Reason | None]]:
+    """Yield the lines of a shard that is no table, and why one cannot be read.
+
+    Of a line that is longer than rows may be, only the beginning is there.
+    """
     for batch in iter_shard(shard, replace(reading, text=TextSpec())):
         lines = cast(Lines, batch.lines)
-        yield from (lines[i] for i in range(batch.n_rows))
-
-
-#: Why a row has no text in its first column, although it can be read.
-_READABLE = frozenset({Reason.EMPTY, Reason.NULL, Reason.WRONG_TYPE, Reason.MISSING_FIELD})
+        for i in range(batch.n_rows):
+            reason = batch.rejects[i][0] if i in batch.rejects else None
+            yield lines[i], None if reason in _READABLE else reason
 
 
 def _take(
@@ -261,13 +277,43 @@ def guess_text(rows: Sequence[Mapping[str, Any]], fields: Sequence[Field]) -> Te
     for names in _TOGETHER:
         if all(name in texts for name in names):
             specs.append(TextSpec("template", "\\n".join(f"{{{name}}}" for name in names)))
+    named = [texts[name] for name in _TEXT_NAMES if name in texts]
     by_size = sorted(texts.values(), key=lambda one: -(one.median_bytes or 0) * one.n_rows)
-    specs += [TextSpec("field", one.name) for one in by_size if "," not in one.name]
+    labels = [one for one in by_size if _is_label(one, len(rows))]
+    others = [one for one in by_size if one not in labels]
+    if named:
+        specs += _covering(rows, [*named, *others])
+    specs += [_spec_of(one.name) for one in others]
+    specs += _covering(rows, others)
+    specs += [_spec_of(one.name) for one in labels]
     for spec in specs:
         taken = len(rows) - sum(1 for _ in _refused(rows, spec))
         if taken and taken >= len(rows) / 2:
             return spec
-    return specs[1] if len(specs) > 1 else None
+    return _spec_of(by_size[0].name) if by_size else None
+
+
+def _spec_of(name: str) -> TextSpec:
+    """A field as a text; of a name with a comma, which parts names, by a template."""
+    return TextSpec("template", f"{{{name}}}") if "," in name else TextSpec("field", name)
+
+
+def _covering(rows: Sequence[Mapping[str, Any]], fields: Sequence[Field]) -> list[TextSpec]:
+    """One text of fields of which rows have one or another, if there are such.
+
+    Each field is the text of rows that have none before it, and about as long.
+    """
+    left, found = list(rows), list[str]()
+    longest = max((one.median_bytes or 0 for one in fields), default=0)
+    for one in fields:
+        is_long = _N_TIMES_SHORTER * (one.median_bytes or 0) >= longest
+        if "," in one.name or not is_long or len(found) == _N_TOGETHER:
+            continue
+        spec = TextSpec("field", one.name)
+        lacking = [row for row in left if any(_refused([row], spec))]
+        if len(lacking) < len(left):
+            left, found = lacking, [*found, one.name]
+    return [TextSpec("field", ",".join(found))] if found else []
 
 
 def _is_label(one: Field, n_rows: int) -> bool:
@@ -282,7 +328,7 @@ def _is_label(one: Field, n_rows: int) -> bool:
 
 def _options_of(spec: TextSpec) -> dict[str, str | bool]:
     if spec.kind == "chat":
-        return {"chat": True}
+        return {"chat": True, **({"chat_parts": spec.value} if spec.value else {})}
     if spec.kind == "template":
-        return {"template": spec.value}
+        return {"template": spec.value.replace("\n", "\\n").replace("\t", "\\t")}
     return {} if spec.value == "text" else {"text_field": spec.value}

@@ -63,7 +63,7 @@ def take_text(row: Any, spec: TextSpec, taken: Taken | None = None) -> str:
         )
     else:
         text, left_out = chat_text(row, spec.chat_parts)
-        if taken is not None:
+        if taken is not None and check_text(text):
             taken.left_out += left_out
     return check_text(text)
 

@@ -58,6 +58,11 @@ class Taken:
     fields: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
 
+    def add(self, other: Taken) -> None:
+        """Count the texts of another batch too."""
+        self.fields += other.fields
+        self.left_out += other.left_out
+
 
 @dataclass(frozen=True)
 class RowBatch:

@@ -53,11 +53,11 @@ class Moved(msgspec.Struct, kw_only=True):
 
 
 class GroupChosen(msgspec.Struct, kw_only=True):
-    """Records of one group that each run chose."""
+    """Records of one group that each run chose; None for a run that did not tell groups apart."""
 
     name: str
-    n_a: int
-    n_b: int
+    n_a: int | None
+    n_b: int | None
 
 
 class Comparison(msgspec.Struct, kw_only=True):
@@ -210,7 +210,11 @@ def _groups(a: FinishedRun, b: FinishedRun) -> list[GroupChosen]:
     of_a = {group.name: group.n_chosen for group in a.report.groups}
     of_b = {group.name: group.n_chosen for group in b.report.groups}
     chosen = [
-        GroupChosen(name=name, n_a=of_a.get(name, 0), n_b=of_b.get(name, 0))
+        GroupChosen(
+            name=name,
+            n_a=of_a.get(name, 0) if of_a else None,
+            n_b=of_b.get(name, 0) if of_b else None,
+        )
         for name in {**of_a, **of_b}
     ]
-    return sorted(chosen, key=lambda one: (-one.n_a - one.n_b, one.name))
+    return sorted(chosen, key=lambda one: (-(one.n_a or 0) - (one.n_b or 0), one.name))

@@ -34,14 +34,9 @@ def render_comparison(both: Comparison) -> str:
     from zipsel.report.tables import Row
 
     groups = [
-        Row(
-            group.name,
-            group.n_a,
-            group.n_b,
-            group.n_a / max(1, both.n_a),
-            group.n_b / max(1, both.n_b),
-        )
+        Row(group.name, n_a, n_b, n_a / max(1, both.n_a), n_b / max(1, both.n_b))
         for group in both.groups
+        if (n_a := group.n_a) is not None and (n_b := group.n_b) is not None
     ]
     template = environment().get_template("compare.html.j2")
     return template.render(both=both, sentence=sentence(both), groups=groups)
@@ -91,8 +86,10 @@ def _print_groups(both: Comparison, console: Console) -> None:
     for group in both.groups[:10]:
         table.add_row(
             Text(printable(group.name, 40)),
-            f"{group.n_a / max(1, both.n_a):.1%}",
-            f"{group.n_b / max(1, both.n_b):.1%}",
+            *(
+                "-" if n is None else f"{n / max(1, n_chosen):.1%}"
+                for n, n_chosen in ((group.n_a, both.n_a), (group.n_b, both.n_b))
+            ),
         )
     console.print(table)
 

@@ -93,14 +93,18 @@ def _cells(field: Field, n_rows: int) -> list[str]:
 def advice(peeks: Sequence[Peek]) -> list[str]:
     """The options that take a text from all shards, or from each kind of them."""
     of_options = [(one.options, one.path) for one in peeks if one.options is not None]
+    if not any(one.n_rows for one in peeks):
+        return ["No row could be read, so nothing can be said of their fields."]
     if not of_options:
         return ["No field holds texts: name one of another kind by --template '{field}'."]
-    plain = [options for options, _ in of_options if set(options) <= {"text_field"}]
-    names = dict.fromkeys(str(options.get("text_field", "text")) for options in plain)
-    of_fields: dict[str, str | bool] = {}
-    if list(names) != ["text"]:
-        of_fields["text_field"] = ",".join(names)
-    of_options = [(of_fields if one in plain else one, path) for one, path in of_options]
+    if not any(one.n_texts for one in peeks):
+        return ["By these options no row has a text; leave them out to see which would give one."]
+    plain = [one for one in peeks if one.options is not None and set(one.options) <= {"text_field"}]
+    names = _joined_fields(plain)
+    if names:
+        joined: dict[str, str | bool] = {} if names == ["text"] else {"text_field": ",".join(names)}
+        paths = {one.path for one in plain}
+        of_options = [(joined if path in paths else one, path) for one, path in of_options]
     kinds = sorted(of_options, key=lambda one: str(one[0]))
     groups = [
         (dict(alike[0][0]), len(alike), alike[0][1])
@@ -116,6 +120,28 @@ def advice(peeks: Sequence[Peek]) -> list[str]:
             for options, n, path in groups
         ),
     ]
+
+
+def _joined_fields(peeks: Sequence[Peek]) -> list[str]:
+    """Fields of shards in one list by which each shard's text stays; empty where none does that.
+
+    Of a list a row's first field counts, so those that few shards have come first.
+    """
+    wanted = [_fields_of(one) for one in peeks]
+    had = [{field.name for field in one.fields if field.n_rows} for one in peeks]
+    names = dict.fromkeys(name for fields in wanted for name in fields)
+    ordered = sorted(names, key=lambda name: sum(name in fields for fields in had))
+    for order in (list(names), ordered):
+        if all(
+            [name for name in order if name in there][: len(fields)] == fields
+            for fields, there in zip(wanted, had, strict=True)
+        ):
+            return order
+    return []
+
+
+def _fields_of(one: Peek) -> list[str]:
+    return str((one.options or {}).get("text_field", "text")).split(",")
 
 
 def _use(options: Mapping[str, str | bool], peeks: Sequence[Peek]) -> str:

@@ -1,8 +1,8 @@
 """What of a work directory no run has met for some days, and so no later run is likely to meet.
 
-Runs leave traces of use: the times of profiles and of the folders of scores under one key, and the
-day on which a shard was last met (``pool.known``). A sidecar part is in use as long as its shard
-is, or as it is young itself.
+Runs leave traces of use: the times of profiles and of the folders of scores under one key, the time
+of access of rows that Python gave, and the day on which a shard was last met (``pool.known``). A
+sidecar part is in use as long as its shard is, or as it is young itself.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from zipsel.storage.workdir import WorkDir
 _SECONDS_PER_DAY = 86_400
 
 #: Folders that runs leave for later ones; all others go with their run.
-_KEPT = ("scores", "profiles", "known")
+_KEPT = ("scores", "profiles", "known", "rows")
 
 
 class Leftover(NamedTuple):
     """Something that can go.
 
     Attributes:
-        kind: ``scores``, ``profiles``.
+        kind: ``scores``, ``profiles``, ``rows``.
         path: A file, or a folder with all that is in it.
         n_bytes: Its size.
     """
@@ -42,10 +42,12 @@ def find_leftovers(work_dir: WorkDir, keep_days: int) -> list[Leftover]:
     oldest = time.time() - keep_days * _SECONDS_PER_DAY
     met = KnownFiles(work_dir.path).fingerprints_since(keep_days)
     found: list[Leftover] = []
-    profiles = os.path.join(work_dir.path, "profiles")
-    for entry in _entries(profiles):
-        if entry.stat().st_mtime < oldest:
-            found.append(Leftover("profiles", entry.path, entry.stat().st_size))
+    for kind in ("profiles", "rows"):
+        for entry in _entries(os.path.join(work_dir.path, kind)):
+            status = entry.stat()
+            used = max(status.st_mtime, status.st_atime) if kind == "rows" else status.st_mtime
+            if used < oldest:
+                found.append(Leftover(kind, entry.path, status.st_size))
     for folder in _entries(os.path.join(work_dir.path, "scores")):
         if folder.stat().st_mtime < oldest:
             found.append(Leftover("scores", folder.path, size_below(folder.path)))

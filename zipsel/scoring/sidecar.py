@@ -27,7 +27,7 @@ from zipsel.pool.shards import Shard
 from zipsel.scorers import ScoreColumns
 
 #: Part of every score key; raise it when scores or the format of a part change.
-SIDECAR_VERSION = 9
+SIDECAR_VERSION = 10
 
 #: Folder of the parts that are named by marks, for want of fingerprints.
 _MARKS = "marks"

@@ -64,8 +64,7 @@ class PartBuilder:
             self._append("group", pa.nulls(rows.n_rows, pa.string()))
         self._add_rejects(rows)
         self._found = self._found or rows.found
-        self._taken.fields += rows.taken.fields
-        self._taken.left_out += rows.taken.left_out
+        self._taken.add(rows.taken)
         if self.keeps_lines:
             self._add_lines(rows, np.flatnonzero(~no_contender))
         self._n_rows += rows.n_rows
