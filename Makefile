@@ -52,13 +52,13 @@ programs: $(STAMP) # As root on Debian, install what is missing; without it, tes
 	  --omit=optional --prefix $(AZURITE) azurite@$(AZURITE_VERSION) || true
 
 test: $(STAMP) programs ## Run all tests; what is skipped is listed with the reason.
-	$(BIN)/python -m pytest -n auto --dist loadgroup
+	$(BIN)/python -m pytest -n auto
 
 test-fast: $(STAMP) ## Run the tests of single modules, in under two minutes.
-	$(BIN)/python -m pytest -n auto --dist loadgroup tests/unit tests/api tests/selection tests/golden
+	$(BIN)/python -m pytest -n auto tests/unit tests/api tests/selection tests/golden
 
 test-lowest: $(LOWEST)/.installed ## Run the tests that need no extras on the lowest declared versions.
-	$(LOWEST)/bin/python -m pytest -n auto --dist loadgroup
+	$(LOWEST)/bin/python -m pytest -n auto
 
 lint: $(STAMP) ## Check style; changes nothing.
 	$(BIN)/ruff check .

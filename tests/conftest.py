@@ -18,6 +18,21 @@ def pytest_addoption(parser):
     parser.addoption("--no-skips", action="store_true", help="let each skipped test fail")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """One worker has all tests of Ray, whose clusters are heavy.
+
+    A hook and no mark: xdist 3.8 does not see groups under pytest 9.2.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class OneForRay(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return "ray" if "test_ray" in nodeid else nodeid
+
+    return OneForRay(config, log)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item):
     return failed_if_skipped((yield), item.config)

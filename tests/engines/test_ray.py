@@ -24,7 +24,7 @@ from zipsel.selection.settings import SelectSettings
 
 ray = pytest.importorskip("ray", reason="ray is not installed")
 
-pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.xdist_group("ray")]
+pytestmark = pytest.mark.filterwarnings("default")
 
 
 @pytest.fixture

@@ -5,8 +5,6 @@ import pytest
 pytest.importorskip("ray", reason="ray is not installed")
 pytest.importorskip("grpc", reason="ray[client] is not installed")
 
-pytestmark = pytest.mark.xdist_group("ray")
-
 
 def test_the_same_bytes_by_way_of_the_client(zipsel, pool, target, tmp_path, cluster):
     arguments = ("select", pool, "--target", target, "--top-k", 9, "--add-field", "score")

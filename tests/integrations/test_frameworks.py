@@ -94,7 +94,6 @@ def test_spark(scorer, expected, monkeypatch):
 
 
 @pytest.mark.filterwarnings("default")
-@pytest.mark.xdist_group("ray")
 def test_ray_data(scorer, expected, monkeypatch):
     monkeypatch.setitem(os.environ, "RAY_USAGE_STATS_ENABLED", "0")
     ray = pytest.importorskip("ray", reason="ray is not installed")
