@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from made_up import make_records, read_jsonl, write_jsonl
@@ -25,10 +26,17 @@ def test_writes_what_the_command_writes(select, pool, target, tmp_path):
 
 
 def test_a_finished_output_is_described_again(pool, target, tmp_path):
-    def run():
-        return package.select([pool], target=[target], output=tmp_path / "s", top_k=3, workers=1)
+    def run(**options):
+        result = package.select(
+            [pool], target=[target], output=tmp_path / "s", top_k=3, workers=1, **options
+        )
+        return result, Path(result.files[0]).stat().st_ino
 
-    assert run() == run()
+    first = run()
+    assert run() == first
+    again, file = run(force=True)
+    assert (again.threshold, again.n_chosen) == (first[0].threshold, first[0].n_chosen)
+    assert file != first[1]  # written again
 
 
 def test_a_scorer_is_a_profile(pool, target, tmp_path):

@@ -508,6 +508,8 @@ def test_contradictions_are_usage_errors_before_work(tmp_path, select, options, 
 def test_an_empty_subset_is_no_error_unless_asked(tmp_path, select):
     select("--min-alignment", 1e6, "--output", "out.jsonl")
     assert (tmp_path / "out.jsonl").read_bytes() == b""
+    again = select("--min-alignment", 1e6, "--output", "out.jsonl", "--fail-if-empty", code=1)
+    assert b"up to date" in again.stderr
     select("--min-alignment", 1e6, "--output", "o2.jsonl", "--fail-if-empty", code=1)
 
 
