@@ -80,7 +80,8 @@ MUTANTS = [
     ),
     Mutant(
         "report/card.py", "a README of the user's is written over",
-        "return MARKER.encode() in paths.read_bytes(path).splitlines()", "return True", _CARD,
+        "return MARKER.encode() in paths.read_bytes(path).splitlines()", "return True",
+        "unit/test_manifest.py::test_files_of_other_names_do_not_matter",
     ),
     Mutant(
         "console/safe_text.py", "characters that turn the direction are shown",
