@@ -100,6 +100,7 @@ def test_a_result_is_short_on_one_line_and_a_table_in_a_notebook(tmp_path):
         ("pool", [{"text": object()}], "row 0 cannot be written"),
         ("target", [{"text": "a"}, 3], "target holds a value of type int"),
         ("pool", [{"text": "a", 1: "b", "1": "c"}], "the key 1 is no text"),
+        ("pool", object(), "pool is a object, which gives no rows"),
         ("pool", pa.chunked_array([["a text"]]), "{'text': text} for text in texts"),
     ],
 )
@@ -159,3 +160,16 @@ def test_rows_that_are_given_again_leave_the_file_that_another_run_may_be_readin
     before = {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in kept}
     choose(tmp_path, pool=RECORDS, target=TARGET, top_k=6)
     assert {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in kept} == before
+
+
+def test_a_streamed_data_set_may_have_other_columns_later(tmp_path):
+    datasets = pytest.importorskip("datasets", reason="datasets is not installed")
+
+    def give():
+        for i in range(1100):
+            yield {"text": f"a text of words {i}", "note": "late" if i > 1050 else None}
+
+    streamed = datasets.IterableDataset.from_generator(give)
+    result = choose(tmp_path, pool=streamed, target=TARGET, top_k=1100, dedup="none")
+    assert result.n_chosen == 1100
+    assert sum(row["note"] == "late" for row in result.iter_rows()) == 49

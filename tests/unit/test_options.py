@@ -234,3 +234,8 @@ def test_flags_are_spelled_as_on_the_command_line():
 def test_what_names_no_configuration_file_is_refused(value):
     with pytest.raises(UsageError, match="--config takes a path"):
         read_file(value)
+
+
+def test_a_list_of_text_fields_is_told_how_to_be_written():
+    with pytest.raises(UsageError, match="several in one text with commas between"):
+        gather("select", [{"text_field": Given(["text", "body"])}])

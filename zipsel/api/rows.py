@@ -85,6 +85,8 @@ def _tables_of(name: str, value: Any) -> Iterable[Any] | None:
         names = ", ".join(map(str, list(value)[:5]))
         raise UsageError(f"{name} is a mapping of {names}; give one of its values, such as a split")
     if hasattr(value, "with_format") and hasattr(value, "iter"):  # of datasets, also streamed
+        if value.features is None:  # of a generator: batches of it may have different columns
+            return None
         tables: Iterable[Any] = value.with_format("arrow").iter(batch_size=_BATCH_ROWS)
         return tables
     if hasattr(value, "__arrow_c_stream__"):
@@ -93,6 +95,11 @@ def _tables_of(name: str, value: Any) -> Iterable[Any] | None:
         except pa.ArrowInvalid:  # one column, such as a Series
             raise UsageError(_no_rows(name, value)) from None
         return stream
+    if not hasattr(value, "__iter__"):
+        raise UsageError(
+            f"{name} is a {type(value).__name__}, which gives no rows; give a list of rows, a "
+            "data frame or an Arrow table (of a lazy one, what it collects)"
+        )
     return None
 
 

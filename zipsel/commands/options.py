@@ -19,7 +19,7 @@ from msgspec.structs import FieldInfo, fields
 
 from zipsel.commands.needs import NEEDS, TARGET_TEXT, n_named_targets
 from zipsel.commands.rules import ALTERNATIVES, MISSING, REQUIRED, Options, flag
-from zipsel.console.values import Name, Path, Paths, convert, is_many, nearest
+from zipsel.console.values import Name, Names, Path, Paths, convert, is_many, nearest
 from zipsel.errors import UsageError
 from zipsel.readers.rows import ChatParts, Reading
 from zipsel.scorers.fit import FitSettings, default_scorer
@@ -40,10 +40,10 @@ _MADE = frozenset(
 class TextOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Where the text of a row is; of each three at most one is given."""
 
-    text_field: Name | None = None
+    text_field: Names | None = None
     template: Name | None = None
     chat: bool = False
-    target_text_field: Name | None = None
+    target_text_field: Names | None = None
     target_template: Name | None = None
     target_chat: bool = False
     chat_parts: ChatParts | None = None

@@ -58,6 +58,9 @@ Size = Annotated[
 ]
 Share = Annotated[float, Meta(gt=0, le=1, description="a share, over 0 to 1")]
 Name = Annotated[str, Meta(min_length=1, description="a name")]
+Names = Annotated[
+    str, Meta(min_length=1, description="a name, or several in one text with commas between them")
+]
 Path = Annotated[str, Meta(min_length=1, description="a path")]
 Paths = Annotated[tuple[Path, ...], Meta(description="paths")]
 
