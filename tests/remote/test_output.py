@@ -123,7 +123,7 @@ def write_run(tmp_path, run, texts):
             with staging.open(f"s3://bucket/out/{name}") as file:
                 file.write(text)
             files.append(OutputFile(name, 1, len(text)))
-        Output("s3://bucket/out").finish({"run": run}, files, staging)
+        Output("s3://bucket/out").finish({"run": run}, files, None, staging)
 
 
 def test_no_reader_of_the_manifest_sees_a_mixture(bucket, tmp_path, direct, proxy):

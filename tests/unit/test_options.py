@@ -49,7 +49,7 @@ EFFECTIVE = {
     "tokenizer": ("t.json", {"top_k": None, "max_tokens": 5}),
     "fraction": (0.5, {"top_k": None}), "min_alignment": (0, {"top_k": None}),
     "max_bytes": ("1kB", {"top_k": None}), "max_tokens": (9, {"top_k": None}),
-    "auto": (True, {"top_k": None}), "top_k": (6, {}),
+    "auto": (True, {"top_k": None}), "top_k": (6, {}), "refit": (True, {}),
 }  # fmt: skip
 
 
@@ -103,6 +103,9 @@ def test_every_option_of_select_changes_what_is_done(name):
         ({"pool": ["-"], "lock": "fail"}, ("--lock", "POOL")),
         ({"pool": ["-"], "force": True}, ("--force", "POOL")),
         ({"pool": ["-"], "on_bad_file": "skip"}, ("--on-bad-file", "POOL")),
+        ({"pool": ["-"], "refit": True}, ("--refit", "POOL")),
+        ({"output": "-", "refit": True}, ("--refit", "--output")),
+        ({"target": None, "profile": "f", "refit": True}, ("--refit", "--target")),
     ],
 )  # fmt: skip
 def test_an_option_without_effect_is_refused_by_both_names(given, named):

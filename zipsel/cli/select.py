@@ -80,6 +80,13 @@ _output_options = stack(
     flag(_OUTPUT, "--fail-if-empty", "End with exit code 1 if nothing was chosen.", is_rare=True),
 )
 
+_refit_option = flag(
+    "Scorer",
+    "--refit",
+    "Fit a new profile, though that of the last run into this output could be kept.",
+    is_rare=True,
+)
+
 _selection_options = stack(
     option(
         _SELECTION,
@@ -158,6 +165,7 @@ _selection_options = stack(
 @common.text_options
 @_selection_options
 @common.scorer_options
+@_refit_option
 @common.reject_option
 @common.bad_file_options
 @common.run_options

@@ -27,8 +27,9 @@ _NAMES = {
     "quotes": "--no-quotes",
 }
 
-#: Fields of settings that say where things are: what is there has a digest of its own.
-_PLACES = frozenset({"output", "exclude_overlap", "eval_target", "tokenizer"})
+#: Fields of settings that say where things are: what is there has a digest of its own. Which
+#: profile is used is a field of the manifest.
+_NOT_VALUES = frozenset({"output", "exclude_overlap", "eval_target", "tokenizer", "refit"})
 
 
 def made_from(
@@ -81,7 +82,7 @@ def made_from(
 def _iter_options(settings: msgspec.Struct) -> Iterator[tuple[str, str]]:
     for field in fields(settings):
         name, value = field.encode_name, getattr(settings, field.name)
-        if name not in _PLACES:
+        if name not in _NOT_VALUES:
             shown = _NAMES.get(name, f"--{name.replace('_', '-')}")
             yield shown, _show(value)
 

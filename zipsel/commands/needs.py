@@ -228,6 +228,16 @@ _SELECT = (
             find_strategy(one["strategy"]).by_alignment_alone or not one.has("min_alignment")
         ),
     ),
+    Need(
+        ("refit",),
+        "--target: a given profile is never fitted, so not --profile",
+        lambda one: not one.has("profile"),
+    ),
+    Need(
+        ("refit",),
+        "files as POOL and a place as --output: of a stream, -, no profile is kept",
+        lambda one: _has_files(one) and one["output"] != STDIN,
+    ),
     _strategy_takes("temperature"),
     _strategy_takes("hard_cutoff"),
     Need(("near_threshold",), "--dedup near", lambda one: one["dedup"] == "near", helps=True),

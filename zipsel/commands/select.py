@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import msgspec
 from msgspec.structs import replace
 
+from zipsel.commands.kept_profile import mark_profile_used, must_refit, open_run_profile
 from zipsel.commands.made_from import made_from
 from zipsel.console.messages import Log
 from zipsel.engines import Engine
@@ -28,7 +29,7 @@ from zipsel.report.runs import iter_report_files, provenance_of
 from zipsel.report.shown_records import iter_leaks
 from zipsel.scoring.cleaning import kept_bytes
 from zipsel.scoring.exchange import Store
-from zipsel.scoring.fitting import open_profile, profile_key
+from zipsel.scoring.fitting import profile_key
 from zipsel.scoring.inputs import Inputs
 from zipsel.scoring.rejects import encode_rejects
 from zipsel.scoring.run import Run
@@ -56,18 +57,19 @@ def run_select(
         with run.stage("identify"):
             inputs = inputs.identify(run, engine)
         with run.stage("fit"):
-            key, targets = profile_key(settings, inputs.shards)
-            made = made_from(settings, select, inputs, (key, targets), format_name)
-            if not run.force and output.is_up_to_date(made):
+            fresh = profile_key(settings, inputs.shards)
+            made = made_from(settings, select, inputs, fresh, format_name)
+            is_new = must_refit(output, fresh, refit=select.refit)
+            if not (run.force or is_new) and output.is_up_to_date(made):
                 _say_up_to_date(run, output, report_path)
                 return None
-            changes = _say_changes(run, output, made, inputs)
+            changes = _say_changes(run, output, made, inputs, refit=is_new)
             _check_places(run, output, inputs, engine)
             held_out = HeldOut.open(settings, select)
             select, curves = _settle_budget(run, select, engine, inputs)
-            profile_file, profile = open_profile(settings, key, targets, inputs.shards, work_dir)
-            check_profile(select, settings.fit, profile.scorer)
-        passes = Passes(run, select, engine, inputs, profile_file, profile)
+            used = open_run_profile(run, output, fresh, inputs.shards, refit=select.refit)
+            check_profile(select, settings.fit, used.profile.scorer)
+        passes = Passes(run, select, engine, inputs, used.file, used.profile)
         choice = passes.choose()
         if held_out is not None:
             with run.stage("evaluate"):
@@ -76,9 +78,10 @@ def run_select(
         with staged_files(work_dir.path) as staging:
             files = _write_subset(run, output, select, choice, format_name, (staging, engine))
             run.stages["total"] = time.perf_counter() - started
-            provenance = provenance_of(settings, inputs, profile_file.path)
-            report = build_report(run, select, profile, choice, files, curves, provenance)
+            provenance = provenance_of(settings, inputs, used.file.path)
+            report = build_report(run, select, used.profile, choice, files, curves, provenance)
             report.changes, report.work_dir_bytes = changes, kept_bytes(work_dir)
+            report.profile_use = used.use
             if report_path is not None:
                 with staging.open(report_path) as file:
                     file.write(report.to_json())
@@ -86,7 +89,7 @@ def run_select(
                 staging.commit()
             else:
                 _write_side_files(run, output, choice, report, staging)
-                output.finish(made, files, staging)
+                output.finish(made, files, used.entry, staging)
     return report
 
 
@@ -117,17 +120,22 @@ def _settle_format(run: Run, select: SelectSettings, inputs: Inputs) -> tuple[In
 
 
 def _say_up_to_date(run: Run, output: Output, report_path: str | None) -> None:
+    mark_profile_used(output, WorkDir(run.settings.work_dir))
     run.log.say("up-to-date", f"{output.path} is up to date (--force redoes it)")
     if report_path is not None:
         with write_atomically(report_path) as file:
             file.write(paths.read_bytes(output.side_file("report.json")))
 
 
-def _say_changes(run: Run, output: Output, made: Mapping[str, str], inputs: Inputs) -> list[str]:
+def _say_changes(
+    run: Run, output: Output, made: Mapping[str, str], inputs: Inputs, *, refit: bool
+) -> list[str]:
     """Say why an output is made again; say nothing where there is none."""
     if output.is_stdout or output.read_manifest() is None:
         return []
     changes = list_changes(output, made, inputs.shards)
+    if refit:
+        changes.append("--refit")
     if not changes:
         changes = ["--force" if run.force else "a file of the output is missing or changed"]
     message = f"{output.path} is made again: {'; '.join(changes)}"

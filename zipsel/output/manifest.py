@@ -34,6 +34,18 @@ class SideFile(msgspec.Struct, frozen=True):
     sha256: str | None = None
 
 
+class FittedProfile(msgspec.Struct, frozen=True):
+    """The profile in the work directory that an output was made with.
+
+    Attributes:
+        key: Its name there.
+        basis: Digest of the target, options and versions that it was fitted by.
+    """
+
+    key: str
+    basis: str
+
+
 class Manifest(msgspec.Struct, frozen=True):
     """What a command wrote into a directory.
 
@@ -43,6 +55,7 @@ class Manifest(msgspec.Struct, frozen=True):
         files: The subset's files.
         side_files: All others.
         made_from: Each option, version and set of input files → its value or digest.
+        profile: What the next run may keep; None where a profile was given, or not kept.
         version: Of this structure.
     """
 
@@ -51,6 +64,7 @@ class Manifest(msgspec.Struct, frozen=True):
     files: list[OutputFile] = []
     side_files: list[SideFile] = []
     made_from: dict[str, str] = {}
+    profile: FittedProfile | None = None
     version: Literal[2] = 2
 
     @property

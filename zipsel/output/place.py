@@ -24,6 +24,7 @@ from zipsel.errors import OutputError, UsageError
 from zipsel.output.manifest import (
     MANIFEST,
     UNFINISHED,
+    FittedProfile,
     Manifest,
     SideFile,
     names_written,
@@ -181,7 +182,11 @@ class Output:
         return writer.write_files(path_of, shard_bytes, staging, engine)
 
     def finish(
-        self, made_from: Mapping[str, str], files: list[OutputFile], staging: Staging
+        self,
+        made_from: Mapping[str, str],
+        files: list[OutputFile],
+        profile: FittedProfile | None,
+        staging: Staging,
     ) -> None:
         """Let everything staged appear, the manifest last.
 
@@ -193,7 +198,8 @@ class Output:
             for name, temporary in sorted(staged.items())
             if name in _SIDE_FILES | _TIMED
         ]
-        manifest = Manifest("select", digest_of(made_from), files, side_files, dict(made_from))
+        run = digest_of(made_from)
+        manifest = Manifest("select", run, files, side_files, dict(made_from), profile)
         with staging.open(self.side_file(MANIFEST)) as file:
             file.write(manifest.encode())
         staging.check()

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import NamedTuple
 
 from zipsel.console.safe_text import printable
-from zipsel.report.model import Report
+from zipsel.report.model import ProfileUse, Report
 
 #: Factor between the median lengths of subset and pool that is worth a look.
 _LENGTH_BIAS = 1.5
@@ -36,6 +36,7 @@ def findings(report: Report) -> list[Finding]:
         *_about_lengths(report),
         *_about_copies(report),
         *_about_input(report),
+        *_about_profile(report),
     ]
     return sorted(found, key=lambda finding: not finding.look)
 
@@ -179,6 +180,37 @@ def _about_empty_files(report: Report) -> list[Finding]:
 
 def _files(n_files: int) -> str:
     return "file" if n_files == 1 else "files"
+
+
+def say_profile(use: ProfileUse) -> str:
+    """Whether a profile was kept, from when, and why not; empty where there was none to keep."""
+    of_run = f"of the run of {use.since[:16].replace('T', ' ')} UTC" if use.since else "before"
+    drift = "" if use.drift is None else f"the pool's sample has drifted by {use.drift:.2f}"
+    if use.kept:
+        return f"the profile {of_run} is kept: {drift} (limit {use.limit})"
+    if drift or use.reason:
+        why = use.reason or f"{drift} since the one {of_run} (limit {use.limit})"
+        return f"a new profile is fitted, so every shard is scored again: {why}"
+    return ""
+
+
+def _about_profile(report: Report) -> list[Finding]:
+    """How the choice depends on earlier runs, and how to repeat it."""
+    use, origin = report.profile_use, report.provenance
+    said = "" if use is None else say_profile(use)
+    if use is None or not said:
+        return []
+    found = [Finding(False, f"{said[0].upper()}{said[1:]}.")]
+    if use.kept and origin is not None:
+        found.append(
+            Finding(
+                False,
+                "A run into a new output, or --refit, fits a profile on the pool as it is now, and "
+                "its choice differs from this one; this one is repeated by --profile "
+                f"{printable(origin.profile, 300)} in place of --target.",
+            )
+        )
+    return found
 
 
 def _about_input(report: Report) -> list[Finding]:

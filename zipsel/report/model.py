@@ -97,6 +97,24 @@ class Provenance(msgspec.Struct, kw_only=True):
     inputs: list[InputFile] = []
 
 
+class ProfileUse(msgspec.Struct, kw_only=True):
+    """Whether the profile of the last run into the same output was kept.
+
+    Attributes:
+        kept: Whether it was; a first run, or one that fitted a new profile, kept none.
+        reason: Why it was not, but for drift; empty where there was none to keep.
+        since: UTC time of the run that fitted it, ISO 8601; empty if it was this run.
+        drift: Of the pool's sample since then; None if it was not measured.
+        limit: Drift above which a new profile is fitted.
+    """
+
+    kept: bool = False
+    reason: str = ""
+    since: str = ""
+    drift: float | None = None
+    limit: float
+
+
 class Report(msgspec.Struct, kw_only=True):
     """Everything that ``report.json`` holds.
 
@@ -134,6 +152,7 @@ class Report(msgspec.Struct, kw_only=True):
         provenance: What it takes to read the records again.
         work_dir_bytes: Size of the work directory after the run; ``zipsel clean`` frees some.
         changes: What has changed since the last run into the same output.
+        profile_use: Whether its profile was kept; None where a profile was given, or cannot be.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -169,6 +188,7 @@ class Report(msgspec.Struct, kw_only=True):
     provenance: Provenance | None = None
     work_dir_bytes: int = 0
     changes: list[str] = []
+    profile_use: ProfileUse | None = None
 
     def to_json(self) -> bytes:
         """Indented JSON with a final newline."""

@@ -20,13 +20,15 @@ _LEAST_WIDTH = 80
 
 def print_summary(report: Report, console: Console) -> None:
     """Print what was done, in 80 columns."""
-    from zipsel.report.findings import findings
+    from zipsel.report.findings import findings, say_profile
 
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold", no_wrap=True)
     table.add_column()
     for name, text in (*_iter_counts(report), *_iter_composition(report)):
         table.add_row(Text(name), Text(text))
+    if report.profile_use is not None and (said := say_profile(report.profile_use)):
+        table.add_row("profile", Text(said))
     for finding in findings(report):
         if finding.look:
             table.add_row("look", Text(finding.text))

@@ -80,9 +80,13 @@ class TargetNgrams:
         buckets, n_examples = np.unique(keys & _NUMBER_MASK, return_counts=True)
         nothing = np.zeros(len(buckets), np.uint32)
         found = cls(buckets.astype(np.uint32), n_examples.astype(np.uint32), nothing, 0, parameters)
-        in_pool = found._count(pool_sample).astype(np.uint32)
-        n_in_pool = int(np.maximum(pool_sample.n_bytes - parameters.n + 1, 0).sum())
-        return replace(found, in_pool=in_pool, n_in_pool=n_in_pool)
+        return found.recount(pool_sample)
+
+    def recount(self, pool_sample: TextBatch) -> TargetNgrams:
+        """The same n-grams of the target, counted in another sample of a pool."""
+        in_pool = self._count(pool_sample).astype(np.uint32)
+        n_in_pool = int(np.maximum(pool_sample.n_bytes - self.parameters.n + 1, 0).sum())
+        return replace(self, in_pool=in_pool, n_in_pool=n_in_pool)
 
     @cached_property
     def weights(self) -> NDArray[np.float64]:
@@ -139,6 +143,21 @@ class TargetNgrams:
         keys = _distinct_keys(batch, self._iter_numbers(batch))
         lengths = np.bincount(keys >> _TEXT_SHIFT, minlength=len(batch))
         return (keys & _NUMBER_MASK).astype(np.uint32), lengths.astype(np.int64)
+
+    def score(self, batch: TextBatch) -> NDArray[np.float64]:
+        """Alignment by these n-grams alone, in bits per byte, float64 ``(n_records,)``.
+
+        It is the formula of ``ngram``, less the same constant for every n-gram, with the number of
+        examples in place of the number of occurrences.
+        """
+        strength = self.parameters.mu * max(1, int(self.n_examples.sum()))
+        bits = np.log2(1 + self.n_examples / (strength * self.shares))
+        sums = np.zeros(len(batch))
+        for start, numbers in self._iter_numbers(batch):
+            inside = np.flatnonzero(numbers != ABSENT)
+            texts = np.searchsorted(batch.offsets, start + inside, side="right") - 1
+            sums += np.bincount(texts, bits[numbers[inside]], minlength=len(batch))
+        return sums / np.maximum(batch.n_bytes, 1)
 
     def state(self) -> State:
         """What ``from_state`` needs."""

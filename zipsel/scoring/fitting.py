@@ -30,15 +30,19 @@ def fit_profile(
 
     Shards that cannot be read are left out of the sample: pass one names them all at once.
     """
+    return make_profile(settings, targets, draw_sample(settings, shards))
+
+
+def draw_sample(settings: RunSettings, shards: Sequence[Shard]) -> TextBatch:
+    """The pool sample of a run, without shards that cannot be read."""
     fit = settings.fit
-    sample = sample_pool(
+    return sample_pool(
         shards,
         settings.reading,
         sample_bytes=fit.sample_bytes,
         seed=fit.seed,
         on_error=lambda _: None,
     )
-    return make_profile(settings, targets, sample)
 
 
 def make_profile(
@@ -74,17 +78,21 @@ def profile_key(
         package = package_version(profile.scorer.name)
         return digest_of({"profile": profile.digest, "package": package}), None
     targets = read_targets(settings)
-    key = digest_of(
+    pool = [shard.fingerprint for shard in shards]
+    return digest_of({"basis": digest_basis(settings, targets), "pool": pool}), targets
+
+
+def digest_basis(settings: RunSettings, targets: Mapping[str, TextBatch]) -> str:
+    """Digest of everything but the pool that a profile is fitted by: target, options, versions."""
+    return digest_of(
         {
             "version": FIT_VERSION,
             "target": digest_targets(targets),
-            "pool": [shard.fingerprint for shard in shards],
             "reading": settings.reading,
             "fit": settings.fit,
             "package": package_version(settings.fit.scorer_for(len(targets))),
         }
     )
-    return key, targets
 
 
 def digest_targets(targets: Mapping[str, TextBatch]) -> dict[str, str]:
@@ -102,8 +110,17 @@ def open_profile(
     targets: Mapping[str, TextBatch] | None,
     shards: Sequence[Shard],
     work_dir: WorkDir,
+    sample: TextBatch | None = None,
 ) -> tuple[ProfileFile, Profile]:
     """Load the given profile, or the one that the work directory has, or fit it.
+
+    Args:
+        settings: Of the run.
+        key: Names the profile in the work directory.
+        targets: To fit it on; None where a profile is given.
+        shards: The pool.
+        work_dir: Where it is kept.
+        sample: The pool sample, if it was drawn before.
 
     Returns:
         The profile's file and the profile.
@@ -115,15 +132,23 @@ def open_profile(
             profile.save(path)
         return ProfileFile(path, profile.digest), profile
     path = work_dir.profile(key)
-    store = Store(settings.store, settings.work_dir) if settings.store is not None else None
-    if store is not None:
-        store.fetch(path)
-    if os.path.exists(path):
-        mark_used(path)
-        profile = Profile.load(path)
-        return ProfileFile(path, profile.digest), profile
-    profile = fit_profile(settings, targets, shards)
+    found = find_profile(settings, key, work_dir)
+    if found is not None:
+        return ProfileFile(path, found.digest), found
+    sample = draw_sample(settings, shards) if sample is None else sample
+    profile = make_profile(settings, targets, sample)
     profile.save(path)
-    if store is not None:
-        store.keep(path)
+    if settings.store is not None:
+        Store(settings.store, settings.work_dir).keep(path)
     return ProfileFile(path, profile.digest), profile
+
+
+def find_profile(settings: RunSettings, key: str, work_dir: WorkDir) -> Profile | None:
+    """The profile that the work directory has under a key, which counts as a use; or None."""
+    path = work_dir.profile(key)
+    if settings.store is not None:
+        Store(settings.store, settings.work_dir).fetch(path)
+    if not os.path.exists(path):
+        return None
+    mark_used(path)
+    return Profile.load(path)

@@ -59,6 +59,7 @@ class SelectSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         quota: ``(group, share)`` pairs; empty for no quotas.
         max_per_group: Records of one group at most, or None.
         mix: ``(target, share)`` pairs for several named targets; empty for one budget for all.
+        refit: Whether to fit a new profile though that of the last run could be kept.
     """
 
     budget: Budget
@@ -82,6 +83,7 @@ class SelectSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     quota: Shares = ()
     max_per_group: Count | None = None
     mix: Shares = ()
+    refit: bool = False
 
     def __post_init__(self) -> None:
         """Settle the strategy, and refuse an output that cannot be written to.

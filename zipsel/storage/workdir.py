@@ -68,6 +68,11 @@ class WorkDir:
 
     path: str
 
+    @property
+    def is_scratch(self) -> bool:
+        """Whether it is the folder of one process, which goes when the run is over."""
+        return os.path.basename(os.path.dirname(os.path.abspath(self.path))) in _SCRATCH
+
     def scores(self, key: str) -> str:
         """Folder of the sidecar parts under a key."""
         return os.path.join(self.path, "scores", key)
