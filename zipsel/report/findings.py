@@ -183,14 +183,14 @@ def _files(n_files: int) -> str:
 
 
 def say_profile(use: ProfileUse) -> str:
-    """Whether a profile was kept, from when, and why not; empty where there was none to keep."""
-    of_run = f"of the run of {use.since[:16].replace('T', ' ')} UTC" if use.since else "before"
+    """Which profile was used and why; empty where a first run would have used the same."""
+    when = f"the run of {use.since[:16].replace('T', ' ')} UTC" if use.since else "an earlier run"
     drift = "" if use.drift is None else f"the pool's sample has drifted by {use.drift:.2f}"
-    if use.kept:
-        return f"the profile {of_run} is kept: {drift} (limit {use.limit})"
+    if use.kept and drift:
+        return f"the profile of {when} is kept: {drift} since (limit {use.limit})"
     if drift or use.reason:
-        why = use.reason or f"{drift} since the one {of_run} (limit {use.limit})"
-        return f"a new profile is fitted, so every shard is scored again: {why}"
+        why = use.reason or f"{drift} since (limit {use.limit})"
+        return f"a new profile is used in place of that of {when}: {why}"
     return ""
 
 
@@ -201,7 +201,7 @@ def _about_profile(report: Report) -> list[Finding]:
     if use is None or not said:
         return []
     found = [Finding(False, f"{said[0].upper()}{said[1:]}.")]
-    if use.kept and origin is not None:
+    if use.kept and origin is not None:  # and the pool is another one
         found.append(
             Finding(
                 False,

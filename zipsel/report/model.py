@@ -101,10 +101,11 @@ class ProfileUse(msgspec.Struct, kw_only=True):
     """Whether the profile of the last run into the same output was kept.
 
     Attributes:
-        kept: Whether it was; a first run, or one that fitted a new profile, kept none.
-        reason: Why it was not, but for drift; empty where there was none to keep.
-        since: UTC time of the run that fitted it, ISO 8601; empty if it was this run.
-        drift: Of the pool's sample since then; None if it was not measured.
+        kept: Whether it was; a first run has none to keep.
+        reason: Why it was not, where that is not the drift.
+        since: UTC time of the run that fitted it, ISO 8601; empty for a first run, or if the last
+            report does not say.
+        drift: Of the pool's sample since then; None for the same pool, or if ``reason`` decides.
         limit: Drift above which a new profile is fitted.
     """
 
