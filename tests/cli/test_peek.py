@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import subprocess
+import sys
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -131,3 +133,13 @@ def test_a_row_over_the_limit_is_too_long(zipsel, tmp_path):
     (tmp_path / "a.jsonl").write_text(json.dumps({"text": "a" * (65 << 20)}))
     (found,) = peeked(zipsel, "a.jsonl")
     assert found["refused"] == {"too-long": 1}
+
+
+def test_a_reader_that_has_gone_is_no_failure_of_its_own(zipsel_env, tmp_path):
+    write_jsonl(tmp_path / "a.jsonl", [{f"field {i}": "text" for i in range(20)}])
+    process = subprocess.Popen(
+        [sys.executable, "-m", "zipsel", "peek", "a.jsonl"],
+        cwd=tmp_path, env=zipsel_env, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    process.stdout.close()
+    assert process.wait(timeout=60) == 141

@@ -57,7 +57,7 @@ def main() -> NoReturn:
     except OSError as error:
         what = error.strerror or str(error)
         if error.errno == errno.EBADF:
-            what = "standard output is closed; write to a file: --output FILE"
+            what = "standard output is closed; send it to a file or another command"
         elif error.errno in _NO_ROOM and not error.filename:  # files are written under a name
             what = f"cannot write standard output: {what}"
         code = 1

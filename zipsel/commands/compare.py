@@ -6,8 +6,8 @@ import os
 from typing import TextIO
 
 import msgspec
-from rich.console import Console
 
+from zipsel.console.tables import TableConsole
 from zipsel.output.manifest import refuse_foreign
 from zipsel.report.card import FILE_NAME as CARD_FILE
 from zipsel.report.card import may_write, render_card
@@ -65,4 +65,4 @@ def compare(a: str, b: str, html: str | None, as_json: bool, stdout: TextIO) -> 
         encoded = msgspec.json.format(msgspec.json.encode(both), indent=1)
         stdout.write(encoded.decode() + "\n")
         return
-    print_comparison(both, Console(file=stdout, highlight=False))
+    print_comparison(both, TableConsole(file=stdout, highlight=False))

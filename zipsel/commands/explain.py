@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import TextIO
 
 import msgspec
-from rich.console import Console
 
+from zipsel.console.tables import TableConsole
 from zipsel.console.values import Count, Path, Paths
 from zipsel.errors import BadShards, ProfileError, UsageError
 from zipsel.explain.explanation import explain_texts
@@ -184,7 +184,7 @@ def _write_page(
 def _print(
     profile: Profile, explanations: Sequence[Explanation], texts: Sequence[str], stdout: TextIO
 ) -> None:
-    console = Console(file=stdout, highlight=False, markup=False, emoji=False)
+    console = TableConsole(file=stdout, highlight=False, markup=False, emoji=False)
     heads, strips = _strips(profile, explanations, texts, SHOWN_CHARACTERS)
     for i, (explanation, head, strip) in enumerate(zip(explanations, heads, strips, strict=True)):
         if i:

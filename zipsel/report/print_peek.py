@@ -32,10 +32,11 @@ def print_peeks(
         n_shards: Shards that there are.
         file: Takes the tables.
     """
-    from rich.console import Console
     from rich.text import Text
 
-    console = Console(file=file, highlight=False)
+    from zipsel.console.tables import TableConsole
+
+    console = TableConsole(file=file, highlight=False)
     console.width = max(_LEAST_WIDTH, console.width)
     of_kind: dict[tuple[object, ...], list[Peek]] = {}
     for one in peeks:
