@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -126,3 +127,50 @@ def children_of(pid):
         for name in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
             found += [int(name), *children_of(int(name))]
     return found
+
+
+#: Warns whenever a shard is opened, and prints past Python as C libraries do.
+LIBRARY = """
+import os, sys, warnings
+
+def warn(event, arguments):
+    if event == "open" and str(arguments[0]).endswith("part-0.jsonl"):
+        warnings.warn(f"odd, says {os.getpid()}")
+        os.write(2, b"no newline")
+
+sys.addaudithook(warn)
+"""
+
+
+def test_what_libraries_print_is_told_in_objects(select, tmp_path):
+    (tmp_path / "libraries").mkdir()
+    (tmp_path / "libraries" / "sitecustomize.py").write_text(LIBRARY)
+    env = {"PYTHONPATH": str(tmp_path / "libraries"), "PYTHONWARNINGS": "always"}
+    arguments = ("-o", "out", "--top-k", 5, "--workers", 2, "--quiet")
+    log = read_log(select(*arguments, *JSON, env=env).stderr)
+    assert {line["event"] for line in log} == {"stderr"}
+    said = " ".join(line["message"] for line in log)
+    assert "no newline" in said
+    assert len(set(re.findall(r"odd, says (\d+)", said))) > 1  # the command and its worker
+    log = read_log(select(*arguments[:-1], "--force", *JSON, env=env).stderr)
+    assert log[-1]["event"] == "exit"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "event"), [((), 2, "stderr"), (("demo", "--output", "demo"), 0, "done")]
+)
+def test_help_and_demo_are_objects_too(zipsel, arguments, code, event):
+    log = read_log(zipsel(*arguments, code=code, env={"ZIPSEL_LOG_FORMAT": "json"}).stderr)
+    assert event in {line["event"] for line in log}
+    assert (log[-1]["event"], log[-1]["exit_code"]) == ("exit", code)
+
+
+def test_a_log_that_nobody_reads_ends_the_run_as_text_does(pool, target, tmp_path, zipsel_env):
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "zipsel", "select", pool, "--target", target, "--top-k", "5"]
+    with os.fdopen(writer, "wb") as unread:
+        done = subprocess.run(
+            [*command, "-o", "out", *JSON], cwd=tmp_path, env=zipsel_env, stderr=unread, timeout=60
+        )
+    assert done.returncode == 141

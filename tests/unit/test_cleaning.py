@@ -1,5 +1,6 @@
 """``zipsel clean`` frees what no run has met, and a rotated window keeps a flat work directory."""
 
+import io
 import os
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from made_up import make_records, write_jsonl
 
 import zipsel
 from zipsel.commands.clean import clean
+from zipsel.commands.explain import ExplainSettings, explain
 from zipsel.commands.options import Given, gather
 from zipsel.commands.score import run_score
 from zipsel.console.messages import Log
@@ -55,7 +57,7 @@ def night(tmp_path, target, monkeypatch):
 
 def let_a_day_pass(work):
     """Make all that the work directory remembers a day older."""
-    for path in (work / "known").iterdir():
+    for path in work.glob("known/*"):
         files = msgspec.msgpack.decode(path.read_bytes())
         path.write_bytes(
             msgspec.msgpack.encode({k: [*one[:2], one[2] - 1] for k, one in files.items()})
@@ -141,3 +143,14 @@ def test_the_report_has_the_size_of_the_work_directory(tmp_path, pool, target):
     files = [path for path in (tmp_path / ".zipsel").rglob("*") if path.is_file()]
     kept = sum(path.stat().st_size for path in files if path.name not in ("lock", "CACHEDIR.TAG"))
     assert report["work_dir_bytes"] == kept > 10_000
+
+
+def test_a_profile_that_explain_reads_is_in_use(tmp_path, pool, target):
+    work = tmp_path / "work"
+    run = tmp_path / "out"
+    zipsel.select(pool, target=target, output=run, work_dir=work, top_k=5, workers=1)
+    for _ in range(9):
+        let_a_day_pass(work)
+    explain(ExplainSettings(run=str(run), top=1), io.StringIO())
+    run_clean(work, keep_days=3, yes=True)
+    explain(ExplainSettings(run=str(run), top=1), io.StringIO())

@@ -14,7 +14,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from zipsel.console.messages import Log, current_log, use_log
+from zipsel.console.messages import Log, current_log, end_log, use_log
 from zipsel.engines.startup import leave_pandas_out
 from zipsel.errors import Interrupted, PipeClosed, UsageError, ZipselError
 
@@ -65,7 +65,7 @@ def main() -> NoReturn:
         _say("error", f"error: {what}{named}", kind="OSError", exit_code=code, files=[])
     if code != 0:  # discard what is still buffered
         os.dup2(os.open(os.devnull, os.O_WRONLY), stdout)
-    current_log().tell_exit(code)
+    end_log(code)
     sys.exit(code)
 
 
@@ -162,4 +162,4 @@ def _tell_crash(
 
     lines = "".join(traceback.format_exception(kind, error, trace))
     _say("crash", lines, kind=kind.__name__, exit_code=1)
-    current_log().tell_exit(1)
+    end_log(1)

@@ -19,12 +19,13 @@ import msgspec
 
 from zipsel.commands.demo_texts import DOCUMENTED, iter_library
 from zipsel.commands.select import run_select
+from zipsel.commands.start import show
 from zipsel.console.messages import Log, stderr_console
 from zipsel.engines.local import LocalEngine
 from zipsel.errors import OutputError
 from zipsel.output.manifest import MANIFEST, Manifest, SideFile, refuse_foreign
 from zipsel.readers.rows import Reading
-from zipsel.report.print_run import print_records, print_summary
+from zipsel.report.print_run import print_records
 from zipsel.scoring.run import Run
 from zipsel.scoring.settings import RunSettings
 from zipsel.selection.budgets import Budget
@@ -57,9 +58,9 @@ def run_demo(
         report = run_select(run, SelectSettings(budget=budget, output=output), engine)
     if report is None or log.quiet:
         return
-    console = stderr_console()
-    print_summary(report, console)
-    print_records(report.best, console)
+    show(report, log)
+    if log.log_format == "text":
+        print_records(report.best, stderr_console())
     log.say("where", f"subset {output}/subset-00000.jsonl\nreport {output}/report.html")
     log.say(
         "again",

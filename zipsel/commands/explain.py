@@ -35,6 +35,7 @@ from zipsel.scorers.profile import Profile
 from zipsel.scoring.inputs import refuse_overwriting
 from zipsel.storage.paths import identities_of, refuse_no_file
 from zipsel.storage.staging import write_atomically
+from zipsel.storage.workdir import mark_used
 from zipsel.texts import TextBatch
 
 
@@ -111,9 +112,11 @@ def _open_profile(settings: ExplainSettings, run: FinishedRun | None) -> Profile
     if not os.path.exists(path):
         raise ProfileError(
             f"the profile of {settings.run} is gone ({path or 'not named'}): its work directory "
-            "was removed; run the select again, or explain with --profile FILE or --target PATH"
+            "was removed or cleaned; run the select again, or explain with --profile FILE or "
+            "--target PATH"
         )
     profile = Profile.load(path)
+    mark_used(path)
     if profile.digest != run.report.profile.get("digest"):
         raise ProfileError(f"{path}: is not the profile that {settings.run} was made with")
     return profile

@@ -101,15 +101,21 @@ def _select_pool(
 
         manifest = Output(select_settings.output).read_manifest()
         return sum(file.n_records for file in manifest.files) if manifest else None
-    if not log.quiet:
-        if log.log_format == "json":
-            _say_done(report, log)
-        else:
-            from zipsel.console.messages import stderr_console
-            from zipsel.report.print_run import print_summary
-
-            print_summary(report, stderr_console())
+    show(report, log)
     return report.counts.n_chosen
+
+
+def show(report: Report, log: Log) -> None:
+    """Say what came out of a run, for people or machines."""
+    if log.quiet:
+        return
+    if log.log_format == "json":
+        _say_done(report, log)
+        return
+    from zipsel.console.messages import stderr_console
+    from zipsel.report.print_run import print_summary
+
+    print_summary(report, stderr_console())
 
 
 def _say_done(report: Report, log: Log) -> None:

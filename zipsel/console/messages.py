@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+from zipsel.console.capture import StderrCapture
 from zipsel.console.safe_text import human_bytes, printable_lines
 
 if TYPE_CHECKING:
@@ -51,9 +52,13 @@ class Log:
         else:
             print_line(message)
 
+    def pass_on(self, line: str) -> None:
+        """Print a line that another program part wrote to standard error, though ``quiet``."""
+        self._print_object("stderr", "warning", message=line)
+
     def tell_exit(self, code: int) -> None:
         """Print the last line for machines, which agrees with the exit code."""
-        if self.log_format == "json" and not (self.quiet and code == 0):
+        if not (self.quiet and code == 0):
             with suppress(OSError):  # standard error has no reader
                 self._print_object("exit", "info" if code == 0 else "error", exit_code=code)
 
@@ -98,19 +103,34 @@ class PartLog(Log):
 
 def print_line(line: str) -> None:
     """Write one line to standard error."""
-    sys.stderr.write(printable_lines(line) + "\n")
-    sys.stderr.flush()
+    stream = sys.stderr if _capture is None else _capture.stream
+    stream.write(printable_lines(line) + "\n")
+    stream.flush()
 
 
 #: What the command line says errors through, before and after the options are known.
 _current = Log()
 
+#: What others write to standard error, once messages are for machines.
+_capture: StderrCapture | None = None
+
 
 def use_log(log: Log) -> Log:
-    """Say errors through a log from now on."""
-    global _current
+    """Say errors through a log from now on, and what others write if it is for machines."""
+    global _current, _capture
     _current = log
+    if log.log_format == "json" and _capture is None:
+        _capture = StderrCapture(lambda line: _current.pass_on(line))
     return log
+
+
+def end_log(code: int) -> None:
+    """Print the last line of the log in use, after all that others wrote."""
+    global _capture
+    if _capture is not None:
+        _capture.close()
+        _capture = None
+        _current.tell_exit(code)
 
 
 def current_log() -> Log:
