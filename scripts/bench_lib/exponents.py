@@ -4,6 +4,7 @@ import json
 import resource
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,23 +20,35 @@ SECTION = "Growth: exponent of CPU seconds, 1 worker, sizes x1, x2 and x4"
 #: Exponent from which on growth is called more than linear.
 LIMIT = 1.1
 TIMES = (1, 2, 4)
+#: Size of what start-up is measured on, as a part of x1.
+START_UP = 1 / 64
 N_RUNS = 2
 N_WORDS = 500
-#: Sizes at x1; each takes about a second.
-SHARDS, ROW_GROUPS, ROWS, GROUPS, EXAMPLES = 200, 1500, 60_000, 1000, 1000
-BUDGET_BYTES, ROW_BYTES, LARGE_ROWS = 500_000, 500_000, 16
+BUDGET_BYTES, ROWS, LARGE_ROWS = 500_000, 60_000, 16
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """A size that a pool may have much of.
+
+    Attributes:
+        size: At x1, where the command takes half a second beyond start-up, or more.
+        command_of: Writes a pool of a size below a folder; returns the command.
+    """
+
+    size: int
+    command_of: Callable[[Path, int], list[str]]
 
 
 def measure_exponents(bench: Bench) -> None:
     """One row for each size."""
     folder = bench.material.folder / "growth"
-    nothing = _cpu_seconds(bench, _select(_write(folder / "nothing", 1, 1), "--top-k", 1))
-    for name, command_of in DIMENSIONS.items():
+    for name, dimension in DIMENSIONS.items():
         seconds = [
-            _cpu_seconds(bench, command_of(folder / name.replace(" ", "-"), times))
-            for times in TIMES
+            _cpu_seconds(bench, dimension.command_of(folder / "pool", int(times * dimension.size)))
+            for times in (START_UP, *TIMES)
         ]
-        exponent = exponent_of(seconds, nothing)
+        exponent = exponent_of(seconds[1:], seconds[0])
         bench.table.add(
             Row(
                 SECTION,
@@ -51,15 +64,13 @@ def measure_exponents(bench: Bench) -> None:
 
 
 def exponent_of(seconds: list[float], start_up: float) -> float:
-    """The exponent of times at sizes x1, x2 and x4.
+    """The slope of the logarithms of times at sizes ``TIMES``, less the start-up.
 
-    Where start-up is most of the first time, a fit of what is beyond it says little; where there is
-    hardly any growth, what each doubling adds does. More than linear growth shows in both.
+    Start-up is that of the same command on next to nothing, so that what is left is the size's own
+    and all of it: a lower start-up would pass for size, and growth would look smaller than it is.
     """
     own = np.maximum(np.array(seconds) - start_up, 1e-3)
-    added = np.maximum(np.diff(seconds), 1e-3)
-    fitted = float(np.polyfit(np.log(TIMES), np.log(own), 1)[0])
-    return min(fitted, float(np.log2(added[1] / added[0])))
+    return float(np.polyfit(np.log(TIMES), np.log(own), 1)[0])
 
 
 def _cpu_seconds(bench: Bench, command: list[str]) -> float:
@@ -124,49 +135,58 @@ def _select(pool: Path, *options: object) -> list[str]:
     return _command("select", pool, *options)
 
 
-def _row_groups(folder: Path, times: int) -> list[str]:
+def _row_groups(folder: Path, n_groups: int) -> list[str]:
     folder.mkdir(parents=True, exist_ok=True)
-    n_rows = times * ROW_GROUPS
-    rows = [json.loads(line) for line in _iter_lines(n_rows, 30)]
+    rows = [json.loads(line) for line in _iter_lines(n_groups, 30)]
     pq.write_table(pa.Table.from_pylist(rows), folder / "tiny.parquet", row_group_size=1)
     return _select(folder, "--top-k", 50)
 
 
-def _quotas(folder: Path, times: int) -> list[str]:
-    pool = _write(folder, 4, ROWS // 4, n_groups=times * GROUPS)
-    shares = ",".join(f"g{i}={1 / (times * GROUPS + 1):.7f}" for i in range(times * GROUPS))
+def _rows(n_rows: int, folder: Path, n_groups: int = 1) -> Path:
+    return _write(folder, 4, -(-n_rows // 4), n_groups=n_groups)
+
+
+def _quotas(folder: Path, n_groups: int) -> list[str]:
+    pool = _rows(ROWS, folder, n_groups)
+    shares = ",".join(f"g{i}={1 / (n_groups + 1):.7f}" for i in range(n_groups))
     return _select(pool, "--max-bytes", BUDGET_BYTES, "--group-field", "group", "--quota", shares)
 
 
-def _examples(folder: Path, times: int) -> list[str]:
+def _examples(folder: Path, n_examples: int) -> list[str]:
     pool = _write(folder, 1, 2000)
-    return _select(pool, "--top-k", 50, "--target", _target(folder, times * EXAMPLES))
+    return _select(pool, "--top-k", 50, "--target", _target(folder, n_examples))
 
 
-#: Name → command at some times the size.
-DIMENSIONS: dict[str, Callable[[Path, int], list[str]]] = {
-    "shards": lambda folder, times: _select(_write(folder, times * SHARDS, 1), "--top-k", 50),
-    "row groups": _row_groups,
-    "rows": lambda folder, times: _select(_write(folder, 4, times * ROWS // 4), "--top-k", 50),
-    "candidates": lambda folder, times: _select(
-        _write(folder, 4, ROWS // 4), "--max-bytes", times * BUDGET_BYTES
+DIMENSIONS = {
+    "shards": Dimension(400, lambda folder, n: _select(_write(folder, n, 1), "--top-k", 50)),
+    "row groups": Dimension(3000, _row_groups),
+    "rows": Dimension(120_000, lambda folder, n: _select(_rows(n, folder), "--top-k", 50)),
+    "candidates, bytes": Dimension(
+        BUDGET_BYTES, lambda folder, n: _select(_rows(2 * ROWS, folder), "--max-bytes", n)
     ),
-    "groups under --quota": _quotas,
-    "groups under --max-per-group": lambda folder, times: _select(
-        _write(folder, 4, ROWS // 4, n_groups=times * GROUPS),
-        *("--max-bytes", BUDGET_BYTES, "--group-field", "group", "--max-per-group", 3),
+    "groups under --quota": Dimension(1000, _quotas),
+    "groups under --max-per-group": Dimension(
+        1000,
+        lambda folder, n: _select(
+            _rows(ROWS, folder, n),
+            *("--max-bytes", BUDGET_BYTES, "--group-field", "group", "--max-per-group", 3),
+        ),
     ),
-    "target examples": _examples,
-    "bytes of a row": lambda folder, times: _select(
-        _write(folder, 1, LARGE_ROWS, n_words=times * ROW_BYTES // 5), "--top-k", 3
+    "target examples": Dimension(2000, _examples),
+    "words of a row": Dimension(
+        200_000, lambda folder, n: _select(_write(folder, 1, LARGE_ROWS, n_words=n), "--top-k", 3)
     ),
-    "rows, --strategy stratified": lambda folder, times: _select(
-        _write(folder, 4, times * ROWS // 4), "--fraction", 0.05, "--strategy", "stratified"
+    "rows, --strategy stratified": Dimension(
+        ROWS,
+        lambda folder, n: _select(_rows(n, folder), "--fraction", 0.05, "--strategy", "stratified"),
     ),
-    "compressed shards, score -o -": lambda folder, times: _command(
-        "score", _write(folder, times * SHARDS, 20, suffix=".zst"), output="-"
+    "compressed shards, score -o -": Dimension(
+        400, lambda folder, n: _command("score", _write(folder, n, 20, suffix=".zst"), output="-")
     ),
-    "compressed shards, dolma": lambda folder, times: _command(
-        "score", _write(folder, times * SHARDS, 20, suffix=".zst"), "--format", "dolma"
+    "compressed shards, dolma": Dimension(
+        400,
+        lambda folder, n: _command(
+            "score", _write(folder, n, 20, suffix=".zst"), "--format", "dolma"
+        ),
     ),
 }
