@@ -32,7 +32,7 @@ MUTANTS = [
     ),
     Mutant(
         "scoring/fitting.py", "the profile of another pool is met",
-        '            "pool": [shard.fingerprint for shard in shards],\n', "", _FIT,
+        ', "pool": pool}), targets', "}), targets", _FIT,
     ),
     Mutant(
         "scoring/fitting.py", "the profile of another target is met",
