@@ -111,9 +111,10 @@ def test_a_killed_worker_leaves_a_log_of_objects(long_run, tmp_path):
     process = long_run()
     wait_for_parts(tmp_path, process)
     for pid in children_of(process.pid):
-        if b"forkserver" in Path(f"/proc/{pid}/cmdline").read_bytes():
-            for worker in children_of(pid)[:1]:
-                os.kill(worker, signal.SIGKILL)
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it ends by itself
+            if b"forkserver" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                for worker in children_of(pid)[:1]:
+                    os.kill(worker, signal.SIGKILL)
     _, errors = process.communicate(timeout=120)
     log = read_log(errors)
     assert log[-1]["event"] == "exit"
