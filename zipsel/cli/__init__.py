@@ -81,9 +81,6 @@ def _run() -> int:
             f"the current directory cannot be used ({error.strerror}): it was removed, or may not "
             "be read; change to another one (cd) and run the command again"
         ) from None
-    if not sys.argv[1:]:  # Click's versions differ in where they print help then, and in the code
-        click.echo(cli.get_help(click.Context(cli, info_name="zipsel")), err=True)
-        return 2
     try:
         result = cli.main(prog_name="zipsel", standalone_mode=False)
         return result if isinstance(result, int) else 0

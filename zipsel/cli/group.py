@@ -40,6 +40,16 @@ class _LazyGroup(click.Group):
         command: click.Command = import_module(f"zipsel.cli.{cmd_name}").command
         return command
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As Click does, but without arguments print help on standard error and exit with 2.
+
+        Click's versions differ in that.
+        """
+        if not args and not ctx.resilient_parsing:
+            click.echo(ctx.get_help(), err=True)
+            ctx.exit(2)
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         """As Click does, but raise ``PipeClosed`` for a closed pipe; Click exits with 1."""
         try:
