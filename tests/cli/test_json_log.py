@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from faults.killing import children_of
 from made_up import make_records, write_jsonl
 
 JSON = ("--log-format", "json")
@@ -119,15 +120,6 @@ def test_a_killed_worker_leaves_a_log_of_objects(long_run, tmp_path):
     log = read_log(errors)
     assert log[-1]["event"] == "exit"
     assert log[-1]["exit_code"] == process.returncode
-
-
-def children_of(pid):
-    """All descendants that run now."""
-    found = []
-    with contextlib.suppress(OSError):
-        for name in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-            found += [int(name), *children_of(int(name))]
-    return found
 
 
 #: Warns whenever a shard is opened, and prints past Python as C libraries do.

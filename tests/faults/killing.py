@@ -4,6 +4,7 @@ They are forks of a server that has imported everything once: a run costs a thir
 begins from nothing. Not of multiprocessing's, of which a process has one, for workers.
 """
 
+import contextlib
 import json
 import os
 import subprocess
@@ -81,3 +82,12 @@ def _run(folder, arguments, victim, point, counter):
         traceback.print_exc()
     finally:
         os._exit(code)
+
+
+def children_of(pid):
+    """All descendants that run now."""
+    found = []
+    with contextlib.suppress(OSError):
+        for name in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            found += [int(name), *children_of(int(name))]
+    return found

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from faults.faulty import assert_nothing_stands, make_records, write_records
-from faults.killing import python_path, run_until, start_server
+from faults.killing import children_of, python_path, run_until, start_server
 
 KINDS = ["jsonl", "gz", "zst", "parquet"]
 #: Workers, who is killed, at how many points; for each kind of shard, so 56 in all.
@@ -119,15 +119,6 @@ def test_killed_at_any_file_operation_a_run_ends_with_the_same_bytes(
     points = random.Random(kind).sample(range(1, runs.n_seen), n_kills)
     for point in points:
         runs.assert_survives(workers, victim, point, clean)
-
-
-def children_of(pid):
-    """All descendants that run now."""
-    found = []
-    with contextlib.suppress(OSError):
-        for name in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-            found += [int(name), *children_of(int(name))]
-    return found
 
 
 def until_scored(work_dir, n_parts, process):
