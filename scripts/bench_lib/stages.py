@@ -30,7 +30,7 @@ from zipsel.readers.decompress import iter_pieces
 from zipsel.readers.json_rows import RowParser
 from zipsel.readers.jsonl import iter_rows
 from zipsel.readers.lines import STRETCH_BYTES, LineChunk, cut_lines
-from zipsel.readers.rows import Reading, TextSpec
+from zipsel.readers.reading import Reading, TextSpec
 from zipsel.scorers.ngram import bucket_words, words_at_every_byte
 from zipsel.scoring.sidecar_writer import PartBuilder
 from zipsel.selection.passes import _LEAST_FRACTION

@@ -12,7 +12,7 @@ from made_up import make_records, read_jsonl
 
 import zipsel as package
 from zipsel.errors import ProfileError, UsageError
-from zipsel.readers.rows import TextSpec
+from zipsel.readers.reading import TextSpec
 
 TEXTS = [record["text"] for record in make_records(40)]
 TARGET = [record["text"] for record in make_records(16, seed=1) if record["kind"] == "code"]

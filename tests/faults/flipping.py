@@ -9,7 +9,7 @@ from pathlib import Path
 from zipsel.errors import ShardError
 from zipsel.pool.shards import open_shard
 from zipsel.readers import parquet as reader
-from zipsel.readers.rows import Reading
+from zipsel.readers.reading import Reading
 from zipsel.texts import CHUNK_BYTES
 
 

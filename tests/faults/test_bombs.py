@@ -11,7 +11,7 @@ from faults import flipping
 from faults.faulty import compress, make_records, write_records
 from zipsel.pool.shards import open_shard
 from zipsel.readers.parquet import READER
-from zipsel.readers.rows import Reading
+from zipsel.readers.reading import Reading
 from zipsel.texts import CHUNK_BYTES
 
 #: Half a GiB, far below what any of the bombs decodes to. 4 KiB of zstd, which are decoded at once,

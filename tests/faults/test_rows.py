@@ -15,7 +15,7 @@ from faults.faulty import make_records, write_lines, write_records
 from zipsel.readers.json_rows import RowParser
 from zipsel.readers.jsonl import iter_rows
 from zipsel.readers.lines import cut_lines, iter_whole_lines
-from zipsel.readers.rows import Reading, TextSpec
+from zipsel.readers.reading import Reading, TextSpec
 
 KINDS = ["jsonl", "gz", "zst"]
 

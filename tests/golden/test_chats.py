@@ -3,7 +3,8 @@
 import pytest
 
 from zipsel.readers.chat import chat_text
-from zipsel.readers.rows import CHAT_PARTS, Reason, RowError
+from zipsel.readers.reading import CHAT_PARTS
+from zipsel.readers.rows import Reason, RowError
 
 #: Name → row, text.
 ROWS = {

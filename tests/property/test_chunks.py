@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from zipsel.readers.json_rows import RowParser
 from zipsel.readers.jsonl import iter_rows
 from zipsel.readers.lines import cut_lines, read_chunk
-from zipsel.readers.rows import Reading, Reason, RowError, TextSpec
+from zipsel.readers.reading import Reading, TextSpec
+from zipsel.readers.rows import Reason, RowError
 
 MAX_ROW_BYTES = 300
 BOM = b"\xef\xbb\xbf"

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from zipsel.errors import ShardError
 from zipsel.pool.shards import Shard
 from zipsel.readers import csv, decompress
-from zipsel.readers.rows import Reading, Reason
+from zipsel.readers.reading import Reading
+from zipsel.readers.rows import Reason
 
 HEADER = ("id", "text", "kind")
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from zipsel.errors import UsageError
 from zipsel.readers.json_rows import RowParser
+from zipsel.readers.reading import TextSpec, parse_template
 from zipsel.readers.row_text import take_text
-from zipsel.readers.rows import Reason, RowError, TextSpec, parse_template
+from zipsel.readers.rows import Reason, RowError
 
 names = st.text(string.ascii_letters + "_é ", min_size=1, max_size=6)
 paths = st.lists(names, min_size=1, max_size=3).map(".".join)

@@ -11,7 +11,7 @@ from made_up import write_jsonl
 
 from zipsel.commands.select import run_select
 from zipsel.console.messages import Log
-from zipsel.readers.rows import Reading
+from zipsel.readers.reading import Reading
 from zipsel.scorers.fit import FitSettings
 from zipsel.scoring.run import Run
 from zipsel.scoring.settings import RunSettings

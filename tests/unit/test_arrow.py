@@ -5,8 +5,9 @@ import pyarrow as pa
 import pytest
 
 from zipsel.pool.shards import open_shard
-from zipsel.readers import iter_chunks, iter_shard, reader_of
-from zipsel.readers.rows import Reading
+from zipsel.readers import reader_of
+from zipsel.readers.reading import Reading
+from zipsel.readers.shard import iter_chunks, iter_shard
 
 pl = pytest.importorskip("polars", reason="polars is not installed")
 

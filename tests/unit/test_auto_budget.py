@@ -9,7 +9,7 @@ from zipsel.console import messages
 from zipsel.console.messages import Log
 from zipsel.errors import UsageError
 from zipsel.evaluation.auto_budget import N_FOLDS, find_budget, settle
-from zipsel.readers.rows import Reading, TextSpec
+from zipsel.readers.reading import Reading, TextSpec
 from zipsel.readers.target import read_target
 from zipsel.scoring.settings import RunSettings
 from zipsel.selection.budgets import Budget

@@ -6,7 +6,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from zipsel.readers.columns import column_of, pick_columns, read_batch
-from zipsel.readers.rows import Reading, Reason, TextSpec
+from zipsel.readers.reading import Reading, TextSpec
+from zipsel.readers.rows import Reason
 from zipsel.readers.table_rows import plain_schema, take_rows
 
 

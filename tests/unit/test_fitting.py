@@ -5,7 +5,7 @@ from made_up import make_records, write_jsonl
 from msgspec.structs import replace
 
 from zipsel.pool.finding import find_shards
-from zipsel.readers.rows import Reading, TextSpec
+from zipsel.readers.reading import Reading, TextSpec
 from zipsel.scorers.fit import FitSettings
 from zipsel.scoring.fitting import profile_key
 from zipsel.scoring.pool_sample import sample_pool

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from zipsel.console.safe_text import printable
 from zipsel.evaluation.verdicts import Curve
 from zipsel.explain.model import Explanation, Source, Span
-from zipsel.readers.rows import Reading
+from zipsel.readers.reading import Reading
 from zipsel.report import charts
 from zipsel.report.card import render_card
 from zipsel.report.findings import findings

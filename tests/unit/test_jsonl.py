@@ -5,7 +5,8 @@ import pytest
 from zipsel.readers.json_rows import MAX_DEPTH, RowParser
 from zipsel.readers.jsonl import iter_rows
 from zipsel.readers.lines import cut_lines
-from zipsel.readers.rows import Reading, Reason
+from zipsel.readers.reading import Reading
+from zipsel.readers.rows import Reason
 
 READING = Reading(max_row_bytes=4096, group_field="g")
 

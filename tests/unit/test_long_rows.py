@@ -7,7 +7,7 @@ import pytest
 
 from zipsel.pool.shards import open_shard
 from zipsel.readers.fetch import iter_lines
-from zipsel.readers.rows import Reading
+from zipsel.readers.reading import Reading
 from zipsel.scorers.ngram import NgramScorer
 from zipsel.selection.leaks import LeakIndex, LeakRule
 from zipsel.texts import TextBatch

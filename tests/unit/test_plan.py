@@ -13,7 +13,7 @@ from zipsel.console.messages import Log
 from zipsel.engines.local import LocalEngine
 from zipsel.errors import ShardError
 from zipsel.readers import reader_of
-from zipsel.readers.rows import Reading, TextSpec
+from zipsel.readers.reading import Reading, TextSpec
 from zipsel.scorers.ngram import NgramScorer
 from zipsel.scorers.profile import ProfileFile
 from zipsel.scoring import plan

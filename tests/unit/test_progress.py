@@ -9,7 +9,7 @@ from zipsel.console import messages
 from zipsel.console.messages import Log, Progress
 from zipsel.engines.local import LocalEngine
 from zipsel.pool.finding import find_shards
-from zipsel.readers.rows import Reading
+from zipsel.readers.reading import Reading
 from zipsel.scorers.ngram import NgramScorer
 from zipsel.scorers.profile import ProfileFile
 from zipsel.scoring.plan import score_pool

@@ -6,8 +6,9 @@ import pytest
 
 from zipsel.errors import UsageError
 from zipsel.readers.json_rows import RowParser
+from zipsel.readers.reading import TextSpec
 from zipsel.readers.row_text import group_name, take_text
-from zipsel.readers.rows import Reason, RowError, TextSpec
+from zipsel.readers.rows import Reason, RowError
 
 FIELD = TextSpec()
 

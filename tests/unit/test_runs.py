@@ -17,7 +17,7 @@ from zipsel.commands.select import run_select
 from zipsel.console.messages import Log
 from zipsel.engines.local import LocalEngine
 from zipsel.errors import BadShards, ProfileError, ShardError
-from zipsel.readers.rows import Reading, TextSpec
+from zipsel.readers.reading import Reading, TextSpec
 from zipsel.report.compare import compare_runs
 from zipsel.report.model import GroupShare
 from zipsel.report.print_comparison import print_comparison, render_comparison

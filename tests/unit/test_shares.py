@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from zipsel.pool.shards import Shard
-from zipsel.readers.rows import Reading
+from zipsel.readers.reading import Reading
 from zipsel.scoring.plan import _Plan
 from zipsel.texts import CHUNK_BYTES
 

@@ -5,7 +5,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zipsel.readers.rows import TextSpec
+from zipsel.readers.reading import TextSpec
 from zipsel.selection.spool import ROW, Chosen, Spool, SpooledRows, SpoolFile
 
 

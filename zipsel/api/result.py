@@ -10,9 +10,10 @@ import pyarrow as pa
 
 from zipsel.console.safe_text import human_bytes
 from zipsel.pool.shards import open_shard
-from zipsel.readers import iter_shard
 from zipsel.readers.json_rows import decode_object
-from zipsel.readers.rows import Lines, Reading
+from zipsel.readers.reading import Reading
+from zipsel.readers.rows import Lines
+from zipsel.readers.shard import iter_shard
 from zipsel.report.html import render_notebook
 from zipsel.report.model import Report
 

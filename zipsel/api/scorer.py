@@ -19,8 +19,9 @@ from zipsel.commands.options import Given, fill, gather
 from zipsel.console import values
 from zipsel.errors import UsageError
 from zipsel.readers.columns import read_batch
+from zipsel.readers.reading import Reading, TextSpec
 from zipsel.readers.row_text import check_text
-from zipsel.readers.rows import Reading, RowError, TextSpec
+from zipsel.readers.rows import RowError
 from zipsel.scorers import scorer_class
 from zipsel.scorers.fit import FitSettings, fit_scorer
 from zipsel.scorers.profile import Profile

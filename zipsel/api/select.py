@@ -22,7 +22,7 @@ from zipsel.console.messages import Log
 from zipsel.engines import open_engine
 from zipsel.errors import UsageError, ZipselError
 from zipsel.pool.formats import STDIN
-from zipsel.readers.rows import TextSpec
+from zipsel.readers.reading import TextSpec
 from zipsel.report.model import Report
 from zipsel.scoring.settings import RunSettings
 from zipsel.selection.settings import SelectSettings

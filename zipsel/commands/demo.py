@@ -24,7 +24,7 @@ from zipsel.console.messages import Log, stderr_console
 from zipsel.engines.local import LocalEngine
 from zipsel.errors import OutputError
 from zipsel.output.manifest import MANIFEST, Manifest, SideFile, refuse_foreign
-from zipsel.readers.rows import Reading
+from zipsel.readers.reading import Reading
 from zipsel.report.print_run import print_records
 from zipsel.scoring.run import Run
 from zipsel.scoring.settings import RunSettings

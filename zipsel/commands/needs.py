@@ -23,23 +23,31 @@ class Need(NamedTuple):
 
     Attributes:
         options: Each of them needs it.
-        words: What they need, as in "needs --strategy sample".
+        words: What they need, as in "needs --strategy sample"; a function where that asks
+            all scorers or strategies, which only a message or a help loads.
         met: Whether it is there.
         helps: Whether the help of each option ends with the words.
     """
 
     options: tuple[str, ...]
-    words: str
+    words: str | Callable[[], str]
     met: Callable[[Options], bool]
     helps: bool = False
+
+    @property
+    def told(self) -> str:
+        """What they need, in words."""
+        return self.words if isinstance(self.words, str) else self.words()
 
 
 def _either(names: Collection[str]) -> str:
     return " or ".join(names)
 
 
-#: The scorers that compare the target with a sample of the pool.
-_DRAWING = scorers_with(lambda kind: kind.needs_sample)
+def _scorers_that_draw() -> str:
+    """The scorers that compare the target with a sample of the pool, as an option."""
+    return f"--scorer {scorers_with(lambda kind: kind.needs_sample)}"
+
 
 _OF_FIT = ("scorer", "codec", "level", "per_token", "facets", "sample_bytes")
 TARGET_TEXT = ("target_text_field", "target_template", "target_chat")
@@ -58,6 +66,10 @@ def _is_directory(options: Options) -> bool:
 def _fits_suffix(options: Options) -> bool:
     named = None if options["output"] is None else format_of_suffix(options["output"])
     return named in (None, options["format"])
+
+
+def _scorers_that_take(option: str) -> str:
+    return f"--scorer {scorers_that_take(option)}"
 
 
 def _takes(options: Options, option: str) -> bool:
@@ -100,7 +112,7 @@ def _strategies(has: Callable[[Strategy], object]) -> str:
 def _strategy_takes(option: str) -> Need:
     return Need(
         (option,),
-        f"--strategy {_strategies(lambda one: option in one.takes)}",
+        lambda: f"--strategy {_strategies(lambda one: option in one.takes)}",
         lambda options: option in find_strategy(options["strategy"]).takes,
         helps=True,
     )
@@ -115,7 +127,7 @@ _FITTING = (
     *(
         Need(
             (option,),
-            f"--scorer {scorers_that_take(option)}",
+            partial(_scorers_that_take, option),
             partial(_takes, option=option),
             helps=True,
         )
@@ -123,7 +135,9 @@ _FITTING = (
     ),
     Need(
         ("scorer",),
-        f"to be {scorers_that_take('facets')} for several named targets (--target NAME=PATH)",
+        lambda: (
+            f"to be {scorers_that_take('facets')} for several named targets (--target NAME=PATH)"
+        ),
         lambda one: _takes(one, "facets") or _has_one_target(one),
     ),
     Need(
@@ -133,7 +147,7 @@ _FITTING = (
     ),
     Need(
         ("sample_bytes",),
-        f"--scorer {_DRAWING}",
+        _scorers_that_draw,
         lambda one: scorer_class(one["scorer"]).needs_sample,
         helps=True,
     ),
@@ -210,8 +224,10 @@ _SELECT = (
     ),
     Need(
         ("quota", "mix"),
-        "the budget for itself: only one of --quota, --mix and --strategy "
-        f"{_strategies(lambda one: one.shares_budget)} shares it out",
+        lambda: (
+            "the budget for itself: only one of --quota, --mix and --strategy "
+            f"{_strategies(lambda one: one.shares_budget)} shares it out"
+        ),
         lambda one: (
             one.has("quota") + one.has("mix") + find_strategy(one["strategy"]).shares_budget == 1
         ),
@@ -248,7 +264,7 @@ _SELECT = (
     ),
     Need(
         ("contenders",),
-        f"--scorer {scorers_with(is_cascade)}",
+        lambda: f"--scorer {scorers_with(is_cascade)}",
         lambda one: one.has("profile") or is_cascade(scorer_class(one["scorer"])),
         helps=True,
     ),
@@ -257,8 +273,10 @@ _SELECT = (
     ),
     Need(
         ("seed",),
-        f"something random: --target with --scorer {_DRAWING}, --strategy "
-        f"{_strategies(lambda one: 'seed' in one.takes)}, or --eval-target",
+        lambda: (
+            f"something random: --target with {_scorers_that_draw()}, --strategy "
+            f"{_strategies(lambda one: 'seed' in one.takes)}, or --eval-target"
+        ),
         lambda one: (
             _draws(one)
             or "seed" in find_strategy(one["strategy"]).takes
@@ -287,7 +305,7 @@ _SCORE = (
         "all rows, so not --rank: select counts what all ranks refused",
         lambda one: not one.has("rank"),
     ),
-    Need(("seed",), f"--target with --scorer {_DRAWING}", _draws),
+    Need(("seed",), lambda: f"--target with {_scorers_that_draw()}", _draws),
 )
 
 _EXPLAIN = (
@@ -314,7 +332,7 @@ NEEDS: dict[str, tuple[Need, ...]] = {
         _CLUSTER,
     ),
     "score": (*_FITTING, *_SCORE, *_STREAM, _CHAT, _text_of_target("target"), _CLUSTER),
-    "fit": (*_FITTING, _CHAT, Need(("seed",), f"--scorer {_DRAWING}", _draws)),
+    "fit": (*_FITTING, _CHAT, Need(("seed",), _scorers_that_draw, _draws)),
     "report": (
         Need(
             ("html", "json"),

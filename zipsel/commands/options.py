@@ -21,7 +21,7 @@ from zipsel.commands.needs import NEEDS, TARGET_TEXT, n_named_targets
 from zipsel.commands.rules import ALTERNATIVES, MISSING, REQUIRED, Options, flag
 from zipsel.console.values import Name, Names, Path, Paths, convert, is_many, nearest
 from zipsel.errors import UsageError
-from zipsel.readers.rows import ChatParts, Reading
+from zipsel.readers.reading import ChatParts, Reading
 from zipsel.scorers.fit import FitSettings, default_scorer
 from zipsel.scoring.settings import RunSettings, ScoreOutput, Workers
 from zipsel.selection.budgets import BudgetOptions
@@ -259,7 +259,7 @@ def gather(command: CommandName, levels: Sequence[Level]) -> Options:
     for need in NEEDS.get(command, ()):
         for name in need.options:
             if name in options.given and not need.met(options):
-                raise UsageError(f"{_named(name, merged[name])} needs {need.words}")
+                raise UsageError(f"{_named(name, merged[name])} needs {need.told}")
     return options
 
 
@@ -345,7 +345,7 @@ def _check_required(command: CommandName, options: Options) -> None:
 
 def needs_in_help(command: CommandName, name: str) -> str:
     """A sentence for the help of an option that needs others; empty for one that does not."""
-    words = [need.words for need in NEEDS.get(command, ()) if need.helps and name in need.options]
+    words = [need.told for need in NEEDS.get(command, ()) if need.helps and name in need.options]
     return f"Needs {' and '.join(words)}." if words else ""
 
 

@@ -20,7 +20,7 @@ from zipsel.output.chosen import write_chosen
 from zipsel.output.place import Output
 from zipsel.output.subset import OutputFile, SubsetWriter
 from zipsel.pool.formats import resolve_format
-from zipsel.readers import schema_errors
+from zipsel.readers.shard import schema_errors
 from zipsel.report.build import build_report
 from zipsel.report.card import FILE_NAME as CARD_FILE
 from zipsel.report.card import data_pattern, may_write, render_card

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from zipsel.commands.options import fill
 from zipsel.commands.rules import Options
 from zipsel.engines.cpus import usable_cpus
-from zipsel.readers.rows import Reading, TextSpec
+from zipsel.readers.reading import Reading, TextSpec
 from zipsel.scorers.fit import FitSettings
 from zipsel.scoring.ranks import Share, share_of_launcher
 from zipsel.scoring.settings import RunSettings, ScoreOutput

@@ -27,7 +27,7 @@ from zipsel.errors import UsageError
 from zipsel.evaluation.ppm import bits_per_byte, join_records, ppm_bits
 from zipsel.evaluation.verdicts import Curve
 from zipsel.readers.json_rows import RowParser
-from zipsel.readers.rows import Reading
+from zipsel.readers.reading import Reading
 from zipsel.readers.target import read_target
 from zipsel.scoring.inputs import read_targets
 from zipsel.scoring.settings import RunSettings

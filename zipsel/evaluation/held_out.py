@@ -17,7 +17,7 @@ from zipsel.evaluation.ppm import N_ORDERS, cut_text, draw_orders, join_records
 from zipsel.evaluation.subsets import EvalSettings, draw_pool, open_judge, warn_of_leaks
 from zipsel.evaluation.verdicts import Curve, Judge
 from zipsel.pool.shards import Shard
-from zipsel.readers.rows import TextSpec
+from zipsel.readers.reading import TextSpec
 from zipsel.scoring.settings import RunSettings
 from zipsel.selection.settings import SelectSettings
 from zipsel.selection.spool import Chosen

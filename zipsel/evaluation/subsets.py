@@ -34,8 +34,10 @@ from zipsel.evaluation.verdicts import Evaluation, Judge, Judged, JudgedRandom
 from zipsel.pool.finding import find_shards
 from zipsel.pool.formats import STDIN
 from zipsel.pool.shards import Shard
-from zipsel.readers import iter_shard, refuse_without_effect
-from zipsel.readers.rows import Reading, RowBatch
+from zipsel.readers import refuse_without_effect
+from zipsel.readers.reading import Reading
+from zipsel.readers.rows import RowBatch
+from zipsel.readers.shard import iter_shard
 from zipsel.readers.stdin import STDIN_NAME, iter_stdin_rows, refuse_stdin_twice
 from zipsel.readers.target import read_target
 from zipsel.scorers.fit import DEFAULT_SAMPLE_BYTES

@@ -19,7 +19,8 @@ from zipsel.output.subset import open_compressed
 from zipsel.pool.shards import Shard
 from zipsel.readers import fetch
 from zipsel.readers.json_rows import RowParser, decode_object
-from zipsel.readers.rows import Reading, RowError
+from zipsel.readers.reading import Reading
+from zipsel.readers.rows import RowError
 from zipsel.scoring.sidecar import Part, column_values, read_columns
 
 

@@ -18,7 +18,7 @@ from zipsel.pool.formats import STDIN
 from zipsel.pool.shards import Shard
 from zipsel.readers import fetch
 from zipsel.readers.convert import to_json
-from zipsel.readers.rows import Reading
+from zipsel.readers.reading import Reading
 from zipsel.readers.schemas import ConversionError
 from zipsel.scoring.rejects import encode_rejects
 from zipsel.scoring.run import Run

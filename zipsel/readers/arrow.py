@@ -30,7 +30,8 @@ from zipsel.readers.arrow_ipc import (
     read_names,
 )
 from zipsel.readers.columns import check_columns, damaged_rows, pick_columns, read_batch
-from zipsel.readers.rows import Chunk, Reading, RowBatch
+from zipsel.readers.reading import Reading
+from zipsel.readers.rows import Chunk, RowBatch
 from zipsel.readers.schemas import first_line
 from zipsel.readers.table_rows import Group, take_rows
 from zipsel.texts import BATCH_BYTES

@@ -27,7 +27,8 @@ from zipsel.readers.chat_parts import (
     part_words,
     turn_words,
 )
-from zipsel.readers.rows import CHAT_FIELDS, DEFAULT_CHAT_PARTS, Reason, RowError
+from zipsel.readers.reading import CHAT_FIELDS, DEFAULT_CHAT_PARTS
+from zipsel.readers.rows import Reason, RowError
 
 #: Fields that hold all turns, the first that has any.
 _TURNS = ("messages", "conversations")

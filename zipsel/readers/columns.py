@@ -15,18 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from zipsel.errors import NoTextError, ShardError
+from zipsel.readers.reading import CHAT_FIELDS, Reading, TextSpec
 from zipsel.readers.row_text import get_path, group_name, take_text
-from zipsel.readers.rows import (
-    CHAT_FIELDS,
-    SNIPPET_BYTES,
-    Reading,
-    Reason,
-    RowBatch,
-    RowError,
-    Taken,
-    TextSpec,
-    list_names,
-)
+from zipsel.readers.rows import SNIPPET_BYTES, Reason, RowBatch, RowError, Taken, list_names
 from zipsel.readers.table_rows import decode_values, is_view, plain_type
 from zipsel.texts import SLACK_BYTES, TextBatch
 

@@ -23,7 +23,8 @@ from zipsel.pool.shards import Shard
 from zipsel.readers.columns import check_columns, is_utf8, read_batch
 from zipsel.readers.csv_rows import CsvStream
 from zipsel.readers.decompress import open_pieces, until_damage
-from zipsel.readers.rows import SNIPPET_BYTES, Chunk, Reading, Reason, RowBatch, list_names
+from zipsel.readers.reading import Reading
+from zipsel.readers.rows import SNIPPET_BYTES, Chunk, Reason, RowBatch, list_names
 from zipsel.texts import CHUNK_BYTES
 
 

@@ -19,7 +19,8 @@ from typing import Literal
 from zipsel.errors import ShardError
 from zipsel.pool.formats import wide_encoding
 from zipsel.readers.lines import BOM
-from zipsel.readers.rows import SNIPPET_BYTES, Reading
+from zipsel.readers.reading import Reading
+from zipsel.readers.rows import SNIPPET_BYTES
 from zipsel.texts import BATCH_BYTES
 
 #: A row over the row limit is read, to be refused as a row; one longer by so much is taken

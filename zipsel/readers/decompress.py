@@ -14,7 +14,7 @@ from typing import BinaryIO, TypeVar
 
 from zipsel.errors import ShardError
 from zipsel.pool.shards import Shard, open_raw
-from zipsel.readers.rows import Reading
+from zipsel.readers.reading import Reading
 
 Item = TypeVar("Item")
 _READ_BYTES = 1 << 18

@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 
 from zipsel.errors import ShardError, UsageError
 from zipsel.pool.shards import Shard, open_shard
-from zipsel.readers import iter_shard, reader_of
+from zipsel.readers import reader_of
 from zipsel.readers.json_rows import RowParser
+from zipsel.readers.reading import Reading, TextSpec
 from zipsel.readers.row_text import take_text
-from zipsel.readers.rows import Reading, RowError, TextSpec
+from zipsel.readers.rows import RowError
+from zipsel.readers.shard import iter_shard
 
 _TABLE_BYTES = 64 << 20
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import msgspec
 
+from zipsel.readers.reading import TextSpec
 from zipsel.readers.row_text import get_path, group_name, take_text
-from zipsel.readers.rows import Reason, RowError, Taken, TextSpec
+from zipsel.readers.rows import Reason, RowError, Taken
 
 #: Deeper rows are refused. Well below what the parsers bear, which depends on how deep the
 #: program itself is at that moment and would differ between workers.

@@ -14,16 +14,8 @@ from zipsel.pool.shards import Shard, open_raw
 from zipsel.readers.decompress import open_pieces
 from zipsel.readers.json_rows import MAX_DEPTH, RowParser, is_too_deep
 from zipsel.readers.lines import BOM, LineChunk, cut_lines, read_chunk
-from zipsel.readers.rows import (
-    SNIPPET_BYTES,
-    Chunk,
-    Lines,
-    Reading,
-    Reason,
-    RowBatch,
-    RowError,
-    Taken,
-)
+from zipsel.readers.reading import Reading
+from zipsel.readers.rows import SNIPPET_BYTES, Chunk, Lines, Reason, RowBatch, RowError, Taken
 from zipsel.texts import BATCH_BYTES, TextBatch
 
 #: Of a file behind a URL, what is asked for where a single line begins.

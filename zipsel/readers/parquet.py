@@ -24,7 +24,8 @@ from zipsel.readers.parquet_bounds import (
     row_group_problem,
     safe_batch_rows,
 )
-from zipsel.readers.rows import Chunk, Reading, RowBatch
+from zipsel.readers.reading import Reading
+from zipsel.readers.rows import Chunk, RowBatch
 from zipsel.readers.schemas import first_line
 from zipsel.readers.table_rows import take_rows
 from zipsel.storage import remote

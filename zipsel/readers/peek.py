@@ -19,10 +19,12 @@ from msgspec.structs import replace
 from zipsel.errors import ShardError
 from zipsel.pool.formats import FORMATS
 from zipsel.pool.shards import Shard
-from zipsel.readers import TableReader, iter_shard, reader_of
+from zipsel.readers import TableReader, reader_of
 from zipsel.readers.json_rows import decode_object
+from zipsel.readers.reading import Reading, TextSpec
 from zipsel.readers.row_text import take_text
-from zipsel.readers.rows import Lines, Reading, Reason, RowError, TextSpec, list_names
+from zipsel.readers.rows import Lines, Reason, RowError, list_names
+from zipsel.readers.shard import iter_shard
 
 #: Rows of a shard that are looked at.
 N_ROWS = 500

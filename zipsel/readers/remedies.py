@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from zipsel.readers.rows import Reason, TextSpec
+from zipsel.readers.reading import TextSpec
+from zipsel.readers.rows import Reason
 
 _MAX_ROWS = "allow longer rows, and their memory: --max-row-bytes SIZE"
 _REPAIR = "repair the file, or convert it to JSONL with one object a line"

@@ -11,7 +11,8 @@ import json
 from typing import Any
 
 from zipsel.readers.chat import chat_text
-from zipsel.readers.rows import Reason, RowError, Taken, TextSpec, parse_template
+from zipsel.readers.reading import TextSpec, parse_template
+from zipsel.readers.rows import Reason, RowError, Taken
 
 
 def get_path(row: Any, path: str) -> Any:

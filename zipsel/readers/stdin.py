@@ -19,7 +19,8 @@ from zipsel.readers.decompress import iter_pieces
 from zipsel.readers.json_rows import RowParser
 from zipsel.readers.jsonl import iter_rows
 from zipsel.readers.lines import iter_whole_lines
-from zipsel.readers.rows import Reading, RowBatch
+from zipsel.readers.reading import Reading
+from zipsel.readers.rows import RowBatch
 
 #: How messages call it.
 STDIN_NAME = "standard input"

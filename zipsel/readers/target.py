@@ -8,12 +8,13 @@ from zipsel.errors import BadShards, NoTextError, ShardError, UsageError
 from zipsel.pool.finding import find_shards
 from zipsel.pool.formats import STDIN
 from zipsel.pool.shards import Shard
-from zipsel.readers import iter_shard
 from zipsel.readers.json_rows import RowParser
 from zipsel.readers.jsonl import iter_rows
 from zipsel.readers.lines import cut_lines
+from zipsel.readers.reading import Reading
 from zipsel.readers.remedies import advise, name_text
-from zipsel.readers.rows import Reading, Reason, RowBatch
+from zipsel.readers.rows import Reason, RowBatch
+from zipsel.readers.shard import iter_shard
 from zipsel.readers.stdin import STDIN_NAME, read_stdin
 from zipsel.texts import TextBatch
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from zipsel.errors import ShardError
 from zipsel.pool.shards import Shard
 from zipsel.readers.decompress import open_pieces
-from zipsel.readers.rows import Chunk, Reading, RowBatch
+from zipsel.readers.reading import Reading
+from zipsel.readers.rows import Chunk, RowBatch
 from zipsel.texts import TextBatch
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from zipsel.evaluation.verdicts import Curve
-from zipsel.readers.rows import Reading
+from zipsel.readers.reading import Reading
 from zipsel.report.shown import RejectExample, Removal, ShownRecord
 from zipsel.scoring.inputs import InputFile
 

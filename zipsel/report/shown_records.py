@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zipsel.pool.shards import Shard
-from zipsel.readers.rows import TextSpec
+from zipsel.readers.reading import TextSpec
 from zipsel.report.model import Facet
 from zipsel.report.novelty import new_characters
 from zipsel.report.shown import SHOWN_CHARACTERS, RejectExample, Removal, RemovedRecord, ShownRecord

@@ -16,8 +16,9 @@ from zipsel.engines import Engine
 from zipsel.errors import BadShards, ShardError
 from zipsel.pool.shards import Shard
 from zipsel.readers import reader_of
+from zipsel.readers.reading import TextSpec
 from zipsel.readers.remedies import advise
-from zipsel.readers.rows import Reason, TextSpec
+from zipsel.readers.rows import Reason
 from zipsel.scorers import package_version
 from zipsel.scorers.profile import ProfileFile, load_cached
 from zipsel.scoring.exchange import Store, score_and_keep

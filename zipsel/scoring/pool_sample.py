@@ -18,7 +18,7 @@ from zipsel.readers import reader_of
 from zipsel.readers.json_rows import RowParser
 from zipsel.readers.jsonl import iter_rows
 from zipsel.readers.lines import LineChunk
-from zipsel.readers.rows import Reading
+from zipsel.readers.reading import Reading
 from zipsel.scorers.fit import DEFAULT_SAMPLE_BYTES
 from zipsel.texts import TextBatch, join_batches
 

@@ -16,7 +16,7 @@ from zipsel.errors import BadShards, ShardError
 from zipsel.pool.finding import find_shards
 from zipsel.pool.known import KnownFiles
 from zipsel.pool.shards import Shard
-from zipsel.readers import find_damage
+from zipsel.readers.shard import find_damage
 from zipsel.scoring.settings import RunSettings
 
 #: Names that a message lists.

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from zipsel.console.values import Name, Path, Paths, one_of
 from zipsel.engines import ENGINES
-from zipsel.readers.rows import Reading
+from zipsel.readers.reading import Reading
 from zipsel.scorers.fit import FitSettings
 from zipsel.scoring.ranks import Share
 from zipsel.storage.paths import refuse_unwritable

@@ -19,7 +19,8 @@ from zipsel.errors import ZipselError
 from zipsel.pool.shards import Shard, check_unchanged
 from zipsel.readers import Reader, reader_of
 from zipsel.readers.lines import STRETCH_BYTES
-from zipsel.readers.rows import Chunk, Reading
+from zipsel.readers.reading import Reading
+from zipsel.readers.rows import Chunk
 from zipsel.scorers import ScoreColumns, Scorer, as_cascade, columns_finished_later
 from zipsel.scorers.profile import ProfileFile, load_cached
 from zipsel.scoring.sidecar import PartSummary, part_path, read_scores, read_summary

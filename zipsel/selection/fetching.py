@@ -21,7 +21,8 @@ from zipsel.pool.shards import Shard, check_unchanged
 from zipsel.readers import fetch
 from zipsel.readers.fetch import text_of_row
 from zipsel.readers.json_rows import RowParser
-from zipsel.readers.rows import Reading, RowError
+from zipsel.readers.reading import Reading
+from zipsel.readers.rows import RowError
 from zipsel.scoring.sidecar import read_lines
 from zipsel.selection.duplicates import pack_sketch
 from zipsel.selection.inspection import Inspection

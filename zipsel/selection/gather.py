@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from zipsel.engines import Engine
 from zipsel.errors import BadShards, ShardError
 from zipsel.pool.shards import Shard
-from zipsel.readers.rows import Reading
+from zipsel.readers.reading import Reading
 from zipsel.scoring.sidecar import Part
 from zipsel.selection.fetching import GatherTask, Piece, fetch_rows
 from zipsel.selection.inspection import Features, Inspection

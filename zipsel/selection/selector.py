@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from zipsel.console.safe_text import printable
 from zipsel.engines import Engine
 from zipsel.pool.shards import Shard
-from zipsel.readers.rows import TextSpec
+from zipsel.readers.reading import TextSpec
 from zipsel.scorers import as_cascade, facets_of
 from zipsel.scorers.profile import Profile
 from zipsel.scoring.histogram import bins_of

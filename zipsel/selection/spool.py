@@ -20,7 +20,7 @@ from zipsel.errors import OutputError
 from zipsel.readers.convert import to_json, to_tables
 from zipsel.readers.fetch import text_of_row
 from zipsel.readers.json_rows import RowParser
-from zipsel.readers.rows import TextSpec
+from zipsel.readers.reading import TextSpec
 from zipsel.readers.schemas import ConversionError, fit_schema, join_schemas
 from zipsel.selection.duplicates import unpack_sketch
 
