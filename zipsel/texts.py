@@ -20,11 +20,6 @@ SLACK_BYTES = 8
 #: Text that is scored at once: large enough to amortize Python, small enough for the cache.
 BATCH_BYTES = 1 << 20
 
-#: A shard is cut into chunks of this many bytes of decompressed JSONL (or encoded Parquet): the
-#: unit of a task, of a sidecar part and of resuming. A constant, because a plan that depended
-#: on the machine could not be resumed on another.
-CHUNK_BYTES = 16 << 20
-
 
 @dataclass(frozen=True)
 class TextBatch:

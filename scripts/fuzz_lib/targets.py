@@ -18,7 +18,7 @@ import zstandard
 from msgspec.structs import replace
 
 from zipsel.errors import ShardError, UsageError
-from zipsel.pool.shards import Shard, open_shard
+from zipsel.pool.shards import CHUNK_BYTES, Shard, open_shard
 from zipsel.readers import reader_of
 from zipsel.readers.decompress import iter_pieces
 from zipsel.readers.json_rows import RowParser
@@ -28,7 +28,6 @@ from zipsel.readers.reading import Reading, TextSpec, parse_template
 from zipsel.readers.row_text import take_text
 from zipsel.readers.rows import RowBatch, RowError
 from zipsel.readers.shard import iter_shard
-from zipsel.texts import CHUNK_BYTES
 
 _READING = Reading(max_row_bytes=1024, group_field="kind")
 _FIELD = TextSpec()

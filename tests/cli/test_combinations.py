@@ -19,7 +19,7 @@ from zipsel.errors import UsageError
 from zipsel.pool.formats import FORMATS, OUTPUT_FORMATS
 from zipsel.scorers import SCORERS
 from zipsel.selection.budgets import BUDGET_KINDS, BYTES_PER_TOKEN
-from zipsel.selection.duplicates import DedupMode
+from zipsel.selection.settings import DedupMode
 from zipsel.selection.strategies import STRATEGIES
 
 ONE_TARGET = ("-t", "target.jsonl")

@@ -16,13 +16,12 @@ from zipsel.commands.score import run_score
 from zipsel.console.messages import Log
 from zipsel.engines.local import LocalEngine
 from zipsel.errors import UsageError
-from zipsel.pool.shards import Shard
+from zipsel.pool.shards import CHUNK_BYTES, Shard
 from zipsel.scorers.fused import FusedScorer
 from zipsel.scorers.ngram import NgramScorer
 from zipsel.scoring.ranks import Share, deal, share_of_launcher
 from zipsel.scoring.run import Run
 from zipsel.scoring.settings import RunSettings, ScoreOutput
-from zipsel.texts import CHUNK_BYTES
 
 EXAMPLES = Path(__file__).parents[2] / "configs" / "cluster"
 

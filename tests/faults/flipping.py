@@ -7,10 +7,9 @@ import sys
 from pathlib import Path
 
 from zipsel.errors import ShardError
-from zipsel.pool.shards import open_shard
+from zipsel.pool.shards import CHUNK_BYTES, open_shard
 from zipsel.readers import parquet as reader
 from zipsel.readers.reading import Reading
-from zipsel.texts import CHUNK_BYTES
 
 
 def read_flipped(data, offset, path):

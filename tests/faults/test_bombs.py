@@ -9,10 +9,9 @@ import pytest
 
 from faults import flipping
 from faults.faulty import compress, make_records, write_records
-from zipsel.pool.shards import open_shard
+from zipsel.pool.shards import CHUNK_BYTES, open_shard
 from zipsel.readers.parquet import READER
 from zipsel.readers.reading import Reading
-from zipsel.texts import CHUNK_BYTES
 
 #: Half a GiB, far below what any of the bombs decodes to. 4 KiB of zstd, which are decoded at once,
 #: hold up to 128 MiB, and take three times that on their way.

@@ -5,7 +5,8 @@ import string
 
 import pytest
 
-from zipsel.selection.leaks import LeakIndex, LeakRule
+from zipsel.selection.leaks import LeakIndex
+from zipsel.selection.settings import LeakRule
 
 WORDS = [
     "".join(random.Random(i).choices(string.ascii_lowercase, k=random.Random(-i).randint(2, 9)))

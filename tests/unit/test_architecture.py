@@ -272,6 +272,19 @@ def test_help_of_a_command_does_without_arrow():
     assert loaded & {"pyarrow", "ray", "rich", "lz4", "tokenizers", "pyppmd"} == set()
 
 
+def test_options_load_nothing_that_scores():
+    """Before the settings are known, no worker can start: what is loaded by then delays all."""
+    code = (
+        "import sys; from zipsel.commands.options import Given, gather; "
+        "from zipsel.commands.settings import run_settings, select_settings; "
+        "level = {'pool': ('p',), 'target': ('t',), 'output': 'o', 'top_k': 1, 'workers': 2}; "
+        "options = gather('select', [{name: Given(one) for name, one in level.items()}]); "
+        "run_settings(options), select_settings(options); "
+        "sys.exit(bool({'numpy', 'pyarrow'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0
+
+
 def test_a_command_loads_none_of_the_others():
     """Of which explain loads what it prints with; options of all commands are known by name."""
     loaded, _ = loaded_by("fit", "no-pool", "--target", "no-target", "--output", "no.profile")

@@ -9,7 +9,8 @@ from zipsel.pool.shards import open_shard
 from zipsel.readers.fetch import iter_lines
 from zipsel.readers.reading import Reading
 from zipsel.scorers.ngram import NgramScorer
-from zipsel.selection.leaks import LeakIndex, LeakRule
+from zipsel.selection.leaks import LeakIndex
+from zipsel.selection.settings import LeakRule
 from zipsel.texts import TextBatch
 
 

@@ -6,10 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from zipsel.pool.shards import Shard
+from zipsel.pool.shards import CHUNK_BYTES, Shard
 from zipsel.readers.reading import Reading
 from zipsel.scoring.plan import _Plan
-from zipsel.texts import CHUNK_BYTES
 
 LIMIT = 1.3
 SIZES = {

@@ -138,7 +138,7 @@ _FITTING = (
         lambda: (
             f"to be {scorers_that_take('facets')} for several named targets (--target NAME=PATH)"
         ),
-        lambda one: _takes(one, "facets") or _has_one_target(one),
+        lambda one: _has_one_target(one) or _takes(one, "facets"),
     ),
     Need(
         ("facets",),

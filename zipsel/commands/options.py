@@ -25,8 +25,7 @@ from zipsel.readers.reading import ChatParts, Reading
 from zipsel.scorers.fit import FitSettings, default_scorer
 from zipsel.scoring.settings import RunSettings, ScoreOutput, Workers
 from zipsel.selection.budgets import BudgetOptions
-from zipsel.selection.leaks import LeakRule
-from zipsel.selection.settings import SelectSettings
+from zipsel.selection.settings import LeakRule, SelectSettings
 from zipsel.selection.strategies import default_strategy
 
 Settings = TypeVar("Settings", bound=msgspec.Struct)

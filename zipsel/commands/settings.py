@@ -15,8 +15,7 @@ from zipsel.scorers.fit import FitSettings
 from zipsel.scoring.ranks import Share, share_of_launcher
 from zipsel.scoring.settings import RunSettings, ScoreOutput
 from zipsel.selection.budgets import BudgetOptions
-from zipsel.selection.leaks import LeakRule
-from zipsel.selection.settings import SelectSettings
+from zipsel.selection.settings import LeakRule, SelectSettings
 from zipsel.storage.workdir import work_places
 
 if TYPE_CHECKING:

@@ -29,6 +29,11 @@ from zipsel.pool.formats import (
 from zipsel.pool.known import KnownFile, KnownFiles
 from zipsel.storage import remote
 
+#: A shard is cut into chunks of this many bytes of decompressed JSONL (or encoded Parquet): the
+#: unit of a task, of a sidecar part and of resuming. A constant, because a plan that depended
+#: on the machine could not be resumed on another.
+CHUNK_BYTES = 16 << 20
+
 #: Bytes at the beginning of a file that its format is checked against.
 _HEAD_BYTES = 1 << 16
 

@@ -19,13 +19,12 @@ from numpy.typing import NDArray
 from pyarrow import csv
 
 from zipsel.errors import NoTextError, ShardError
-from zipsel.pool.shards import Shard
+from zipsel.pool.shards import CHUNK_BYTES, Shard
 from zipsel.readers.columns import check_columns, is_utf8, read_batch
 from zipsel.readers.csv_rows import CsvStream
 from zipsel.readers.decompress import open_pieces, until_damage
 from zipsel.readers.reading import Reading
 from zipsel.readers.rows import SNIPPET_BYTES, Chunk, Reason, RowBatch, list_names
-from zipsel.texts import CHUNK_BYTES
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import BinaryIO, NamedTuple
 
+from zipsel.pool.shards import CHUNK_BYTES
 from zipsel.readers.rows import SNIPPET_BYTES
-from zipsel.texts import CHUNK_BYTES
 
 _READ_BYTES = 1 << 18
 

@@ -1,4 +1,4 @@
-"""How rows become texts: the options of reading, as the command line, files and Python give them."""
+"""How rows become texts: the options of reading, which every door to them shares."""
 
 from __future__ import annotations
 

@@ -7,12 +7,11 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, cast
 
 from zipsel.errors import ShardError
-from zipsel.pool.shards import Shard
+from zipsel.pool.shards import CHUNK_BYTES, Shard
 from zipsel.readers import TableReader, reader_of
 from zipsel.readers.decompress import open_pieces
 from zipsel.readers.reading import Reading
 from zipsel.readers.rows import Chunk, RowBatch
-from zipsel.texts import CHUNK_BYTES
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -35,9 +35,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zipsel.errors import UsageError
+from zipsel.pool.shards import CHUNK_BYTES
 from zipsel.scorers import ScoreColumns, State
 from zipsel.scorers.word_ngrams import N_BUCKETS, iter_ngram_buckets
-from zipsel.texts import CHUNK_BYTES, TextBatch, join_batches
+from zipsel.texts import TextBatch, join_batches
 
 if TYPE_CHECKING:
     from zipsel.scorers.fit import FitSettings

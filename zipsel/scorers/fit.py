@@ -20,10 +20,11 @@ DEFAULT_SAMPLE_BYTES = 8 << 20
 
 
 def _known_scorer(name: str) -> str:
-    try:
-        scorer_class(name)
-    except UsageError as error:
-        raise Unreadable(str(error).removeprefix("--scorer ")) from None
+    if name not in SCORERS:  # a class takes a tenth of a second to load: not before workers start
+        try:
+            scorer_class(name)
+        except UsageError as error:
+            raise Unreadable(str(error).removeprefix("--scorer ")) from None
     return name
 
 
@@ -59,7 +60,8 @@ class FitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot be fitted, before any file is read (``UsageError``)."""
-        check_with(scorer_class(self.scorer_for(1)), self)
+        if (self.codec, self.level, self.facets, self.per_token) != (None, None, 1, False):
+            check_with(scorer_class(self.scorer_for(1)), self)
 
     def scorer_for(self, n_targets: int) -> str:
         """Name of the scorer for a number of named targets."""

@@ -30,11 +30,12 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from zipsel.pool.shards import CHUNK_BYTES
 from zipsel.scorers import Parts, ScoreColumns, State
 from zipsel.scorers.conditional import ConditionalScorer, check_zstd, make_dictionary
 from zipsel.scorers.facets import split_target
 from zipsel.scorers.ngram import NgramParameters, NgramScorer
-from zipsel.texts import CHUNK_BYTES, TextBatch
+from zipsel.texts import TextBatch
 
 if TYPE_CHECKING:
     from zipsel.scorers.fit import FitSettings

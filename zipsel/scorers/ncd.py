@@ -22,9 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zipsel.errors import UsageError
+from zipsel.pool.shards import CHUNK_BYTES
 from zipsel.scorers import ScoreColumns, State
 from zipsel.scorers.codecs import PairSizeFunction, check_codec, pair_size_function, size_function
-from zipsel.texts import CHUNK_BYTES, TextBatch, join_batches
+from zipsel.texts import TextBatch, join_batches
 
 if TYPE_CHECKING:
     from zipsel.scorers.fit import FitSettings

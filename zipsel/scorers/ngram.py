@@ -25,8 +25,9 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from zipsel.pool.shards import CHUNK_BYTES
 from zipsel.scorers import Parts, ScoreColumns, State
-from zipsel.texts import BATCH_BYTES, CHUNK_BYTES, TextBatch, join_batches
+from zipsel.texts import BATCH_BYTES, TextBatch, join_batches
 
 if TYPE_CHECKING:
     from zipsel.scorers.fit import FitSettings

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,10 @@ _BLOCK_BYTES = 1 << 18
 #: Marks a byte where no n-gram of the target begins.
 ABSENT = -1
 
+#: First byte of a block; bytes of it, counted from there, where n-grams begin, ascending; and the
+#: number of each n-gram.
+Block: TypeAlias = "tuple[int, NDArray[np.int64], NDArray[Any]]"
+
 
 @dataclass(frozen=True)
 class TargetNgrams:
@@ -76,7 +80,7 @@ class TargetNgrams:
         """
         if parameters is None:
             parameters = parameters_for(int(target.offsets[-1]))
-        keys = _distinct_keys(target, _iter_buckets(target, parameters))
+        keys = _distinct_keys(target, _iter_ngrams(target, parameters))
         buckets, n_examples = np.unique(keys & _NUMBER_MASK, return_counts=True)
         nothing = np.zeros(len(buckets), np.uint32)
         found = cls(buckets.astype(np.uint32), n_examples.astype(np.uint32), nothing, 0, parameters)
@@ -106,32 +110,42 @@ class TargetNgrams:
         return len(self.buckets)
 
     @cached_property
+    def _is_held(self) -> NDArray[np.bool_]:
+        """Whether the target has an n-gram in each bucket; False for ``ABSENT``, the last place."""
+        is_held = np.zeros((1 << self.parameters.table_bits) + 1, np.bool_)
+        is_held[self.buckets] = True
+        return is_held
+
+    @cached_property
     def _numbers(self) -> NDArray[np.int32]:
-        """Number of the n-gram in each bucket, or ``ABSENT``; ``ABSENT`` past the last bucket."""
-        numbers = np.full((1 << self.parameters.table_bits) + 1, ABSENT, np.int32)
-        numbers[self.buckets] = np.arange(len(self.buckets), dtype=np.int32)
+        """Number of the n-gram in each bucket that the target has."""
+        numbers = np.zeros(1 << self.parameters.table_bits, np.int32)
+        numbers[self.buckets] = np.arange(len(self), dtype=np.int32)
         return numbers
 
     def _count(self, texts: TextBatch) -> NDArray[np.int64]:
         """Occurrences of each n-gram in texts, int64 ``(n_ngrams,)``."""
-        counts = np.zeros(len(self) + 1, np.int64)
-        for _, numbers in self._iter_numbers(texts):
-            counts += np.bincount(numbers + 1, minlength=len(counts))
-        return counts[1:]
+        counts = np.zeros(len(self), np.int64)
+        for _, _, numbers in self._iter_found(texts):
+            counts += np.bincount(numbers, minlength=len(counts))
+        return counts
 
-    def _iter_numbers(self, batch: TextBatch) -> Iterator[tuple[int, NDArray[np.int32]]]:
-        """Yield ``(start, numbers)`` of blocks: the n-gram at every byte, or ``ABSENT``."""
+    def _iter_found(self, batch: TextBatch) -> Iterator[Block]:
+        """Yield blocks: the bytes where an n-gram of the target begins, and its number."""
         for start, buckets in _iter_buckets(batch, self.parameters):
-            # The bucket of a byte without an n-gram is ABSENT, which names the last place.
-            yield start, self._numbers.take(buckets)
+            # At most bytes none begins, which a table of a byte a bucket says twice as fast.
+            places = np.flatnonzero(self._is_held.take(buckets))
+            yield start, places, self._numbers.take(buckets.take(places))
 
     def at_every_byte(self, batch: TextBatch) -> NDArray[np.int32]:
         """Number of the n-gram that begins at each byte, int32 ``(total bytes,)``.
 
         ``ABSENT`` where the target has no such n-gram or it would reach past its text.
         """
-        found = [numbers for _, numbers in self._iter_numbers(batch)]
-        return np.concatenate([np.zeros(0, np.int32), *found])
+        at_bytes = np.full(int(batch.offsets[-1]), ABSENT, np.int32)
+        for start, places, numbers in self._iter_found(batch):
+            at_bytes[start + places] = numbers
+        return at_bytes
 
     def in_texts(self, batch: TextBatch) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
         """The n-grams that each text holds, each once.
@@ -140,7 +154,7 @@ class TargetNgrams:
             Numbers of the first text's n-grams, ascending, then the second's and so on, uint32;
             and how many each text has, int64 ``(len(batch),)``.
         """
-        keys = _distinct_keys(batch, self._iter_numbers(batch))
+        keys = _distinct_keys(batch, self._iter_found(batch))
         lengths = np.bincount(keys >> _TEXT_SHIFT, minlength=len(batch))
         return (keys & _NUMBER_MASK).astype(np.uint32), lengths.astype(np.int64)
 
@@ -153,10 +167,9 @@ class TargetNgrams:
         strength = self.parameters.mu * max(1, int(self.n_examples.sum()))
         bits = np.log2(1 + self.n_examples / (strength * self.shares))
         sums = np.zeros(len(batch))
-        for start, numbers in self._iter_numbers(batch):
-            inside = np.flatnonzero(numbers != ABSENT)
-            texts = np.searchsorted(batch.offsets, start + inside, side="right") - 1
-            sums += np.bincount(texts, bits[numbers[inside]], minlength=len(batch))
+        for start, places, numbers in self._iter_found(batch):
+            texts = np.searchsorted(batch.offsets, start + places, side="right") - 1
+            sums += np.bincount(texts, bits[numbers], minlength=len(batch))
         return sums / np.maximum(batch.n_bytes, 1)
 
     def state(self) -> State:
@@ -207,18 +220,22 @@ def _iter_buckets(
         yield start, buckets
 
 
-def _distinct_keys(
-    batch: TextBatch, blocks: Iterable[tuple[int, NDArray[Any]]]
-) -> NDArray[np.int64]:
+def _iter_ngrams(batch: TextBatch, parameters: NgramParameters) -> Iterator[Block]:
+    """Yield blocks of all n-grams, each with its bucket as its number."""
+    for start, buckets in _iter_buckets(batch, parameters):
+        places = np.flatnonzero(buckets != ABSENT)
+        yield start, places, buckets[places]
+
+
+def _distinct_keys(batch: TextBatch, blocks: Iterable[Block]) -> NDArray[np.int64]:
     """``text << _TEXT_SHIFT | number`` of what each text holds, once each and ascending."""
     found = [np.zeros(0, np.int64)]
-    for start, numbers in blocks:
-        inside = np.flatnonzero(numbers != ABSENT)
+    for start, places, numbers in blocks:
         first = int(np.searchsorted(batch.offsets, start, side="right")) - 1
-        end = int(np.searchsorted(batch.offsets, start + len(numbers)))
-        borders = np.searchsorted(inside, batch.offsets[first : end + 1] - start)
+        end = int(np.searchsorted(batch.offsets, min(start + _BLOCK_BYTES, batch.offsets[-1])))
+        borders = np.searchsorted(places, batch.offsets[first : end + 1] - start)
         text = np.repeat(np.arange(first, end), np.diff(borders))
-        keys = text << _TEXT_SHIFT | numbers[inside]
+        keys = text << _TEXT_SHIFT | numbers
         keys.sort()
         found.append(_without_repeats(keys))
     # Only a text that reaches into the next block has keys out of place.

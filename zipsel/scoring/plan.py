@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from zipsel.engines import Engine
 from zipsel.errors import BadShards, ShardError
-from zipsel.pool.shards import Shard
+from zipsel.pool.shards import CHUNK_BYTES, Shard
 from zipsel.readers import reader_of
 from zipsel.readers.reading import TextSpec
 from zipsel.readers.remedies import advise
@@ -36,7 +36,6 @@ from zipsel.scoring.sidecar import (
 )
 from zipsel.scoring.task import Job, ScoreTask, Turn, score_chunks
 from zipsel.storage.workdir import WorkDir, digest_of, mark_used
-from zipsel.texts import CHUNK_BYTES
 
 #: Called with (rows, text bytes, shard bytes) after each task, and with (0, 0, shard bytes) for
 #: shards and chunks that are known already.

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from zipsel.errors import UsageError
-from zipsel.pool.shards import Shard
-from zipsel.texts import CHUNK_BYTES
+from zipsel.pool.shards import CHUNK_BYTES, Shard
 
 #: A shard of more than this part of a fair share is cut: dealt whole, shards of 0.2 of a fair share
 #: leave no rank more than 1.2 of one.

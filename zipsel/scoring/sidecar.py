@@ -172,5 +172,8 @@ def score_table(part: Part) -> pa.Table:
 
 def column_values(table: pa.Table, name: str, missing: Any) -> np.ndarray:
     """A column as numpy, ``missing`` where it is null."""
-    values: np.ndarray = table[name].fill_null(missing).to_numpy()
+    column = table[name]
+    if column.null_count:  # rare, and pyarrow.compute takes long to load
+        column = column.fill_null(missing)
+    values: np.ndarray = column.to_numpy()
     return values

@@ -8,13 +8,12 @@ candidates are looked at, so the cost follows the budget and not the pool.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from zipsel.errors import UsageError
 from zipsel.selection.leaks import words_of
+from zipsel.selection.settings import DEFAULT_NEAR_THRESHOLD, DedupMode
 
-DedupMode = Literal["exact", "near", "none"]
-DEFAULT_NEAR_THRESHOLD = 0.7
 _N_PERMUTATIONS = 128
 #: Least probability that a pair at the threshold meets in a band; those that meet are then
 #: compared in full.

@@ -21,14 +21,10 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
-from msgspec import field
 from numpy.typing import NDArray
 
-from zipsel.console.values import Count, Share
 from zipsel.scorers.profile import ProfileFile, load_cached
-
-DEFAULT_NGRAM = 13
-DEFAULT_OVERLAP = 0.5
+from zipsel.selection.settings import LeakRule
 
 #: Shorter examples are phrases, which innocent texts have too.
 _SHORTEST_WORDS = 8
@@ -58,18 +54,6 @@ class Leak(NamedTuple):
     source: str
     example: int
     overlap: float
-
-
-class LeakRule(msgspec.Struct, frozen=True):
-    """When a text is a leak.
-
-    Attributes:
-        ngram: Words in an n-gram.
-        overlap: Share of an example's n-grams, over 0 to 1.
-    """
-
-    ngram: Count = field(default=DEFAULT_NGRAM, name="leak_ngram")
-    overlap: Share = field(default=DEFAULT_OVERLAP, name="leak_overlap")
 
 
 def normalize(text: str) -> str:

@@ -14,8 +14,6 @@ from zipsel.pool.formats import OutputFormat
 from zipsel.scorers import Scorer, as_cascade, facets_of
 from zipsel.scorers.fit import FitSettings
 from zipsel.selection.budgets import Budget
-from zipsel.selection.duplicates import DEFAULT_NEAR_THRESHOLD, DedupMode
-from zipsel.selection.leaks import LeakRule
 from zipsel.selection.quotas import OTHERS, Shares
 from zipsel.selection.strategies import STRATEGIES, default_strategy, find_strategy
 from zipsel.storage.paths import refuse_unwritable
@@ -24,12 +22,29 @@ from zipsel.storage.paths import refuse_unwritable
 _N_NAMED = 20
 
 DEFAULT_SHARD_BYTES = 256 << 20
+DEFAULT_NEAR_THRESHOLD = 0.7
+DEFAULT_NGRAM = 13
+DEFAULT_OVERLAP = 0.5
+
+DedupMode = Literal["exact", "near", "none"]
 
 #: The exponential of a quotient by less, or of one by more, is no number any more.
 Temperature = Annotated[float, Meta(ge=1e-3, le=1e6, description="a number from 0.001 to 1e6")]
 
 Cutoff = Annotated[float, Meta(ge=0, lt=1, description="a share, 0 to under 1")]
 StrategyName = Annotated[str, one_of(STRATEGIES)]
+
+
+class LeakRule(msgspec.Struct, frozen=True):
+    """When a text is a leak.
+
+    Attributes:
+        ngram: Words in an n-gram.
+        overlap: Share of an example's n-grams, over 0 to 1.
+    """
+
+    ngram: Count = field(default=DEFAULT_NGRAM, name="leak_ngram")
+    overlap: Share = field(default=DEFAULT_OVERLAP, name="leak_overlap")
 
 
 class SelectSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
