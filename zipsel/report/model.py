@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from zipsel import __version__
 from zipsel.evaluation.verdicts import Curve
 from zipsel.readers.reading import Reading
 from zipsel.report.shown import RejectExample, Removal, ShownRecord
@@ -198,17 +199,17 @@ class Report(msgspec.Struct, kw_only=True):
 
 def library_versions() -> dict[str, str]:
     """Versions of what decides compressed sizes and file formats."""
-    from importlib.metadata import version  # loads the email package
-
+    import numpy as np
+    import pyarrow as pa
     import zstandard
 
     return {
-        "zipsel": version("zipsel"),
+        "zipsel": __version__,
         "python": platform.python_version(),
         "platform": f"{sys.platform}-{platform.machine()}",
-        "numpy": version("numpy"),
-        "pyarrow": version("pyarrow"),
-        "zstandard": version("zstandard"),
+        "numpy": np.__version__,
+        "pyarrow": pa.__version__,
+        "zstandard": zstandard.__version__,
         "libzstd": ".".join(map(str, zstandard.ZSTD_VERSION)),
         "zlib": zlib.ZLIB_RUNTIME_VERSION,
     }
