@@ -16,7 +16,7 @@ from zipsel.report.novelty import new_characters
 from zipsel.scorers.target_ngrams import TargetNgrams
 from zipsel.selection.budgets import Budget
 from zipsel.selection.chooser import Chooser
-from zipsel.selection.cover import PRIOR_STRENGTH, GreedyCover
+from zipsel.selection.cover import GreedyCover
 from zipsel.selection.covering import CoverRun
 from zipsel.selection.duplicates import Duplicates
 from zipsel.selection.gather import Fetched
@@ -26,6 +26,7 @@ from zipsel.selection.quotas import Quotas
 from zipsel.selection.ranking import Candidates
 from zipsel.selection.spool import ROW, SpooledRows, ngrams_path
 from zipsel.selection.strategies import BudgetParts
+from zipsel.selection.subset_code import PRIOR_STRENGTH
 from zipsel.texts import TextBatch
 
 N = 6

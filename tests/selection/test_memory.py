@@ -23,7 +23,7 @@ from zipsel.texts import TextBatch
 N = 100_000
 LENGTH = 500
 #: Bytes; Python objects of one candidate would take hundreds.
-PER_CANDIDATE = 40
+PER_CANDIDATE = 20
 
 
 def make_block(columns, generator):
@@ -55,7 +55,13 @@ def make_fetched(folder, columns, generator, n_ngrams):
 
 @pytest.mark.parametrize("strategy", ["cover", "top"])
 def test_a_candidate_takes_few_bytes_of_memory(tmp_path, monkeypatch, strategy):
-    monkeypatch.setattr("zipsel.storage.columns._SMALL_BYTES", 0)
+    for name, value in {
+        "SMALL_BYTES": 0,
+        "STRETCH": 4096,
+        "UNWRITTEN": 4096,
+        "SAMPLE": 512,
+    }.items():
+        monkeypatch.setattr(f"zipsel.storage.columns._{name}", value)
     columns, generator = Columns(str(tmp_path)), np.random.default_rng(0)
     words = [" ".join(map(str, generator.integers(10**9, size=30))) for _ in range(40)]
     ngrams = TargetNgrams.fit(TextBatch.from_texts(words), TextBatch.from_texts([]))
@@ -63,19 +69,21 @@ def test_a_candidate_takes_few_bytes_of_memory(tmp_path, monkeypatch, strategy):
     fetched = make_fetched(tmp_path, columns, generator, len(ngrams))
 
     def fetch(block, first):
-        places = block.shard * np.int64(12_500) + block.row
-        rows = columns.take(fetched.spooled.rows, places)
+        def places(some):
+            return block.shard[some] * np.int64(12_500) + block.row[some]
+
+        rows = columns.take(fetched.spooled.rows, columns.compute(len(block), "i8", places))
         return Fetched(first, SpooledRows(fetched.spooled.files, first, rows), {})
 
     budget = Budget("max_bytes", N * LENGTH // (6 if strategy == "cover" else 2))
     one_part = BudgetParts({}, lambda block: block.group, lambda: [""])
-    chooser = Chooser(Quotas(budget, N, {}), Duplicates("exact"), one_part, lambda: [""])
+    chooser = Chooser(Quotas(budget, N, {}), Duplicates("exact"), one_part, lambda: [""], columns)
     tracemalloc.start()
     try:
         if strategy == "cover":
             stream = OfferStream(iter([block]), np.ones(1), lambda b: b.group, columns=columns)
             run = CoverRun(
-                GreedyCover(ngrams),
+                GreedyCover(ngrams, columns),
                 stream,
                 np.ones(1),
                 chooser,

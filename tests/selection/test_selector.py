@@ -350,7 +350,7 @@ def test_copies_are_told_by_their_place_among_all_candidates():
     block = Candidates(none, np.arange(2), none, none * 1.0, none, none, none)
     consider = chooser.considering(block, lambda i: Features(b"digest of 16 byt"), 10)
     assert chooser.take_in_order(consider, 2).tolist() == [0]
-    assert chooser.copies.tolist() == [11, 10]
+    assert chooser.copies.values().tolist() == [11, 10]
 
 
 def test_small_files_share_tasks_and_each_that_changed_is_named(choose, tmp_path, monkeypatch):

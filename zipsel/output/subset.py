@@ -33,10 +33,11 @@ from zipsel.readers.schemas import (
     with_parquet_units,
 )
 from zipsel.selection.spool import Chosen, UnwritableRowError
+from zipsel.storage.columns import stretches
 from zipsel.storage.staging import Staging
 
-#: Rows held at once while one output file is written.
-_SLICE_BYTES = 64 << 20
+#: Rows held at once while one output file is written, and what a row takes beside its bytes.
+_SLICE_BYTES, _BYTES_BESIDE = 16 << 20, 256
 
 _WRITE_JSONL = "write JSONL instead: --output FILE.jsonl, or a directory with --format jsonl"
 _WRITE_PARQUET = (
@@ -237,13 +238,13 @@ def write_shard(task: WriteTask) -> OutputFile:
 
 
 def write_lines(file: IO[bytes], chosen: Chosen, add_field: str | None) -> None:
-    """Write rows as JSON lines, some 64 MB at a time."""
-    for part in _cut(chosen.n_bytes, _SLICE_BYTES):
+    """Write rows as JSON lines, some 16 MB at a time."""
+    for part in _cut(chosen.n_bytes, _SLICE_BYTES, _BYTES_BESIDE):
         of_part = chosen.take(slice(*part))
         lines = of_part.read_lines()
         for name, values in _added(of_part, add_field):
             lines = [with_field(*pair) for pair in zip(lines, repeat(name), values.tolist())]
-        file.write(b"".join(line + b"\n" for line in lines))
+        file.write(b"\n".join([*lines, b""]))
 
 
 def _added(chosen: Chosen, add_field: str | None) -> Iterator[tuple[str, NDArray[np.float64]]]:
@@ -277,18 +278,29 @@ def _discard(table: pa.Table) -> None:
     pq.write_table(with_parquet_units(table), pa.BufferOutputStream())
 
 
-def _cut(sizes: NDArray[np.int64], limit_bytes: int) -> list[tuple[int, int]]:
-    """Cut consecutive rows into stretches of at most some bytes, of one row at least."""
-    if len(sizes) == 0:
-        return [(0, 0)]
-    ends = np.cumsum(sizes + 1)
-    cuts, start = [], 0
-    while start < len(sizes):
-        before = int(ends[start - 1]) if start else 0
-        end = max(start + 1, int(np.searchsorted(ends, before + limit_bytes, side="right")))
-        cuts.append((start, end))
-        start = end
-    return cuts
+def _cut(
+    sizes: NDArray[np.int64], limit_bytes: int, bytes_beside: int = 1
+) -> list[tuple[int, int]]:
+    """Cut consecutive rows into stretches of at most some bytes, of one row at least.
+
+    Args:
+        sizes: Bytes of each row.
+        limit_bytes: Bytes of a stretch, at most.
+        bytes_beside: What each row takes beside its own bytes: in a file, the end of its line.
+    """
+    cuts, start, used = [], 0, 0
+    for some in stretches(len(sizes)):
+        ends = np.cumsum(sizes[some] + bytes_beside)
+        end = before = 0
+        while end < len(ends):
+            end = int(np.searchsorted(ends, before + limit_bytes - used, side="right"))
+            if end == len(ends):
+                used += int(ends[-1]) - before
+                break
+            end = max(end, start + 1 - some.start)
+            cuts.append((start, some.start + end))
+            start, used, before = some.start + end, 0, int(ends[end - 1]) if end else 0
+    return [*cuts, (start, len(sizes))] if start < len(sizes) or not cuts else cuts
 
 
 def open_compressed(raw: IO[bytes], format_name: str) -> Any:

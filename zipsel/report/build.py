@@ -39,6 +39,7 @@ from zipsel.selection.passes import Choice
 from zipsel.selection.ranking import Ranking
 from zipsel.selection.selector import Selection
 from zipsel.selection.settings import SelectSettings
+from zipsel.storage.columns import stretches
 from zipsel.texts import TextBatch
 
 #: Budgets of so many records, bytes or tokens, which a pool may not have.
@@ -85,7 +86,7 @@ def build_report(
         threshold=float(chosen.alignment.min()) if len(chosen) else None,
         cascade=_describe_cascade(choice),
         histogram=alignment_histogram(ranking.n_records, chosen.alignment),
-        quantiles=_compare(pool_quantiles(ranking.n_records), quantiles(chosen.alignment)),
+        quantiles=_compare_alignments(ranking, selection),
         groups=_groups(scores, ranking, selection) if group_field else [],
         group_field=group_field,
         best=shown["best"],
@@ -124,12 +125,17 @@ def _some_examples(target: TextBatch) -> list[str]:
 def _gain_curves(selection: Selection) -> list[Curve]:
     if selection.gains is None:
         return []
-    curve = gain_curve(selection.chosen.n_bytes, selection.gains)
+    curve = gain_curve(selection.chosen.n_bytes, selection.gains, selection.columns)
     return [] if curve is None else [curve]
 
 
 def _compare(pool: dict[str, float], subset: dict[str, float]) -> dict[str, dict[str, float]]:
     return {"pool": pool, "subset": subset}
+
+
+def _compare_alignments(ranking: Ranking, selection: Selection) -> dict[str, dict[str, float]]:
+    of_chosen = quantiles(selection.chosen.alignment, selection.columns)
+    return _compare(pool_quantiles(ranking.n_records), of_chosen)
 
 
 def _describe_file(file: OutputFile) -> dict[str, Any]:
@@ -204,11 +210,14 @@ def _groups(scores: PoolScores, ranking: Ranking, selection: Selection) -> list[
             pool[name] = (before[0] + n_records, before[1] + n_bytes)
     chosen = selection.chosen
     n_codes = len(ranking.group_names) + 1
-    codes = chosen.group + 1  # the first place is for rows without a group
-    n_chosen = np.bincount(codes, minlength=n_codes).tolist()
-    n_chosen_bytes = np.bincount(codes, chosen.n_bytes, minlength=n_codes).tolist()
+    n_chosen, n_chosen_bytes = np.zeros((2, n_codes), np.int64)
+    for some in stretches(len(chosen)):
+        codes = chosen.group[some] + 1  # the first place is for rows without a group
+        n_chosen += np.bincount(codes, minlength=n_codes)
+        of_bytes = np.bincount(codes, chosen.n_bytes[some], minlength=n_codes)
+        n_chosen_bytes += of_bytes.astype(np.int64)
     of_chosen = {
-        name: (n_chosen[i], int(n_chosen_bytes[i]))
+        name: (int(n_chosen[i]), int(n_chosen_bytes[i]))
         for i, name in enumerate(["", *ranking.group_names])
     }
     shares = [
@@ -225,13 +234,15 @@ def _groups(scores: PoolScores, ranking: Ranking, selection: Selection) -> list[
 
 
 def _shards(scores: PoolScores, shards: Sequence[Shard], selection: Selection) -> list[ShardCounts]:
-    n_chosen = np.bincount(selection.chosen.shard, minlength=len(shards)).tolist()
+    n_chosen = np.zeros(len(shards), np.int64)
+    for some in stretches(len(selection.chosen)):
+        n_chosen += np.bincount(selection.chosen.shard[some], minlength=len(shards))
     problems = {error.shard: error.problem for error in scores.bad_shards}
     counts = [
         ShardCounts(
             path=shard.path,
             fingerprint=shard.fingerprint,
-            n_chosen=n_chosen[shard.index],
+            n_chosen=int(n_chosen[shard.index]),
             problem=problems.get(shard.path),
             fields={},
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from zipsel.evaluation.verdicts import Curve
 from zipsel.report.strips import character_starts
 from zipsel.scorers.target_ngrams import ABSENT, TargetNgrams
+from zipsel.storage.columns import Columns, stretches
 from zipsel.texts import TextBatch
 
 #: Points of the curve, at most.
@@ -46,17 +48,19 @@ def new_characters(
     return found
 
 
-def gain_curve(n_bytes: NDArray[np.int64], gains: NDArray[np.float64]) -> Curve | None:
+def gain_curve(
+    n_bytes: NDArray[np.int64], gains: NDArray[np.float64], columns: Columns
+) -> Curve | None:
     """The gain of all records up to each rank; None if nothing was chosen.
 
     Args:
         n_bytes: Bytes of each record's text, best first.
         gains: Gain of each, in bits per n-gram of the target.
+        columns: Holds their sums.
     """
     if len(gains) < 2 or not gains.any():
         return None
-    sizes = np.cumsum(n_bytes).astype(np.float64)
-    total = np.cumsum(gains)
+    sizes, total = running_sum(n_bytes, columns), running_sum(gains, columns)
     at = turning_point(sizes, total)
     shown = np.unique(np.linspace(0, len(gains) - 1, min(_N_POINTS, len(gains))).astype(int))
     points = list(zip(sizes[shown].tolist(), total[shown].tolist(), strict=True))
@@ -77,6 +81,20 @@ def turning_point(x: NDArray[np.float64], y: NDArray[np.float64]) -> int:
 
     Satopää et al. 2011 ("Kneedle") call it the knee.
     """
-    rise = (y - y[0]) / max(float(y[-1] - y[0]), np.finfo(float).tiny)
-    run = (x - x[0]) / max(float(x[-1] - x[0]), np.finfo(float).tiny)
-    return int(np.argmax(rise - run))
+    high, wide = (max(float(of[-1] - of[0]), np.finfo(float).tiny) for of in (y, x))
+    best, at = -np.inf, 0
+    for some in stretches(len(x)):
+        above = (y[some] - y[0]) / high - (x[some] - x[0]) / wide
+        highest = int(np.argmax(above))
+        if above[highest] > best:
+            best, at = float(above[highest]), some.start + highest
+    return at
+
+
+def running_sum(values: NDArray[Any], columns: Columns) -> NDArray[np.float64]:
+    """The sum of all values up to each."""
+    sums, before = columns.zeros(len(values), np.float64), 0.0
+    for some in stretches(len(values)):
+        sums[some] = np.cumsum(np.append(before, values[some]))[1:]
+        before = float(sums[some.stop - 1])
+    return sums

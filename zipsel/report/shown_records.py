@@ -75,7 +75,11 @@ def _show(
 ) -> list[ShownRecord]:
     """Records at positions of the candidates."""
     records = selection.candidates.take(positions)
-    places = np.flatnonzero(np.isin(selection.taken, positions))
+    columns, shown = selection.columns, np.unique(positions)
+    is_shown = columns.compute(
+        len(selection.taken), bool, lambda some: np.isin(selection.taken[some], shown)
+    )
+    places = columns.flatnonzero(is_shown)
     taken = dict(zip(selection.taken[places].tolist(), places.tolist(), strict=True))
     ranks = dict(taken)
     texts = selection.texts_of(positions, spec)

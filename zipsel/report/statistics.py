@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zipsel.report.model import Histogram
-from zipsel.scoring.histogram import BINS_PER_DOUBLING, N_BINS, bin_floor, bins_of, length_bins
+from zipsel.scoring.histogram import BINS_PER_DOUBLING, N_BINS, bin_floor, count_bins, length_bins
+from zipsel.storage.columns import IN_MEMORY, Columns
 
 _N_SHOWN_BINS = 48
 
@@ -31,7 +32,8 @@ def alignment_histogram(pool_bins: NDArray[np.int64], subset: NDArray[np.float64
     if len(used) == 0:
         return Histogram(edges=[0.0, 1.0], pool=[0], subset=[0])
     floors = bin_floor(used)
-    of_subset = bin_floor(bins_of(subset).astype(np.int64))
+    subset_bins = count_bins(subset)
+    of_subset = bin_floor(np.flatnonzero(subset_bins))
     low, top = float(floors[0]), float(floors[-1])
     cumulative = np.cumsum(pool_bins[used])
     tail = float(floors[int(np.searchsorted(cumulative, _UNCUT_SHARE * cumulative[-1]))])
@@ -39,11 +41,12 @@ def alignment_histogram(pool_bins: NDArray[np.int64], subset: NDArray[np.float64
     high = min(top, max(tail, low + 1.5 * (threshold - low)))
     edges = np.linspace(low, high + (high == low), _N_SHOWN_BINS + 1)
     pool, _ = np.histogram(np.minimum(floors, edges[-1]), edges, weights=pool_bins[used])
-    chosen, _ = np.histogram(np.clip(of_subset, edges[0], edges[-1]), edges)
+    clipped = np.clip(of_subset, edges[0], edges[-1])
+    chosen, _ = np.histogram(clipped, edges, weights=subset_bins[subset_bins > 0])
     return Histogram(
         edges=[round(edge, 6) for edge in edges.tolist()],
         pool=pool.astype(int).tolist(),
-        subset=chosen.tolist(),
+        subset=chosen.astype(int).tolist(),
     )
 
 
@@ -61,11 +64,11 @@ def _percentile_bins(bins: NDArray[np.int64]) -> dict[str, int]:
     return found if total else {}
 
 
-def quantiles(values: NDArray[np.float64]) -> dict[str, float]:
-    """Percentiles of some alignments."""
+def quantiles(values: NDArray[np.float64], columns: Columns = IN_MEMORY) -> dict[str, float]:
+    """Percentiles of some alignments, of which the columns take a copy."""
     if len(values) == 0:
         return {}
-    found = np.percentile(values, _PERCENTILES).tolist()
+    found = np.percentile(columns.copy(values), _PERCENTILES, overwrite_input=True).tolist()
     return {f"p{p}": round(v, 6) for p, v in zip(_PERCENTILES, found, strict=True)}
 
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from zipsel.storage.columns import stretches
+
 N_BINS = 1 << 16
 
 #: Bins of lengths in a doubling: each is about 19 % wide.
@@ -71,5 +73,16 @@ def pack(values: NDArray[np.float64], n_bytes: NDArray[np.int64]) -> bytes:
 
 def length_bins(n_bytes: NDArray[np.int64]) -> NDArray[np.int64]:
     """Texts in each logarithmic length bin, int64 ``(N_LENGTH_BINS,)``; 0 bytes count as 1."""
-    bins = np.floor(np.log2(np.maximum(n_bytes, 1)) * BINS_PER_DOUBLING).astype(np.int64)
-    return np.bincount(np.minimum(bins, N_LENGTH_BINS - 1), minlength=N_LENGTH_BINS)
+    counts = np.zeros(N_LENGTH_BINS, np.int64)
+    for some in stretches(len(n_bytes)):
+        bins = np.floor(np.log2(np.maximum(n_bytes[some], 1)) * BINS_PER_DOUBLING).astype(np.int64)
+        counts += np.bincount(np.minimum(bins, N_LENGTH_BINS - 1), minlength=N_LENGTH_BINS)
+    return counts
+
+
+def count_bins(values: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Values in each bin, int64 ``(N_BINS,)``."""
+    counts = np.zeros(N_BINS, np.int64)
+    for some in stretches(len(values)):
+        counts += np.bincount(bins_of(values[some]), minlength=N_BINS)
+    return counts

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -17,6 +16,7 @@ from zipsel.selection.leaks import Leak
 from zipsel.selection.quotas import Quotas
 from zipsel.selection.ranking import Candidates
 from zipsel.selection.strategies import BudgetParts
+from zipsel.storage.columns import IN_MEMORY, Columns, Growing
 
 #: Candidates past the budget that a choice names, for the report.
 N_FOLLOWING = 5
@@ -54,6 +54,7 @@ class Chooser:
         parts: Parts of the budget, and which each candidate counts against.
         group_names: Name of the group of each code, of which only so many may be taken; the last
             name is for candidates of none.
+        columns: Holds what is known of many candidates.
         leaks: Position → what leaked, of candidates refused for it.
         copies: Positions of refused copies, each followed by the position of the taken record
             that it is a copy of.
@@ -63,8 +64,12 @@ class Chooser:
     duplicates: Duplicates
     parts: BudgetParts
     group_names: Callable[[], Sequence[str]]
+    columns: Columns = IN_MEMORY
     leaks: dict[int, Leak] = field(default_factory=dict)
-    copies: array[int] = field(default_factory=lambda: array("q"))
+
+    def __post_init__(self) -> None:
+        """Begin without copies."""
+        self.copies = Growing(self.columns, "q")
 
     @property
     def done(self) -> bool:
@@ -75,22 +80,26 @@ class Chooser:
         """Which candidates need a look: those whose part of the budget and group have room."""
         part_is_open = np.array([self.quotas.has_part(name) for name in self.parts.names()], bool)
         group_is_open = np.array([self.quotas.has_group(name) for name in self.group_names()], bool)
-        may: NDArray[np.bool_] = part_is_open[self.parts.numbers(block)]
-        if not group_is_open.all():
-            may &= group_is_open[block.group]
-        return may
+
+        def are_open(some: slice) -> NDArray[np.bool_]:
+            candidates = block.cut(some)
+            may: NDArray[np.bool_] = part_is_open[self.parts.numbers(candidates)]
+            may &= group_is_open[candidates.group]
+            return may
+
+        return IN_MEMORY.compute(len(block), bool, are_open)
 
     def take_in_order(
         self, consider: Callable[[int], bool], n_candidates: int
     ) -> NDArray[np.int64]:
         """Consider candidates as they come; positions of those taken, ascending, int64."""
-        taken = array("q")
+        taken = Growing(self.columns, "q")
         for i in range(n_candidates):
             if self.done:
                 break
             if consider(i):
                 taken.append(i)
-        return np.array(taken, np.int64)
+        return taken.values()
 
     def considering(
         self,
@@ -116,7 +125,8 @@ class Chooser:
                 self.leaks[first + i] = leak
                 return False
             if original is not None:
-                self.copies.extend((first + i, original))
+                self.copies.append(first + i)
+                self.copies.append(original)
                 return False
             record = (float(block.alignment[i]), int(block.n_bytes[i]), found.n_tokens)
             if not self.quotas.admit(part, group, *record):

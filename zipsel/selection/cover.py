@@ -20,11 +20,11 @@ the best by alignment, ``CANDIDATE_FACTOR`` s bytes of them (``offers``). Since 
 only grow, the gain of a record only falls, within a stage and from one to the next.
 
 Inside a stage thresholds descend (Badanidiyuru & Vondrák 2014): every text whose present gain is
-at least ``_DESCENT`` times the highest bound is taken, the highest bound first; then the threshold
+at least ``DESCENT`` times the highest bound is taken, the highest bound first; then the threshold
 follows the highest bound again. A gain that was computed earlier in the stage is an upper bound, so
 a text whose bound is below the threshold is not looked at.
 
-Gains are whole numbers of ``_RESOLUTION`` and their sums are exact. The order depends on the texts,
+Gains are whole numbers (``SubsetCode``) and their sums are exact. The order depends on the texts,
 their alignments and their places alone: not on workers, on how texts were batched, or on the order
 in which they arrived. Ties go to the higher alignment, then to the earlier shard and row.
 
@@ -51,156 +51,23 @@ beginning, which gives up the prefixes, 1.906.
 
 from __future__ import annotations
 
-import os
-from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zipsel.scorers.target_ngrams import TargetNgrams
+from zipsel.selection.descent import Descent
+from zipsel.selection.ngram_files import NgramFiles
 from zipsel.selection.offers import Offers, stage_of
-from zipsel.selection.spool import SpooledRows, ngrams_path
-from zipsel.storage.columns import IN_MEMORY, Columns
-
-#: n-grams of the pool that the subset's code starts from, for each byte of a stage.
-PRIOR_STRENGTH = 1.0
-
-#: Gain, as a share of the best one, from which on a text is taken.
-_DESCENT = 0.9
-
-#: What gains are whole numbers of: fine enough for any choice, coarse enough that the sum over the
-#: n-grams of a text is exact in float64.
-_RESOLUTION = 2.0**-20
-
-#: Bits of the place of an n-gram in its file.
-_FILE_SHIFT = 40
+from zipsel.selection.ranking import Candidates
+from zipsel.selection.spool import SpooledRows
+from zipsel.selection.subset_code import SubsetCode
+from zipsel.storage.columns import IN_MEMORY, Columns, Growing, stretches
 
 #: Candidates of which there are Python numbers at once.
 _SLICE = 1 << 12
-
-#: Mapped files of n-grams; a process may map some 65,000.
-_OPEN_FILES = 1024
-
-#: n-grams that are added up at once.
-_BLOCK_NGRAMS = 1 << 20
-
-
-class SubsetCode:
-    """How often the subset holds each n-gram of the target, and what one more text would gain.
-
-    Args:
-        ngrams: The target's n-grams.
-    """
-
-    def __init__(self, ngrams: TargetNgrams) -> None:
-        self._ngrams = ngrams
-        self._counts = np.zeros(len(ngrams))
-        #: Number of texts taken when the n-gram was first held; 0 while the subset lacks it.
-        self.first_rank = np.zeros(len(ngrams), np.int64)
-        self.n_taken = 0
-        self.strength = 0.0
-        self.gains = np.zeros(len(ngrams))
-
-    def begin_stage(self, end_bytes: int) -> None:
-        """Give the pool the strength that it has in the stage that ends there."""
-        self.strength = PRIOR_STRENGTH * end_bytes
-        self.gains = self._gains_at(slice(None))
-
-    def _gains_at(self, numbers: slice | NDArray[np.uint32]) -> NDArray[np.float64]:
-        """``strength`` times the gain of one more text with an n-gram, in ``_RESOLUTION``.
-
-        log((c + 1) / c) is 1 / (c + 1/2) but for terms of third order, and a quotient is the same
-        on every machine, which a logarithm is not.
-        """
-        held = self._counts[numbers] + self.strength * self._ngrams.shares[numbers] + 0.5
-        gains: NDArray[np.float64] = self.strength * self._ngrams.weights[numbers] / held
-        return np.rint(gains / _RESOLUTION)
-
-    def add(self, numbers: NDArray[np.uint32]) -> None:
-        """Take a text with these n-grams, each once."""
-        self.n_taken += 1
-        self._counts[numbers] += 1
-        self.gains[numbers] = self._gains_at(numbers)
-        first = self.first_rank[numbers]
-        self.first_rank[numbers] = np.where(first == 0, self.n_taken, first)
-
-    def to_bits(self, gain: float) -> float:
-        """A gain of this stage in bits per n-gram of the target."""
-        return gain * _RESOLUTION / self.strength / float(np.log(2))
-
-
-class NgramFiles:
-    """The n-grams of a block of candidates, in the files beside their spool files."""
-
-    def __init__(self, first: int, spooled: SpooledRows, columns: Columns) -> None:
-        rows = spooled.rows
-        self._first = first
-        self._rows = rows
-        self._paths = [ngrams_path(path) for path, _ in spooled.files]
-        places = rows["file"].astype(np.int64)
-        places <<= _FILE_SHIFT
-        places += rows["ngrams"]
-        self._in_files = columns.zeros(len(rows), np.int64)
-        self._in_files[:] = np.argsort(places)
-        self._ends = np.cumsum(np.bincount(rows["file"], minlength=len(self._paths)))
-        self._map = lru_cache(maxsize=_OPEN_FILES)(_map_numbers)
-
-    def of(self, position: int) -> NDArray[np.uint32]:
-        """n-grams of one candidate."""
-        row = self._rows[position - self._first]
-        numbers, start = self._map(self._paths[int(row["file"])]), int(row["ngrams"])
-        return numbers[start : start + int(row["n_ngrams"])]
-
-    def iter_sums(
-        self, gains: NDArray[np.float64], entered: NDArray[np.bool_]
-    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
-        """Yield candidates and the sums of the gains of their n-grams, some at a time.
-
-        Args:
-            gains: Gain of each n-gram.
-            entered: Which candidates of all are wanted; others may come with them.
-        """
-        start = 0
-        for path, end in zip(self._paths, self._ends.tolist(), strict=True):
-            positions = self._in_files[start:end] + self._first
-            places = np.flatnonzero(entered[positions])
-            if len(places):
-                positions = positions[: int(places[-1]) + 1]
-                lengths = self._rows["n_ngrams"][positions - self._first].astype(np.int64)
-                yield from _iter_sums(gains, self._map(path), positions, lengths)
-            start = end
-
-
-def _map_numbers(path: str) -> NDArray[np.uint32]:
-    """All n-grams of a file; the system reads them as they are used."""
-    if os.path.getsize(path) == 0:  # which cannot be mapped
-        return np.zeros(0, np.uint32)
-    return np.memmap(path, np.uint32, "r").view(np.ndarray)
-
-
-def _iter_sums(
-    gains: NDArray[np.float64],
-    numbers: NDArray[np.uint32],
-    positions: NDArray[np.int64],
-    lengths: NDArray[np.int64],
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
-    """Yield candidates that stand at the beginning of a file, block by block, with their sums."""
-    ends = np.cumsum(lengths)
-    starts = ends - lengths
-    first = 0
-    while first < len(positions):
-        limit = int(starts[first]) + _BLOCK_NGRAMS
-        end = max(first + 1, int(np.searchsorted(ends, limit, "right")))
-        of_block = gains[numbers[int(starts[first]) : int(ends[end - 1])]]
-        sums = np.zeros(end - first)
-        filled = np.flatnonzero(lengths[first:end])
-        if len(filled):
-            sums[filled] = np.add.reduceat(of_block, starts[first:end][filled] - starts[first])
-        yield positions[first:end], sums
-        first = end
 
 
 def _iter_numbers(values: NDArray[np.int64]) -> Iterator[int]:
@@ -214,6 +81,7 @@ class GreedyCover:
 
     Args:
         ngrams: The target's n-grams.
+        columns: Holds what is known of each candidate.
 
     Attributes:
         code: The n-grams of the texts taken.
@@ -221,11 +89,12 @@ class GreedyCover:
         gains: Gain of each when it was taken, in bits per n-gram of the target.
     """
 
-    def __init__(self, ngrams: TargetNgrams) -> None:
+    def __init__(self, ngrams: TargetNgrams, columns: Columns = IN_MEMORY) -> None:
         self.code = SubsetCode(ngrams)
-        self.taken = array("q")
-        self.gains = array("d")
-        self._offers = Offers.join([], IN_MEMORY)
+        self.taken = Growing(columns, "q")
+        self.gains = Growing(columns, "d")
+        self._columns = columns
+        self._offers = Offers.join([], columns)
         self._firsts: list[int] = []
         self._files: list[NgramFiles] = []
         #: Gain per byte that a candidate cannot exceed, in units of the present stage.
@@ -233,14 +102,21 @@ class GreedyCover:
         #: Whether a candidate was neither taken nor refused.
         self._left = np.zeros(0, bool)
 
-    def offer(self, offers: Offers, spooled: SpooledRows, columns: Columns) -> None:
+    def offer(self, offers: Offers, spooled: SpooledRows) -> None:
         """Append candidates."""
+        columns = self._columns
         n_before, n_new = len(self._left), len(offers.candidates)
         self._offers = Offers.join([self._offers, offers] if n_before else [offers], columns)
-        self._bounds = np.append(self._bounds, np.full(n_new, np.inf))
+        unknown = columns.compute(n_new, np.float64, lambda _: np.inf)
+        self._bounds = columns.concatenate([self._bounds, unknown], np.float64)
         self._left = np.append(self._left, np.ones(n_new, bool))
         self._firsts.append(n_before)
         self._files.append(NgramFiles(n_before, spooled, columns))
+
+    @property
+    def candidates(self) -> Candidates:
+        """Everything that was offered."""
+        return self._offers.candidates
 
     @property
     def has_candidates(self) -> bool:
@@ -264,52 +140,69 @@ class GreedyCover:
             is_full: Whether the budget is used up.
         """
         self.code.begin_stage(end_bytes)
-        entered = self._offers.stage <= stage_of(end_bytes)
-        entered &= self._left
-        self._find_bounds(entered)
-        part = self._offers.part
+        descent = Descent(
+            self._enter(stage_of(end_bytes)), self._bounds, self._in_order, self._columns
+        )
+        part, n_bytes = self._offers.part.data, self.candidates.n_bytes.data
         while not is_full():
-            waiting = (room > 0)[part]
-            waiting &= entered
-            waiting &= self._left
-            highest = self._bounds.max(where=waiting, initial=-np.inf)
-            if highest < 0:  # none is waiting
+            threshold, positions = descent.next_round(room > 0, self._offers.part)
+            if len(positions) == 0:
                 return
-            threshold = _DESCENT * float(highest)
-            waiting &= self._bounds >= threshold
-            for position in _iter_numbers(self._in_order(np.flatnonzero(waiting))):
+            for position in _iter_numbers(positions):
                 if room[part[position]] <= 0:
                     continue
-                if self._is_taken(position, threshold, take):
-                    room[part[position]] -= self._offers.candidates.n_bytes[position]
+                if self._is_taken(position, n_bytes[position], threshold, take):
+                    room[part[position]] -= n_bytes[position]
                 if is_full():
                     return
+            descent.end_round(self._left)
 
-    def _find_bounds(self, entered: NDArray[np.bool_]) -> None:
-        """Compute the gains of all candidates in a stage."""
-        n_bytes = self._offers.candidates.n_bytes
+    def _enter(self, stage: int) -> NDArray[np.int64]:
+        """Compute the gains of all candidates in a stage; returns their positions."""
+
+        def are_in(some: slice) -> NDArray[np.bool_]:
+            return (self._offers.stage[some] <= stage) & self._left[some]
+
+        entered, n_bytes = IN_MEMORY.compute(len(self._left), bool, are_in), self.candidates.n_bytes
         for files in self._files:
             for positions, sums in files.iter_sums(self.code.gains, entered):
                 self._bounds[positions] = sums / np.maximum(n_bytes[positions], 1)
+        return self._columns.flatnonzero(entered)
 
     def _in_order(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Positions by bound, alignment, shard and row."""
-        candidates, bounds = self._offers.candidates, self._bounds[positions]
-        np.negative(bounds, out=bounds)
-        order = np.argsort(bounds, kind="stable")
-        bounds, ordered = bounds[order], positions[order]
+        """Positions, which ascend, by bound, alignment, shard and row."""
+        columns = self._columns
+        negated = columns.compute(
+            len(positions), np.float64, lambda some: -self._bounds[positions[some]]
+        )
+        order = columns.argsort(negated)
+        ordered = columns.take(positions, order)
+        bounds = columns.take(negated, order)
+        pairs = stretches(len(bounds) - 1)
+        if not any(self._are_swapped(ordered[some], ordered[1:][some]) for some in pairs):
+            return ordered  # as in any one offer, which has the order of the ranking
         equal = bounds[1:] == bounds[:-1]
         tied = np.flatnonzero(np.append(equal, False) | np.append(False, equal))
-        some = candidates.take(ordered[tied])
+        some = self.candidates.take(ordered[tied])
         keys = (some.row, some.shard, -some.alignment, bounds[tied])
         ordered[tied] = ordered[tied[np.lexsort(keys)]]
         return ordered
 
-    def _is_taken(self, position: int, threshold: float, take: Callable[[int], bool]) -> bool:
+    def _are_swapped(self, ones: NDArray[np.int64], others: NDArray[np.int64]) -> bool:
+        """Whether any of some positions has the bound of its other, and comes after it."""
+        equal = self._bounds[ones] == self._bounds[others]
+        a, b = self.candidates.take(ones[equal]), self.candidates.take(others[equal])
+        same, shard, row = a.alignment == b.alignment, a.shard, a.row
+        later = (shard > b.shard) | ((shard == b.shard) & (row > b.row))
+        return bool(((a.alignment < b.alignment) | (same & later)).any())
+
+    def _is_taken(
+        self, position: int, n_bytes: int, threshold: float, take: Callable[[int], bool]
+    ) -> bool:
         """Look at a candidate again and take it if its gain reaches the threshold."""
         numbers = self._files[bisect_right(self._firsts, position) - 1].of(position)
-        gain = float(self.code.gains[numbers].sum())
-        bound = gain / max(1, int(self._offers.candidates.n_bytes[position]))
+        gain = self.code.gain_of(numbers)
+        bound = gain / max(1, n_bytes)
         self._bounds[position] = bound
         if bound < threshold:
             return False
@@ -323,9 +216,9 @@ class GreedyCover:
 
     def next_in_line(self, n_candidates: int) -> NDArray[np.int64]:
         """Positions of the candidates that would be taken next, as far as their bounds tell."""
-        bounds = np.where(self._left, self._bounds, -np.inf)
-        if len(bounds) > n_candidates:
-            bounds.partition(len(bounds) - n_candidates)
-        least = bounds[-n_candidates:].min(initial=np.inf)
-        left = np.flatnonzero(self._left & (self._bounds >= least))
+        best = np.zeros(0)
+        for some in stretches(len(self._left)):
+            best = np.sort(np.append(best, self._bounds[some][self._left[some]]))[-n_candidates:]
+        least = best.min(initial=np.inf)
+        left = self._columns.flatnonzero(self._left & (self._bounds >= least))
         return self._in_order(left)[:n_candidates]

@@ -53,7 +53,6 @@ class CoverRun:
         self._chooser = chooser
         self._fetch = fetch
         self._find_leak = find_leak
-        self._blocks: list[Candidates] = []
         self._fetched: list[Fetched] = []
         #: Position of the first candidate of each block, and what takes its candidates.
         self._firsts: list[int] = []
@@ -77,18 +76,18 @@ class CoverRun:
             if self._chooser.done or (self._stream.ended and not self._cover.has_candidates):
                 break
         return Taken(
-            Candidates.concatenate(self._blocks, self._stream.columns),
-            np.array(self._cover.taken, np.int64),
+            self._cover.candidates,
+            self._cover.taken.values(),
             self._cover.next_in_line(N_FOLLOWING),
             self._fetched,
-            np.array(self._cover.gains, np.float64),
+            self._cover.gains.values(),
             self._cover.code.first_rank,
         )
 
     def _offer(self, offers: Offers) -> None:
         """Fetch candidates and pass them on."""
-        columns = self._stream.columns
-        offers = offers.take(self._chooser.may_take(offers.candidates), columns)
+        may = self._chooser.may_take(offers.candidates)
+        offers = offers.take(may, self._stream.columns)
         block, first = offers.candidates, self._n_candidates
         if len(block) == 0:
             return
@@ -96,8 +95,7 @@ class CoverRun:
         find_leak = partial(self._find_leak, fetched)
         self._considers.append(self._chooser.considering(block, fetched.look, first, find_leak))
         self._firsts.append(first)
-        self._cover.offer(offers, fetched.spooled, columns)
-        self._blocks.append(block)
+        self._cover.offer(offers, fetched.spooled)
         self._fetched.append(fetched)
         self._n_candidates += len(block)
 

@@ -20,7 +20,7 @@ from zipsel.scoring.sidecar import Part
 from zipsel.selection.fetching import GatherTask, Piece, fetch_rows
 from zipsel.selection.inspection import Features, Inspection
 from zipsel.selection.leaks import Leak
-from zipsel.selection.ranking import Candidates
+from zipsel.selection.ranking import SHARD_SHIFT, Candidates
 from zipsel.selection.spool import ROW, SpooledRows
 from zipsel.storage.columns import IN_MEMORY, Columns
 
@@ -58,13 +58,8 @@ class Fetched(NamedTuple):
 
     def look(self, i: int) -> Features:
         """What was found out about the i-th of the block."""
-        row = self.spooled.rows[i]
-        return Features(
-            row["digest"].tobytes(),
-            int(row["n_tokens"]),
-            self.leaks.get(self.first + i),
-            self.spooled.read_sketch(i),
-        )
+        row, leak = self.spooled.row(i), self.leaks.get(self.first + i)
+        return Features(row.digest, row.n_tokens, leak, self.spooled.read_sketch(row))
 
 
 def gather(
@@ -83,7 +78,7 @@ def gather(
     files: dict[int, tuple[str, bool]] = {}
     rows, leaks = columns.zeros(len(block), ROW), {}
     errors: list[ShardError] = []
-    tasks = _iter_tasks(source, block, first_rank, spool_prefix)
+    tasks = _iter_tasks(source, block, first_rank, spool_prefix, columns)
     for task, result in engine.run(fetch_rows, tasks):
         if isinstance(result, list):
             errors += result
@@ -102,9 +97,9 @@ def gather(
 
 
 def _iter_tasks(
-    source: Source, block: Candidates, first_rank: int, spool_prefix: str
+    source: Source, block: Candidates, first_rank: int, spool_prefix: str, columns: Columns
 ) -> Iterator[GatherTask]:
-    pieces = _share(_iter_pieces(source, block, first_rank))
+    pieces = _share(_iter_pieces(source, block, first_rank, columns))
     for number, of_task in enumerate(pieces):
         path = f"{spool_prefix}-{number:06d}"
         yield GatherTask(of_task, source.reading, source.inspection, number, path)
@@ -128,24 +123,31 @@ def _share(pieces: Iterator[Piece]) -> Iterator[list[Piece]]:
         yield shared
 
 
-def _iter_pieces(source: Source, block: Candidates, first_rank: int) -> Iterator[Piece]:
+def _iter_pieces(
+    source: Source, block: Candidates, first_rank: int, columns: Columns
+) -> Iterator[Piece]:
     """Yield the candidates by shard and row: of one shard, or of a stretch of it."""
     parts_of = {
         index: list(parts) for index, parts in groupby(source.parts, lambda part: part.shard.index)
     }
-    for ranks in _iter_ranks(source.shards, block):
+    for ranks in _iter_ranks(source.shards, block, columns):
         index = int(block.shard[ranks[0]])
         rows = block.row[ranks]
         parts = _parts_with_lines(parts_of.get(index, []), rows)
         yield Piece(source.shards[index], ranks + first_rank, rows, block.offset[ranks], parts)
 
 
-def _iter_ranks(shards: Sequence[Shard], block: Candidates) -> Iterator[NDArray[np.int64]]:
+def _iter_ranks(
+    shards: Sequence[Shard], block: Candidates, columns: Columns
+) -> Iterator[NDArray[np.int64]]:
     """Yield the places in the block of each piece's candidates."""
-    by_place = np.lexsort((block.row, block.shard))
-    borders = np.flatnonzero(np.diff(block.shard[by_place])) + 1
-    for ranks in np.split(by_place, borders):
-        shard = shards[int(block.shard[ranks[0]])]
+    places = block.places(columns)
+    by_place = columns.argsort(places)
+    borders = np.searchsorted(places, np.arange(len(shards)) << SHARD_SHIFT, sorter=by_place)
+    for shard, start, end in zip(shards, borders, np.append(borders[1:], len(block)), strict=True):
+        ranks = by_place[start:end]
+        if len(ranks) == 0:
+            continue
         if shard.seekable and not shard.is_table:
             stretch = block.offset[ranks] // _TASK_BYTES
             yield from np.split(ranks, np.flatnonzero(np.diff(stretch)) + 1)

@@ -34,9 +34,6 @@ STAGE_ENDS = np.rint(FIRST_STAGE_BYTES * 2 ** (np.arange(80) / 2)).astype(np.int
 #: Bytes of the ranking that are read for each byte of candidates.
 _READ_AHEAD = 16
 
-#: Candidates whose stages are found at once.
-_SLICE = 1 << 14
-
 #: Stages, of which two double the bytes, that a likely copy waits.
 _DELAY = 6
 
@@ -70,16 +67,17 @@ class Offers:
         """One after the other."""
         return cls(
             Candidates.concatenate([one.candidates for one in offers], columns),
-            IN_MEMORY.concatenate([one.stage for one in offers], np.int8),
-            IN_MEMORY.concatenate([one.part for one in offers], np.int32),
+            columns.concatenate([one.stage for one in offers], np.int8),
+            columns.concatenate([one.part for one in offers], np.int32),
         )
 
     def take(self, which: NDArray[np.bool_], columns: Columns) -> Offers:
         """The candidates under a mask; themselves if these are all."""
         if which.all():
             return self
-        candidates = self.candidates.take(which, columns)
-        return Offers(candidates, self.stage[which], self.part[which])
+        at = columns.flatnonzero(which)
+        candidates = self.candidates.take(at, columns)
+        return Offers(candidates, columns.take(self.stage, at), columns.take(self.part, at))
 
 
 class OfferStream:
@@ -137,15 +135,19 @@ class OfferStream:
 
     def _enter(self, block: Candidates) -> Offers:
         """The candidates of a block with their stages."""
-        part = self._part_of(block)
-        if (part < 0).any():
-            block, part = block.take(part >= 0, self.columns), part[part >= 0]
-        stage = _is_first(block).astype(np.int8)
-        for start in range(0, len(block), _SLICE):
-            piece = slice(start, start + _SLICE)
-            counts = self._leave_out_crowded(stage[piece] > 0, block.group[piece])
-            stage[piece] = self._stages_of(counts, block.n_bytes[piece], part[piece])
-        return Offers(block, stage, part)
+        columns = self.columns
+        part = columns.compute(len(block), np.int32, lambda some: self._part_of(block.cut(some)))
+        if len(part) and part.min() < 0:
+            at = columns.flatnonzero(part >= 0)
+            block, part = block.take(at, columns), columns.take(part, at)
+        is_first = FirstOfCopies()
+
+        def stages_of(some: slice) -> NDArray[np.int64]:
+            counts = is_first.among(block.alignment[some], block.n_bytes[some])
+            counts = self._leave_out_crowded(counts, block.group[some])
+            return self._stages_of(counts, block.n_bytes[some], part[some])
+
+        return Offers(block, columns.compute(len(block), np.int8, stages_of), part)
 
     def _leave_out_crowded(
         self, is_first: NDArray[np.bool_], group: NDArray[np.int32]
@@ -194,16 +196,29 @@ def _sums_before(
     return before
 
 
-def _is_first(block: Candidates) -> NDArray[np.bool_]:
-    """Which candidates, best first, are the first of their alignment and length."""
-    is_first = np.ones(len(block), bool)
-    equal = block.alignment[1:] == block.alignment[:-1]
-    tied = np.zeros(len(block), bool)
-    tied[1:] |= equal
-    tied[:-1] |= equal
-    places = np.flatnonzero(tied)
-    alignment, n_bytes = block.alignment[places], block.n_bytes[places]
-    order = np.lexsort((n_bytes, alignment))  # stable: the first stays first
-    alignment, n_bytes = alignment[order], n_bytes[order]
-    is_first[places[order[1:]]] = (alignment[1:] != alignment[:-1]) | (n_bytes[1:] != n_bytes[:-1])
-    return is_first
+class FirstOfCopies:
+    """Tells which candidates, best first, are the first of their alignment and length."""
+
+    def __init__(self) -> None:
+        #: Alignment of the last candidate, and the lengths that were met with it.
+        self._alignment = np.nan
+        self._lengths = np.zeros(0, np.int64)
+
+    def among(
+        self, alignment: NDArray[np.float64], n_bytes: NDArray[np.int64]
+    ) -> NDArray[np.bool_]:
+        """Which of the next candidates are the first."""
+        is_first = np.ones(len(alignment), bool)
+        again = alignment == self._alignment
+        is_first[again] = ~np.isin(n_bytes[again], self._lengths)
+        equal = alignment[1:] == alignment[:-1]
+        places = np.flatnonzero(np.append(equal, False) | np.append(False, equal))
+        order = places[np.lexsort((n_bytes[places], alignment[places]))]  # the first stays first
+        is_copy = alignment[order[1:]] == alignment[order[:-1]]
+        is_copy &= n_bytes[order[1:]] == n_bytes[order[:-1]]
+        is_first[order[1:][is_copy]] = False
+        of_last = alignment == alignment[-1]
+        known = self._lengths if again[-1] else np.zeros(0, np.int64)
+        self._alignment = alignment[-1]
+        self._lengths = np.union1d(known, n_bytes[of_last])
+        return is_first

@@ -19,7 +19,10 @@ from numpy.typing import NDArray
 from zipsel.scoring.histogram import N_BINS, Histogram, bins_of
 from zipsel.scoring.sidecar import Part, column_values, read_columns
 from zipsel.selection.strategies import Priority
-from zipsel.storage.columns import IN_MEMORY, Columns
+from zipsel.storage.columns import IN_MEMORY, Columns, stretches
+
+#: Bits of a row's number in its place, which begins with the number of the shard.
+SHARD_SHIFT = 40
 
 #: Of a hash: 2^64 over the golden ratio (Knuth, TAOCP 3, section 6.4).
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
@@ -57,10 +60,27 @@ class Candidates:
     def take(
         self, which: NDArray[np.int64] | NDArray[np.bool_], columns: Columns = IN_MEMORY
     ) -> Candidates:
-        """The records at some positions, or under a mask."""
-        at = np.flatnonzero(which) if which.dtype == bool else which
+        """The records at some positions, or under a mask; themselves if these are all."""
+        at: Any = which
+        if which.dtype == bool:
+            if which.all():
+                return self
+            at = columns.flatnonzero(at)
         taken: Any = (columns.take(getattr(self, column.name), at) for column in fields(self))
         return Candidates(*taken)
+
+    def places(self, columns: Columns) -> NDArray[np.int64]:
+        """What orders the records by shard and row."""
+
+        def values(some: slice) -> NDArray[np.int64]:
+            shard: NDArray[np.int64] = self.shard[some].astype(np.int64) << SHARD_SHIFT
+            return shard + self.row[some]
+
+        return columns.compute(len(self), np.int64, values)
+
+    def cut(self, part: slice) -> Candidates:
+        """Consecutive records, not copied."""
+        return Candidates(*(getattr(self, column.name)[part] for column in fields(self)))
 
     @classmethod
     def concatenate(cls, parts: Sequence[Candidates], columns: Columns = IN_MEMORY) -> Candidates:
@@ -221,7 +241,7 @@ class Ranking:
         while self.n_records[:high].any():
             low = self._low_bin(high, n_records, n_bytes)
             block = self._read_bins(low, high)
-            shortage = len(block) / max(1, _count_distinct(block))
+            shortage = len(block) / max(1, _count_distinct(block, self.columns))
             if shortage > _MANY_COPIES:
                 wider = None if n_bytes is None else int(n_bytes * shortage)
                 low = self._low_bin(high, int(n_records * shortage), wider)
@@ -252,14 +272,19 @@ class Ranking:
             np.negative(priority, out=negated[place])
             first = place.stop
         # Parts come by shard and row, which a stable order keeps among equals.
-        return block.take(np.argsort(negated, kind="stable"), self.columns)
+        return block.take(self.columns.argsort(negated), self.columns)
 
 
-def _count_distinct(block: Candidates) -> int:
+def _count_distinct(block: Candidates, columns: Columns) -> int:
     """Number of different pairs of alignment and length, told apart by hashes of 64 bits."""
-    keys = block.alignment.view(np.uint64) * _MULTIPLIER
-    keys ^= keys >> np.uint64(32)
-    keys += block.n_bytes.view(np.uint64)
-    keys *= _MULTIPLIER
+
+    def hashes(stretch: slice) -> NDArray[np.uint64]:
+        keys = block.alignment[stretch].view(np.uint64) * _MULTIPLIER
+        keys ^= keys >> np.uint64(32)
+        keys += block.n_bytes[stretch].view(np.uint64)
+        return keys * _MULTIPLIER
+
+    keys = columns.compute(len(block), np.uint64, hashes)
     keys.sort()
-    return len(keys) and 1 + int(np.count_nonzero(keys[1:] != keys[:-1]))
+    pairs = ((keys[1:][stretch], keys[:-1][stretch]) for stretch in stretches(len(keys) - 1))
+    return min(1, len(keys)) + sum(int(np.count_nonzero(a != b)) for a, b in pairs)

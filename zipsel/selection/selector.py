@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -114,7 +113,7 @@ class Selection:
         """The choice as the writers take it, in ``rank`` or ``input`` order."""
         chosen, positions, gains = self.chosen, self.taken, self.gains
         if order == "input":
-            by_place = np.lexsort((chosen.row, chosen.shard))
+            by_place = self.columns.argsort(chosen.places(self.columns))
             chosen, positions = chosen.take(by_place, self.columns), positions[by_place]
             gains = None if gains is None else gains[by_place]
         return Chosen(positions, chosen.alignment, chosen.n_bytes, self.spool, gains)
@@ -201,7 +200,7 @@ class Selector:
             rounded=parts.rounded,
         )
         duplicates = Duplicates(select.dedup, select.near_threshold)
-        chooser = Chooser(quotas, duplicates, parts, ranked.ranking.names_of_groups)
+        chooser = Chooser(quotas, duplicates, parts, ranked.ranking.names_of_groups, self._columns)
         by_gain = find_strategy(select.strategy).by_gain
         taken = (self._cover if by_gain else self._take_in_order)(ranked, chooser)
         return Selection(
@@ -209,7 +208,7 @@ class Selector:
             taken.positions,
             Spool([one.spooled for one in taken.fetched]),
             chooser.leaks,
-            _in_order(chooser.copies),
+            _in_order(chooser.copies.values()),
             quotas.shortfalls(),
             chooser.done,
             taken.following,
@@ -238,9 +237,9 @@ class Selector:
             if chooser.done:
                 break
         candidates = Candidates.concatenate(blocks, self._columns)
-        positions = IN_MEMORY.concatenate(taken, np.int64)
+        positions = self._columns.concatenate(taken, np.int64)
         if ranked.plan.priority is not None:
-            positions = _best_first(candidates, positions)
+            positions = _best_first(candidates, positions, self._columns)
         after = int(positions[-1]) + 1 if len(positions) else 0
         following = np.arange(after, min(after + N_FOLLOWING, n_before))
         return Taken(candidates, positions, following, fetched)
@@ -272,7 +271,7 @@ class Selector:
         )
         inspection = replace(self.inspection, leaks=None)
         run = CoverRun(
-            GreedyCover(self.profile.ngrams),
+            GreedyCover(self.profile.ngrams, self._columns),
             OfferStream(blocks, of_parts, number_of, self.select.max_per_group, self._columns),
             of_parts,
             chooser,
@@ -312,12 +311,18 @@ class Selector:
         return gather(self.engine, source, block, first, prefix, self._columns)
 
 
-def _best_first(candidates: Candidates, positions: NDArray[np.int64]) -> NDArray[np.int64]:
-    chosen = candidates.take(positions)
-    return positions[np.lexsort((chosen.row, chosen.shard, -chosen.alignment))]
+def _best_first(
+    candidates: Candidates, positions: NDArray[np.int64], columns: Columns
+) -> NDArray[np.int64]:
+    """Positions by alignment, shard and row."""
+    by_place = columns.argsort(candidates.take(positions, columns).places(columns))
+    positions = columns.take(positions, by_place)
+    alignment = columns.take(candidates.alignment, positions)
+    negated = columns.compute(len(positions), np.float64, lambda some: -alignment[some])
+    return columns.take(positions, columns.argsort(negated))
 
 
-def _in_order(copies: array[int]) -> NDArray[np.int64]:
+def _in_order(copies: NDArray[np.int64]) -> NDArray[np.int64]:
     """``Chooser.copies`` as pairs, the positions of the copies ascending."""
-    pairs = np.array(copies, np.int64).reshape(-1, 2)
+    pairs = copies.reshape(-1, 2)
     return pairs[np.argsort(pairs[:, 0])]

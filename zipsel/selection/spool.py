@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from struct import Struct
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +24,7 @@ from zipsel.readers.json_rows import RowParser
 from zipsel.readers.reading import TextSpec
 from zipsel.readers.schemas import ConversionError, fit_schema, join_schemas
 from zipsel.selection.duplicates import unpack_sketch
+from zipsel.storage.columns import stretches
 
 #: Mapped spool files of tables; they hold address space and no memory.
 _OPEN_TABLES = 64
@@ -43,6 +45,22 @@ ROW = np.dtype(
         ("n_sketch", np.int32),
     ]
 )
+
+_PACKED = Struct("=qqi16siqiqi")
+
+
+class Row(NamedTuple):
+    """One element of ``ROW``."""
+
+    start: int
+    length: int
+    file: int
+    digest: bytes
+    n_tokens: int
+    ngrams: int
+    n_ngrams: int
+    sketch: int
+    n_sketch: int
 
 
 def ngrams_path(spool_path: str) -> str:
@@ -117,6 +135,10 @@ class SpooledRows:
     ranks: int | NDArray[np.int64]
     rows: NDArray[np.void]
 
+    def row(self, place: int) -> Row:
+        """What is known of the row at a place."""
+        return Row._make(_PACKED.unpack_from(self.rows.data, place * _PACKED.size))
+
     def find(self, ranks: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Which of some distinct ranks are here, as places in ``ranks``, and where."""
         if isinstance(self.ranks, int):
@@ -129,18 +151,16 @@ class SpooledRows:
 
     def read_text(self, place: int, reader: RowTexts) -> str:
         """The text of the row at a place."""
-        row = self.rows[place]
-        path, is_table = self.files[int(row["file"])]
-        return reader.read(path, is_table, int(row["start"]), int(row["length"]))
+        row = self.row(place)
+        return reader.read(*self.files[row.file], row.start, row.length)
 
-    def read_sketch(self, place: int) -> Any:
-        """The sketch of the row at a place; None if none was made."""
-        row = self.rows[place]
-        if row["n_sketch"] == 0:
+    def read_sketch(self, row: Row) -> Any:
+        """The sketch of a row; None if none was made."""
+        if row.n_sketch == 0:
             return None
-        with open(sketches_path(self.files[int(row["file"])][0]), "rb") as file:
-            file.seek(int(row["sketch"]))
-            return unpack_sketch(file.read(int(row["n_sketch"])))
+        with open(sketches_path(self.files[row.file][0]), "rb") as file:
+            file.seek(row.sketch)
+            return unpack_sketch(file.read(row.n_sketch))
 
 
 class RowTexts:
@@ -213,8 +233,11 @@ class Spool:
 
     def count_tokens(self, ranks: NDArray[np.int64]) -> int:
         """Tokens of the rows that have some distinct ranks; 0 where none were counted."""
-        places = [(one, one.find(np.sort(ranks))[1]) for one in self._fetched]
-        return sum(int(one.rows["n_tokens"][at].sum()) for one, at in places)
+        return sum(
+            int(one.rows["n_tokens"][one.find(np.sort(ranks[some]))[1]].sum())
+            for one in self._fetched
+            for some in stretches(len(ranks))
+        )
 
     def read_texts(self, ranks: NDArray[np.int64], spec: TextSpec) -> list[str]:
         """Texts of the rows that have some distinct ranks, in the order of these."""
