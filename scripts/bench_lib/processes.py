@@ -140,6 +140,8 @@ def high_water_bytes(status: Path = Path("/proc/self/status")) -> int:
 
 
 def _environment() -> dict[str, str]:
+    """Without zipsel's variables, and with compiled modules, as an installed package has them."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("ZIPSEL_")}
+    kept.pop("PYTHONDONTWRITEBYTECODE", None)
     folder = str(Path(__file__).resolve().parents[1])
     return {**kept, "PYTHONPATH": folder, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}

@@ -193,12 +193,12 @@ MUTANTS = [
         "return None", "cli/test_select.py::test_an_empty_subset_is_no_error_unless_asked",
     ),
     Mutant(
-        "commands/stream.py", "a line at the least alignment is dropped",
+        "commands/stream_task.py", "a line at the least alignment is dropped",
         "alignment >= task.min_alignment", "alignment > task.min_alignment",
         f"{_STREAMS}::test_the_least_alignment_itself_is_passed_on",
     ),
     Mutant(
-        "commands/stream.py", "a stream passes leaks on",
+        "commands/stream_task.py", "a stream passes leaks on",
         "                if found.leak is not None:\n", "                if False:\n",
         f"{_STREAMS}::test_a_filter_refuses_leaks_and_copies_and_counts_them",
     ),

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from zipsel.cli.group import cli
-from zipsel.commands.options import COMMANDS
+from zipsel.commands.option_table import COMMANDS
 
 #: What an example may take for granted, made by the examples before it and by ``folder``.
 _ORDER = ("select", "fit", "score", "report", "explain", "completion", "demo")

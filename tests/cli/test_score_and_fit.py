@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 from made_up import make_records, write_jsonl
 
-from zipsel.commands.options import COMMANDS, options_of
+from zipsel.commands.option_table import COMMANDS, options_of
 from zipsel.commands.rules import flag
 
 

@@ -14,7 +14,8 @@ import zstandard
 from made_up import make_records
 
 from zipsel.cli.group import cli
-from zipsel.commands.stream import StreamCounts, StreamResult, fit_on_head
+from zipsel.commands.stream import StreamCounts, fit_on_head
+from zipsel.commands.stream_task import StreamResult
 from zipsel.readers.lines import LineChunk
 from zipsel.scorers.fit import FitSettings
 from zipsel.scoring.rejects import Refusals, Reject

@@ -10,15 +10,8 @@ from hypothesis import strategies as st
 
 from zipsel.cli.parameters import chosen
 from zipsel.cli.select import command as select_command
-from zipsel.commands.options import (
-    COMMANDS,
-    Given,
-    gather,
-    options_of,
-    read_environment,
-    read_file,
-    variable_of,
-)
+from zipsel.commands.option_table import COMMANDS, options_of, variable_of
+from zipsel.commands.options import Given, gather, read_environment, read_file
 from zipsel.commands.rules import flag
 from zipsel.commands.settings import run_settings, select_settings
 from zipsel.errors import UsageError

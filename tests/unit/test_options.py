@@ -3,7 +3,8 @@
 import pytest
 
 from zipsel.commands.needs import NEEDS
-from zipsel.commands.options import Given, gather, options_of, read_environment, read_file
+from zipsel.commands.option_table import options_of
+from zipsel.commands.options import Given, gather, read_environment, read_file
 from zipsel.commands.rules import flag
 from zipsel.commands.settings import run_settings, select_settings
 from zipsel.errors import UsageError

@@ -14,15 +14,8 @@ import click
 from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
-from zipsel.commands.options import (
-    Given,
-    Level,
-    gather,
-    needs_in_help,
-    options_of,
-    read_environment,
-    read_file,
-)
+from zipsel.commands.option_table import options_of
+from zipsel.commands.options import Given, Level, gather, needs_in_help, read_environment, read_file
 from zipsel.commands.rules import Options
 from zipsel.console.messages import Log, use_log
 from zipsel.console.values import choices_of, is_path, metavar_of

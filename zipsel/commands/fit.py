@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zipsel.commands.stream import kept_stdin
+from zipsel.commands.kept_stdin import kept_stdin
 from zipsel.console.messages import Log
 from zipsel.readers.stdin import refuse_stdin_twice
 from zipsel.scorers.profile import Profile

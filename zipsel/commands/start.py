@@ -45,7 +45,8 @@ def select(options: Options, log: Log, stdout: IO[bytes], *, command: Sequence[s
     )
     if settings.pool != (STDIN,):
         return _select_pool(settings, select_settings, log, stdout, command, force, report_path)
-    from zipsel.commands.stream import kept_stdin, stream
+    from zipsel.commands.kept_stdin import kept_stdin
+    from zipsel.commands.stream import stream
 
     option = whole_input_option(options)
     if option is None:
@@ -149,7 +150,8 @@ def score(options: Options, log: Log, stdout: IO[bytes]) -> None:
 
 
 def _score_stdin(settings: RunSettings, output: ScoreOutput, log: Log, stdout: IO[bytes]) -> None:
-    from zipsel.commands.stream import kept_stdin, stream
+    from zipsel.commands.kept_stdin import kept_stdin
+    from zipsel.commands.stream import stream
 
     if output.share is not None:
         raise UsageError("standard input cannot be shared out; name files for --rank")

@@ -1,43 +1,39 @@
-"""Standard input as pool: a filter that answers lines as they come, or a copy that is a pool.
+"""Standard input as pool: a filter that answers lines as they come.
 
 A filter scores each line once, in order, and passes on what reaches ``--min-alignment``, or with
 ``zipsel score`` every line. It refuses leaks and exact copies as ``select`` does with files, and
 remembers 16 bytes for each line that it has passed on. Without a profile, the first megabytes
 are the pool sample, so nothing comes out before they are in.
 
-Everything else needs all records at once. Standard input is then kept in the work directory
-until the run is over, and the copy is a pool like any other.
+Everything else needs all records at once (``kept_stdin``).
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import IO, cast
 
-import numpy as np
 from msgspec import structs
 
+from zipsel.commands.kept_stdin import open_stdin
+from zipsel.commands.stream_task import StreamResult, StreamTask, score_lines
 from zipsel.console.messages import Log
 from zipsel.console.safe_text import printable
 from zipsel.engines import OrderedEngine, open_engine
-from zipsel.errors import BadShards, NoTextError, ZipselError
-from zipsel.output.subset import with_field
 from zipsel.pool.formats import STDIN
 from zipsel.readers.decompress import until_damage
-from zipsel.readers.json_rows import RowParser
-from zipsel.readers.jsonl import iter_rows
 from zipsel.readers.lines import LineChunk, iter_whole_lines
-from zipsel.readers.rows import Lines, Taken
-from zipsel.readers.stdin import STDIN_NAME, Stdin
+from zipsel.readers.rows import Taken
+from zipsel.readers.stdin import STDIN_NAME
 from zipsel.scorers.profile import Profile, ProfileFile
 from zipsel.scoring.fitting import make_profile
 from zipsel.scoring.inputs import Inputs, read_targets
 from zipsel.scoring.pool_sample import sample_chunks
-from zipsel.scoring.rejects import N_SHOWN, Refusals, Reject, too_many_rejects
+from zipsel.scoring.rejects import N_SHOWN, Refusals, too_many_rejects
 from zipsel.scoring.run import Run
 from zipsel.scoring.settings import RunSettings
 from zipsel.scoring.task import Job
@@ -48,85 +44,7 @@ from zipsel.selection.settings import SelectSettings
 from zipsel.storage.remote import is_remote
 from zipsel.storage.workdir import WorkDir
 
-_READ_BYTES = 1 << 20
 _PASSED_ON = "rows passed on before cannot be taken back"
-
-
-@dataclass(frozen=True)
-class StreamTask:
-    """Lines to score and pass on.
-
-    Attributes:
-        job: The run's settings.
-        chunk: The lines.
-        min_alignment: Drop lines below; None to keep all.
-        inspection: What to find out about the text of each line that is kept; None for nothing.
-        add_field: Name of the alignment's field, or None.
-    """
-
-    job: Job
-    chunk: LineChunk
-    min_alignment: float | None = None
-    inspection: Inspection | None = None
-    add_field: str | None = None
-
-    def __str__(self) -> str:
-        """Where in the stream."""
-        return f"{STDIN_NAME}, rows from byte {self.chunk.offset}"
-
-
-@dataclass
-class StreamResult:
-    """What became of a chunk.
-
-    Attributes:
-        lines: What may be passed on, in input order, without newlines.
-        digests: Digests of their texts, where texts were inspected.
-        n_leaks: Lines that hold what must not leak.
-        taken: Where texts came from, and what of chats is in none.
-        refusals: Its refused rows, counted from the chunk's first row.
-    """
-
-    lines: list[bytes] = field(default_factory=list)
-    digests: list[bytes] = field(default_factory=list)
-    n_leaks: int = 0
-    taken: Taken = field(default_factory=Taken)
-    refusals: Refusals = field(default_factory=Refusals)
-
-
-def score_lines(task: StreamTask) -> StreamResult:
-    """Score a chunk's lines and keep those that are wanted."""
-    scorer = task.job.scorer()
-    result = StreamResult()
-    refusals = result.refusals
-    for batch in iter_rows(task.chunk, RowParser(task.job.reading.text), task.job.reading):
-        alignment = scorer.score(batch.texts)["alignment"]
-        lines = cast(Lines, batch.lines)
-        keep = np.arange(len(alignment))
-        if task.min_alignment is not None:
-            keep = np.flatnonzero(alignment >= task.min_alignment)
-        texts = batch.texts.take(keep).iter_texts() if task.inspection is not None else iter(())
-        for i in keep.tolist():
-            if task.inspection is not None:
-                found = task.inspection.look(next(texts))
-                if found.leak is not None:
-                    result.n_leaks += 1
-                    continue
-                result.digests.append(found.digest)
-            line = lines[int(batch.accepted[i])]
-            if task.add_field is not None:
-                line = with_field(line, task.add_field, float(alignment[i]))
-            result.lines.append(line)
-        for i, (reason, snippet) in batch.rejects.items():
-            refusals.rejects[reason.value] += 1
-            if len(refusals.first) < N_SHOWN:
-                shown, offset = snippet.decode(errors="replace"), int(batch.offsets[i])
-                row = refusals.n_rows + i
-                refusals.first.append(Reject(STDIN, row, offset, reason.value, shown))
-        refusals.found = refusals.found or batch.found
-        refusals.n_rows += batch.n_rows
-        result.taken.add(batch.taken)
-    return result
 
 
 @dataclass
@@ -227,7 +145,7 @@ def stream(
     """
     exclude = () if select is None else select.exclude
     Inputs.find(Run(settings, log), exclude=exclude).refuse_stdout(stdout)
-    stdin, damage = _open_stdin(log), list[str]()
+    stdin, damage = open_stdin(log), list[str]()
     pieces = stdin.iter_pieces(zstd_long=settings.reading.zstd_long)
     if settings.on_bad_file == "salvage":
         pieces = until_damage(pieces, damage)
@@ -235,7 +153,9 @@ def stream(
     profile, chunks = fit_on_head(settings, chunks)
     with ExitStack() as stack:
         job, inspection = _prepare(settings, select, profile, stack)
-        opened = open_engine(settings.engine, settings.workers, settings.ray_address, (__name__,))
+        opened = open_engine(
+            settings.engine, settings.workers, settings.ray_address, (score_lines.__module__,)
+        )
         engine = cast(OrderedEngine, stack.enter_context(opened))
         least = None if select is None else select.budget.value
         tasks = (StreamTask(job, chunk, least, inspection, add_field) for chunk in chunks)
@@ -256,13 +176,6 @@ def _say_taken(taken: Taken, log: Log) -> None:
         if counts:
             said = ", ".join(f"{n:,} {printable(name, 60)}" for name, n in counts.most_common())
             log.say("taken", f"{what}: {said}", counts=counts)
-
-
-def _open_stdin(log: Log) -> Stdin:
-    stdin = Stdin()
-    if stdin.is_empty:
-        log.say("empty-input", f"{STDIN_NAME} is empty", level="warning")
-    return stdin
 
 
 def _prepare(
@@ -300,44 +213,3 @@ def _write_lines(
             counts.check(settings)
     counts.check(settings)
     return counts
-
-
-@contextmanager
-def kept_stdin(settings: RunSettings, log: Log) -> Iterator[RunSettings]:
-    """Settings whose pool is a copy of standard input, if that is what their pool is.
-
-    The copy and its scores are in one folder, which is removed at the end:
-    no later run can meet them again.
-
-    Raises:
-        OutputError: If the copy cannot be written.
-    """
-    if settings.pool != (STDIN,):
-        yield settings
-        return
-    stdin = _open_stdin(log)
-    suffix = f".{stdin.compression}" if stdin.compression else ""
-    with WorkDir(settings.work_dir).scratch("stdin") as folder:
-        path = os.path.join(folder, f"stdin.jsonl{suffix}")
-        with open(path, "wb") as file:
-            while piece := stdin.read(_READ_BYTES):
-                file.write(piece)
-        try:
-            yield structs.replace(settings, pool=(path,), store=None, work_dir=folder)
-        except ZipselError as error:
-            raise _said_of_stdin(error, path, settings) from None
-
-
-def _said_of_stdin(error: ZipselError, path: str, settings: RunSettings) -> ZipselError:
-    """An error about the copy in words of standard input, with what helps there."""
-    if isinstance(error, BadShards):
-        of_rows = any(isinstance(one, NoTextError) for one in error.errors)
-        keeps = "keep the rows before the damage: --on-bad-file salvage"
-        can_salvage = settings.on_bad_file != "salvage" and not of_rows
-        errors = [
-            type(one)(STDIN_NAME if one.shard == path else one.shard, one.problem)
-            for one in error.errors
-        ]
-        return BadShards(errors, f"Repair it, or {keeps}" if can_salvage else "Repair it")
-    error.args = (str(error).replace(printable(path), STDIN_NAME),)
-    return error

@@ -9,12 +9,7 @@ from fnmatch import fnmatchcase
 
 from zipsel.errors import ShardError
 from zipsel.pool import hf_datasets
-from zipsel.pool.formats import (
-    STDIN,
-    is_meant,
-    split_suffix,
-    suffix_list,
-)
+from zipsel.pool.formats import STDIN, is_meant, split_suffix, suffix_list
 from zipsel.pool.known import KnownFiles
 from zipsel.pool.shards import Shard, open_shard
 from zipsel.storage import remote

@@ -18,14 +18,8 @@ from typing import Any, BinaryIO, NamedTuple
 
 from zipsel.errors import ShardError
 from zipsel.pool import hf_datasets
-from zipsel.pool.formats import (
-    FORMATS,
-    Format,
-    check_head,
-    kind_of_head,
-    split_suffix,
-    suffix_problem,
-)
+from zipsel.pool.formats import FORMATS, Format, split_suffix, suffix_problem
+from zipsel.pool.heads import check_head, kind_of_head
 from zipsel.pool.known import KnownFile, KnownFiles
 from zipsel.storage import remote
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from zipsel.errors import ShardError
-from zipsel.pool.formats import wide_encoding
+from zipsel.pool.heads import wide_encoding
 from zipsel.readers.lines import BOM
 from zipsel.readers.reading import Reading
 from zipsel.readers.rows import SNIPPET_BYTES

@@ -10,7 +10,8 @@ from typing import IO, TYPE_CHECKING
 
 from zipsel.console.safe_text import human_bytes, printable
 from zipsel.errors import ShardError
-from zipsel.readers.peek import Field, Peek
+from zipsel.readers.guess import Field
+from zipsel.readers.peek import Peek
 
 if TYPE_CHECKING:
     from rich.console import Console
