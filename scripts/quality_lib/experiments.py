@@ -3,6 +3,7 @@
 All by the PPM judge on the whole held-out half of the target, at 1 MB.
 """
 
+import contextlib
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from quality_lib.data import Task, load_target
 from quality_lib.grid import (
     Cell,
+    NotKept,
     load_scores,
     measure_ppm,
     take_budget,
@@ -49,12 +51,13 @@ def clustered_tasks(bench: Bench, target: str) -> list[tuple[str, Task]]:
 def iter_cells(
     bench: Bench, tasks: list[tuple[str, Task]], names: Sequence[str]
 ) -> Iterator[tuple[str, Cell]]:
-    """(label, PPM cell) of every task and selector."""
+    """(label, PPM cell) of every task and selector, as far as they may be measured."""
     for label, task in tasks:
         for name in names:
-            scores = load_scores(bench, task, name, EXPERIMENT_BUDGET_BYTES)
-            subset = take_budget(bench, scores, EXPERIMENT_BUDGET_BYTES)
-            yield label, measure_ppm(bench, task, name, subset, EXPERIMENT_BUDGET_BYTES)
+            with contextlib.suppress(NotKept):
+                scores = load_scores(bench, task, name, EXPERIMENT_BUDGET_BYTES)
+                subset = take_budget(bench, scores, EXPERIMENT_BUDGET_BYTES)
+                yield label, measure_ppm(bench, task, name, subset, EXPERIMENT_BUDGET_BYTES)
 
 
 def whole_pool_cell(bench: Bench, target: str) -> Cell:
