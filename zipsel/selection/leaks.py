@@ -119,11 +119,12 @@ class LeakIndex:
     def find(self, text: str) -> Leak | None:
         """The example that a text holds most of, if it holds enough."""
         words = words_of(text) if len(text) <= _STRETCH_CHARACTERS else None
-        if words is not None and not self._may_leak(words):
+        if words is None or len(words) in self._n_words:
+            copy = self._copies.get(_digest(text))
+            if copy is not None:
+                return Leak(self.sources[copy[0]], copy[1], 1.0)
+        if words is not None and not self._may_hold_ngram(words):
             return None
-        copy = self._copies.get(_digest(text))
-        if copy is not None:
-            return Leak(self.sources[copy[0]], copy[1], 1.0)
         get = self._numbers.get
         numbers = np.concatenate(
             [
@@ -142,17 +143,16 @@ class LeakIndex:
                     best = Leak(self.sources[source], number, round(overlap, 4))
         return best
 
-    def _may_leak(self, words: list[str]) -> bool:
-        """Whether words could be a copy of an example or hold one of its n-grams.
+    def _may_hold_ngram(self, words: list[str]) -> bool:
+        """Whether words could hold an n-gram of an example.
 
         A run of as many words as the shortest n-gram has contains a seed that begins at a multiple
         of the stride, so that only these seeds are looked up.
         """
         n, seeds = self._seed_words, self._seeds
         stride = min(self._tables, default=n) - n + 1
-        return len(words) in self._n_words or any(
-            tuple(words[i : i + n]) in seeds for i in range(0, len(words) - n + 1, stride)
-        )
+        starts = range(0, len(words) - n + 1, stride)
+        return any(tuple(words[i : i + n]) in seeds for i in starts)
 
     def find_again(self, digest: bytes, text: str) -> Leak | None:
         """As ``find``, remembering the last few thousand texts by digest: pools hold copies."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from mmap import ACCESS_READ, mmap
 from struct import Struct
 from typing import Any, NamedTuple
 
@@ -26,8 +27,8 @@ from zipsel.readers.schemas import ConversionError, fit_schema, join_schemas
 from zipsel.selection.duplicates import unpack_sketch
 from zipsel.storage.columns import stretches
 
-#: Mapped spool files of tables; they hold address space and no memory.
-_OPEN_TABLES = 64
+#: Mapped spool files of tables and of lines; they hold address space and no memory.
+_OPEN_TABLES, _OPEN_LINES = 64, 1024
 
 #: What is known of a fetched row: where it is in its spool file (byte offset and length of a line;
 #: for a table its number and 1), the number of the file, the digest of its text, its tokens, and
@@ -137,7 +138,11 @@ class SpooledRows:
 
     def row(self, place: int) -> Row:
         """What is known of the row at a place."""
-        return Row._make(_PACKED.unpack_from(self.rows.data, place * _PACKED.size))
+        return Row._make(_PACKED.unpack_from(self._buffer, place * _PACKED.size))
+
+    @cached_property
+    def _buffer(self) -> memoryview:
+        return self.rows.data
 
     def find(self, ranks: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Which of some distinct ranks are here, as places in ``ranks``, and where."""
@@ -174,14 +179,18 @@ class RowTexts:
         self._spec = spec
         self._parser = RowParser(spec)
         self._table_of = lru_cache(maxsize=_OPEN_TABLES)(_map_table)
+        self._lines_of = lru_cache(maxsize=_OPEN_LINES)(_map_lines)
 
     def read(self, path: str, is_table: bool, start: int, length: int) -> str:
         """The text of a row of a file."""
         if is_table:
             return text_of_row(self._table_of(path), start, self._spec)
-        with open(path, "rb") as lines:
-            lines.seek(start)
-            return self._parser.parse(lines.read(length))[0]
+        return self._parser.parse(self._lines_of(path)[start : start + length])[0]
+
+
+def _map_lines(path: str) -> mmap:
+    with open(path, "rb") as file:
+        return mmap(file.fileno(), 0, access=ACCESS_READ)
 
 
 def _map_table(path: str) -> pa.Table:
