@@ -18,13 +18,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 from bench_lib.material import Material, prepare
 from bench_lib.processes import zipsel as command_of
+from bench_lib.table import describe_machine
 
+RESULTS = Path(__file__).parent / "results" / "scale.md"
 RECORDS_PER_SHARD = 50_000
 N_WORDS, WORD_BYTES, VOCABULARY = 12, 5, 2000
 TEXT_BYTES = N_WORDS * WORD_BYTES - 1
@@ -91,26 +92,25 @@ def make_lines(letters: np.ndarray, generator: np.random.Generator, n_rows: int)
 
 
 def measure_run(n_records: int) -> Figures:
-    """Seconds of each stage, CPU seconds of all processes, peak memory of the driver."""
+    """Seconds of each stage, and the driver's CPU seconds and peak memory."""
     with tempfile.TemporaryDirectory(prefix="zipsel-scale-") as name:
         folder = Path(name)
         write_pool(folder, n_records)
         budget = n_records * TEXT_BYTES // CANDIDATES_PER_CHOSEN
         command = command_of("select", "pool", "--target", "target.jsonl", "--output", "out")
         command += ["--max-bytes", str(budget), "--work-dir", "work"]
-        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        kept = {key: value for key, value in os.environ.items() if not key.startswith("ZIPSEL_")}
+        environment = {**kept, "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
         process = subprocess.Popen(command, cwd=folder, env=environment)
-        peak = 0.0
+        memory, driver = 0.0, 0.0
         while process.poll() is None:
-            peak = max(peak, anonymous_bytes(process.pid) / 1e6)
+            memory = max(memory, anonymous_bytes(process.pid) / 1e6)
+            driver = max(driver, cpu_seconds(process.pid))
             time.sleep(SAMPLE_SECONDS)
         if process.returncode:
             raise SystemExit(f"exit code {process.returncode}: {' '.join(command[2:])}")
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
         report = json.loads((folder / "out" / "report.json").read_bytes())
-        cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        return {**report["stages"], "cpu": cpu, "memory_mb": peak}
+        return {**report["stages"], "driver": driver, "memory_mb": memory}
 
 
 def anonymous_bytes(pid: int) -> int:
@@ -123,36 +123,62 @@ def anonymous_bytes(pid: int) -> int:
     return int(lines[0].split()[1]) * 1024 if lines else 0
 
 
-def slopes(runs: dict[int, Figures]) -> list[str]:
-    """How each figure grows from one size to the next: 1 is linear."""
-    sizes = sorted(runs)
-    lines = []
-    for small, large in pairwise(sizes):
-        steps = math.log(large / small)
+def cpu_seconds(pid: int) -> float:
+    """CPU time of a process, its children's not counted; 0 if it has ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def table(runs: dict[int, Figures]) -> list[str]:
+    """Markdown: what each size took, and each candidate of it."""
+    lines = [
+        "| candidates | chosen | memory of the driver, MB | bytes a candidate more | CPU s of the "
+        "driver | µs a candidate | slope | seconds |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    before = 0
+    for n, run in sorted(runs.items()):
+        more, slope = "", ""
+        if before:
+            small = runs[before]
+            more = f"{(run['memory_mb'] - small['memory_mb']) * 1e6 / (n - before):.0f}"
+            slope = f"{math.log(run['driver'] / small['driver']) / math.log(n / before):.2f}"
         cells = [
-            f"{name} {math.log(runs[large][name] / runs[small][name]) / steps:.2f}"
-            for name in ("score", "rank", "choose", "write", "cpu")
-            if min(runs[small].get(name, 0), runs[large].get(name, 0)) > 0
+            f"{n:.0e}",
+            f"{n // CANDIDATES_PER_CHOSEN:,}",
+            f"{run['memory_mb']:,.0f}",
+            more,
+            f"{run['driver']:,.1f}",
+            f"{run['driver'] * 1e6 / n:.1f}",
+            slope,
+            f"{run['total']:,.0f}",
         ]
-        per_candidate = (runs[large]["memory_mb"] - runs[small]["memory_mb"]) * 1e6
-        cells.append(f"memory {per_candidate / (large - small):.0f} bytes a candidate")
-        lines.append(f"- {small:.0e} to {large:.0e} candidates: {', '.join(cells)}")
+        lines.append(f"| {' | '.join(cells)} |")
+        before = n
     return lines
 
 
 def extrapolate(scoring: Figures, runs: dict[int, Figures]) -> list[str]:
     """What the figures make of the large pool, as lines."""
-    n_measured = max(runs)
-    factor = N_RECORDS * CHOSEN_SHARE * CANDIDATES_PER_CHOSEN / n_measured
+    n_small, n_large = sorted([0, *runs])[-2:]
+    large, n_wanted = runs[n_large], N_RECORDS * CHOSEN_SHARE * CANDIDATES_PER_CHOSEN
+    small_mb = runs[n_small]["memory_mb"] if n_small else 0.0
+    per_candidate = (large["memory_mb"] - small_mb) / (n_large - n_small)
+    memory = large["memory_mb"] + per_candidate * (n_wanted - n_large)
     cpu_hours = scoring["cpu_seconds_per_gb"] * N_BYTES / 1e9 / 3600
-    run = runs[n_measured]
     return [
         f"{N_BYTES / 1e12:g} TB of text, {N_RECORDS:.0e} records, {N_CORES:,} cores, "
-        f"{CHOSEN_SHARE:.0%} chosen, {factor * n_measured:.0e} candidates:",
-        f"- scoring: {cpu_hours:,.0f} CPU hours, {60 * cpu_hours / N_CORES:.0f} minutes",
-        f"- sidecars: {scoring['sidecar_bytes_per_record'] * N_RECORDS / 1e12:.2f} TB",
-        f"- fetching and choosing on this machine: {run['choose'] * factor / 3600:.1f} hours",
-        f"- memory of the driver: {run['memory_mb'] * factor / 1e3:.1f} GB",
+        f"{CHOSEN_SHARE:.0%} chosen, {n_wanted:.0e} candidates:",
+        "",
+        f"- scoring: {scoring['cpu_seconds_per_gb']:.1f} CPU seconds a GB, {cpu_hours:,.0f} CPU "
+        f"hours, {60 * cpu_hours / N_CORES:.0f} minutes",
+        f"- sidecars: {scoring['sidecar_bytes_per_record']:.0f} bytes a record, "
+        f"{scoring['sidecar_bytes_per_record'] * N_RECORDS / 1e12:.2f} TB",
+        f"- the driver: {memory / 1e3:.1f} GB of memory, "
+        f"{large['driver'] / n_large * n_wanted / 3600:.1f} CPU hours",
     ]
 
 
@@ -163,13 +189,21 @@ def main() -> int:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="zipsel-scale-") as folder:
         scoring = measure_scoring(Path(folder))
-    print("\n".join(f"{name}: {value:.1f}" for name, value in scoring.items()), flush=True)
     runs: dict[int, Figures] = {}
     for n_records in sorted(map(int, arguments.records)):
         runs[n_records] = measure_run(n_records)
         cells = ", ".join(f"{name} {value:,.1f}" for name, value in runs[n_records].items())
         print(f"{n_records:.0e} candidates: {cells}", flush=True)
-    print("\n".join([*slopes(runs), *extrapolate(scoring, runs)]))
+    machine = describe_machine()
+    head = (
+        f"# Scale\n\nMade by `make scale` on {machine['date']}: {machine['cpu']}, "
+        f"{machine['n_cpus']} CPUs, {machine['memory_gb']} GB, load {machine['load_at_end']} at "
+        "the end. Memory is what is not a file's (RssAnon), at its peak; CPU time is of the driver "
+        "alone.\n"
+    )
+    text = "\n".join([head, *table(runs), "", *extrapolate(scoring, runs)])
+    RESULTS.write_text(text + "\n")
+    print(text)
     return 0
 
 
