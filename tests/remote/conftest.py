@@ -8,7 +8,9 @@ from made_up import make_records, write_jsonl
 from remote.proxy import proxy_to
 
 from zipsel.cli.group import cli
-from zipsel.storage import network, paths
+from zipsel.pool.finding import find_shards
+from zipsel.pool.shards import open_shard
+from zipsel.storage import network, paths, ranges, remote
 
 #: The least that this server, asked for small parts, takes.
 PART_BYTES = 4096
@@ -92,3 +94,29 @@ def command(tmp_path, monkeypatch):
         return cli.main(list(map(str, arguments)), prog_name="zipsel", standalone_mode=False)
 
     return run
+
+
+@pytest.fixture
+def asked_of(monkeypatch):
+    """Find the shards of a URL; the URLs that were asked about one by one, and were read so."""
+
+    def find(url):
+        asked, read = [], []
+        with monkeypatch.context() as patch:
+            for module, name, calls in ((remote, "describe", asked), (ranges, "open_remote", read)):
+                patch.setattr(module, name, counting(getattr(module, name), calls))
+            shards, errors = find_shards([url])
+        assert errors == []
+        # What the listing says is what each file says of itself.
+        assert shards == [open_shard(shard.path, shard.index) for shard in shards]
+        return asked, read
+
+    return find
+
+
+def counting(function, calls):
+    def call(path, *arguments, **options):
+        calls.append(path)
+        return function(path, *arguments, **options)
+
+    return call

@@ -10,7 +10,7 @@ import zipsel as package
 from zipsel.cli.group import cli
 from zipsel.readers.jsonl import _LINE_RANGE_BYTES
 from zipsel.selection.selector import _SPARE_RECORDS
-from zipsel.storage import remote
+from zipsel.storage import ranges as store_ranges
 
 pytestmark = pytest.mark.filterwarnings("default")
 
@@ -32,9 +32,9 @@ def ranges(monkeypatch):
         return cat_file(self, path, start=start, end=end, **options)
 
     monkeypatch.setattr("s3fs.S3FileSystem.cat_file", counting)
-    monkeypatch.setattr(remote, "_FIRST_RANGE_BYTES", FIRST_BYTES)
-    monkeypatch.setattr(remote, "_LAST_RANGE_BYTES", LAST_BYTES)
-    monkeypatch.setattr(remote, "_REST_BYTES", FIRST_BYTES)
+    monkeypatch.setattr(store_ranges, "_FIRST_RANGE_BYTES", FIRST_BYTES)
+    monkeypatch.setattr(store_ranges, "_LAST_RANGE_BYTES", LAST_BYTES)
+    monkeypatch.setattr(store_ranges, "_REST_BYTES", FIRST_BYTES)
     return found
 
 

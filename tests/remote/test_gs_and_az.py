@@ -212,3 +212,9 @@ def test_azure_without_credentials(target, tmp_path, monkeypatch):
         UsageError, match=r"az://bucket/pool: no credentials found.*AZURE_STORAGE_A"
     ):
         select("az://bucket/pool", target, tmp_path / "out", tmp_path)
+
+
+def test_a_listing_tells_all_that_finding_needs(store, protocol, asked_of):
+    asked, read = asked_of(f"{protocol}://bucket/pool")
+    assert len(asked) == 1  # with whose answer the listing is compared
+    assert read == []

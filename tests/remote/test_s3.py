@@ -69,3 +69,9 @@ def test_an_object_that_was_replaced_is_scored_again(bucket, direct, target, tmp
     direct.pipe_file("bucket/pool/a.jsonl", changed.read_bytes())
     second = select("s3://bucket/pool/a.jsonl", target, tmp_path / "remote")
     assert (first.n_rows, second.n_rows) == (200, 250)
+
+
+def test_a_listing_tells_all_that_finding_needs(bucket, asked_of):
+    asked, read = asked_of("s3://bucket/pool")
+    assert len(asked) == 1  # with whose answer the listing is compared
+    assert read == []

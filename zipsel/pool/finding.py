@@ -11,7 +11,7 @@ from zipsel.errors import ShardError
 from zipsel.pool import hf_datasets
 from zipsel.pool.formats import STDIN, is_meant, split_suffix, suffix_list
 from zipsel.pool.known import KnownFiles
-from zipsel.pool.shards import Shard, open_shard
+from zipsel.pool.shards import Shard, look_ahead, open_shard
 from zipsel.storage import remote
 
 #: Files that tools, this one among them, write beside shards and that hold no records.
@@ -45,13 +45,16 @@ def find_shards(
     seen: set[str] = set()
     finder = _Finder(for_target)
     for pattern in patterns:
-        for path in finder.expand(pattern):
+        for path, listed in look_ahead(finder.expand(pattern), known):
             real = os.path.realpath(path)
             if real in seen:
                 continue
             seen.add(real)
             try:
-                shards.append(open_shard(path, len(shards), for_target=for_target, known=known))
+                shard = open_shard(
+                    path, len(shards), for_target=for_target, known=known, listed=listed
+                )
+                shards.append(shard)
             except ShardError as error:
                 finder.errors.append(error)
     if passed_over is not None:
@@ -67,24 +70,27 @@ class _Finder:
         self.passed_over: list[str] = []
         self._for_target = for_target
 
-    def expand(self, pattern: str) -> list[str]:
-        """The files behind one argument; what is wrong with it becomes an error."""
+    def expand(self, pattern: str) -> dict[str, remote.Description | None]:
+        """The files behind one argument, and what a store's listing says of each.
+
+        What is wrong with it becomes an error.
+        """
         if pattern == STDIN:
             problem = "standard input cannot be read here; save it to a file and name that"
             self.errors.append(ShardError(pattern, problem))
-            return []
+            return {}
         if remote.is_remote(pattern):
             try:
-                return remote.expand(pattern, self._is_wanted)
+                return remote.find(pattern, self._is_wanted)
             except ShardError as error:
                 self.errors.append(error)
-                return []
+                return {}
         n_errors = len(self.errors)
         if os.path.isdir(pattern):
             paths = self._files_below(pattern)
             problem = f"no file below it ends in {suffix_list(self._for_target)}"
         elif os.path.lexists(pattern):
-            return [pattern]
+            return {pattern: None}
         else:
             paths = []
             for path in sorted(glob.glob(pattern, recursive=True)):
@@ -92,7 +98,7 @@ class _Finder:
             problem = "no such file, and no file matches it as a pattern"
         if not paths and len(self.errors) == n_errors:
             self.errors.append(ShardError(pattern, problem))
-        return paths
+        return dict.fromkeys(paths)
 
     def _is_wanted(self, path: str) -> bool:
         name = os.path.basename(path)

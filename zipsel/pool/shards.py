@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b, file_digest
 from typing import Any, BinaryIO, NamedTuple
@@ -21,7 +22,7 @@ from zipsel.pool import hf_datasets
 from zipsel.pool.formats import FORMATS, Format, split_suffix, suffix_problem
 from zipsel.pool.heads import check_head, kind_of_head
 from zipsel.pool.known import KnownFile, KnownFiles
-from zipsel.storage import remote
+from zipsel.storage import ranges, remote
 
 #: A shard is cut into chunks of this many bytes of decompressed JSONL (or encoded Parquet): the
 #: unit of a task, of a sidecar part and of resuming. A constant, because a plan that depended
@@ -32,6 +33,9 @@ CHUNK_BYTES = 16 << 20
 _HEAD_BYTES = 1 << 16
 
 _DIGEST_BYTES = 16
+
+#: Objects whose first bytes are read, and held, at once.
+_FILES_AT_ONCE = 1000
 
 #: Bytes of text in a byte of a compressed shard, to guess sizes before reading.
 _GUESSED_COMPRESSION = 4
@@ -87,8 +91,42 @@ class Shard:
         return FORMATS[self.format].is_table
 
 
+@dataclass(frozen=True)
+class Listed:
+    """What finding a file has told of it already.
+
+    Attributes:
+        description: What a store's listing says of it; None for the file itself to be asked.
+        head: Its first bytes; None for them to be read.
+    """
+
+    description: remote.Description | None = None
+    head: bytes | None = None
+
+
+def look_ahead(
+    found: Mapping[str, remote.Description | None], known: KnownFiles | None
+) -> Iterator[tuple[str, Listed]]:
+    """Yield files of a store with what is known of them, the first bytes of many read at once."""
+    paths = list(found)
+    for start in range(0, len(paths), _FILES_AT_ONCE):
+        block = {path: found[path] for path in paths[start : start + _FILES_AT_ONCE]}
+        new = {
+            path: one.n_bytes
+            for path, one in block.items()
+            if one is not None and (known is None or known.find(_mark_of_object(path, one)) is None)
+        }
+        heads = ranges.read_heads(new, _HEAD_BYTES)
+        yield from ((path, Listed(one, heads.get(path))) for path, one in block.items())
+
+
 def open_shard(
-    path: str, index: int, *, for_target: bool = False, known: KnownFiles | None = None
+    path: str,
+    index: int,
+    *,
+    for_target: bool = False,
+    known: KnownFiles | None = None,
+    listed: Listed | None = None,
 ) -> Shard:
     """Describe one file.
 
@@ -97,6 +135,7 @@ def open_shard(
         index: Its place in the pool's order.
         for_target: Whether formats are accepted that targets alone are made of.
         known: Files that earlier runs read; one of these costs one stat, or one request.
+        listed: What finding the file has told of it.
 
     Raises:
         ShardError: If it is missing, unreadable, or not what its suffix says.
@@ -104,7 +143,8 @@ def open_shard(
     _check_name(path)
     kind, compression = split_suffix(path)
     if remote.is_remote(path):
-        return _open_remote_shard(path, index, _check_kind(path, kind, for_target), known)
+        kind = _check_kind(path, kind, for_target)
+        return _open_remote_shard(path, index, kind, known, listed or Listed())
     status = _stat(path)
     _refuse_stream(path, status)
     kind = _check_kind(path, kind, for_target)
@@ -157,19 +197,25 @@ def _digest(*values: Any) -> str:
     return blake2b("\0".join(map(str, values)).encode(), digest_size=_DIGEST_BYTES).hexdigest()
 
 
+def _mark_of_object(path: str, described: remote.Description) -> str:
+    return _digest(path, described.n_bytes, described.mark)
+
+
 def _open_remote_shard(
-    path: str, index: int, kind: Format, known: KnownFiles | None = None
+    path: str, index: int, kind: Format, known: KnownFiles | None, listed: Listed
 ) -> Shard:
     """As ``open_shard``; the provider's checksum is the content, or else its mark and the URL."""
-    found = remote.describe(path)
-    mark, compression = _digest(path, found.n_bytes, found.mark), split_suffix(path)[1]
+    found = listed.description or remote.describe(path)
+    mark, compression = _mark_of_object(path, found), split_suffix(path)[1]
     before = None if known is None else known.find(mark)
     if before is not None:
         return Shard(
             index, path, before.format, compression, found.n_bytes, mark, before.fingerprint
         )
-    with remote.open_remote(path, found.n_bytes) as file:
-        head = file.read(_HEAD_BYTES)
+    head = listed.head
+    if head is None:
+        with ranges.open_remote(path, found.n_bytes) as file:
+            head = file.read(_HEAD_BYTES)
     kind = kind_of_head(kind, head)
     check_head(path, kind, compression, head)
     content = found.checksum or mark
@@ -236,8 +282,7 @@ def check_unchanged(shard: Shard) -> None:
     """Raise ``ShardError`` if a shard is no longer the file that it was."""
     try:
         if remote.is_remote(shard.path):
-            found = remote.describe(shard.path)
-            mark = _digest(shard.path, found.n_bytes, found.mark)
+            mark = _mark_of_object(shard.path, remote.describe(shard.path))
         else:
             mark = _mark_of(shard.path, _stat(shard.path))
     except ShardError as error:
@@ -258,7 +303,7 @@ def open_raw(shard: Shard, *, end: int | None = None, first_range: int = 0) -> B
         ShardError: If it cannot be opened.
     """
     if remote.is_remote(shard.path):
-        return remote.open_remote(shard.path, shard.n_bytes, end=end, first_range=first_range)
+        return ranges.open_remote(shard.path, shard.n_bytes, end=end, first_range=first_range)
     try:
         return open(shard.path, "rb")
     except OSError as error:

@@ -10,7 +10,7 @@ import pyarrow as pa
 from zipsel.errors import ShardError
 from zipsel.pool.shards import Shard
 from zipsel.readers.schemas import first_line
-from zipsel.storage import remote
+from zipsel.storage import ranges, remote
 
 _FILE_MAGIC = b"ARROW1"
 #: The magic is padded to 8 bytes; what follows is a stream.
@@ -154,7 +154,7 @@ def _open_source(shard: Shard) -> Any:
     """A shard's bytes, mapped into memory or behind a URL, or a ``ShardError``."""
     try:
         if remote.is_remote(shard.path):
-            return pa.PythonFile(remote.open_remote(shard.path, shard.n_bytes), mode="r")
+            return pa.PythonFile(ranges.open_remote(shard.path, shard.n_bytes), mode="r")
         return pa.memory_map(shard.path)
     except ERRORS as error:
         raise ShardError(shard.path, f"cannot be read: {first_line(error)}") from None

@@ -28,7 +28,7 @@ from zipsel.readers.reading import Reading
 from zipsel.readers.rows import Chunk, RowBatch
 from zipsel.readers.schemas import first_line
 from zipsel.readers.table_rows import take_rows
-from zipsel.storage import remote
+from zipsel.storage import ranges, remote
 
 #: Rows after which a chunk ends, however few bytes they have.
 _CHUNK_ROWS = 1 << 20
@@ -54,7 +54,7 @@ def open_parquet(shard: Shard, **options: Any) -> pq.ParquetFile:
 
 def _open_remote(shard: Shard) -> BinaryIO:
     """Open a shard behind a URL; its footer and its last row groups are fetched once."""
-    return remote.open_remote(shard.path, shard.n_bytes, version=shard.fingerprint)
+    return ranges.open_remote(shard.path, shard.n_bytes, version=shard.fingerprint)
 
 
 class _Parquet:
