@@ -61,10 +61,17 @@ def _cpu_seconds(material: Material, times: int) -> float:
         pool = material.pool(times)
         command = command_of("select", pool, "--target", material.target, "--fraction", "0.01")
         output = ["--output", str(runs / "out"), "--work-dir", str(runs / "work")]
-        subprocess.run([*command, *output, "--workers", "1"], check=True, capture_output=True)
+        command += [*output, "--workers", "1"]
+        subprocess.run(command, check=True, capture_output=True, env=environment())
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         found.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     return sorted(found)[1]
+
+
+def environment() -> dict[str, str]:
+    """Of a command that runs this version of zipsel, without its options."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("ZIPSEL_")}
+    return {**kept, "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
 
 
 def write_pool(folder: Path, n_records: int) -> None:
@@ -99,9 +106,7 @@ def measure_run(n_records: int) -> Figures:
         budget = n_records * TEXT_BYTES // CANDIDATES_PER_CHOSEN
         command = command_of("select", "pool", "--target", "target.jsonl", "--output", "out")
         command += ["--max-bytes", str(budget), "--work-dir", "work"]
-        kept = {key: value for key, value in os.environ.items() if not key.startswith("ZIPSEL_")}
-        environment = {**kept, "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
-        process = subprocess.Popen(command, cwd=folder, env=environment)
+        process = subprocess.Popen(command, cwd=folder, env=environment())
         memory, driver = 0.0, 0.0
         while process.poll() is None:
             memory = max(memory, anonymous_bytes(process.pid) / 1e6)
