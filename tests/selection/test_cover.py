@@ -12,6 +12,7 @@ from made_up import write_jsonl
 
 from selection.conftest import TOPICS, make_topic, make_topic_records
 from zipsel.output.chosen import read_chosen
+from zipsel.readers.reading import TextSpec
 from zipsel.report.novelty import new_characters
 from zipsel.scorers.target_ngrams import TargetNgrams
 from zipsel.selection.budgets import Budget
@@ -21,6 +22,7 @@ from zipsel.selection.covering import CoverRun
 from zipsel.selection.duplicates import Duplicates
 from zipsel.selection.gather import Fetched
 from zipsel.selection.inspection import Inspection
+from zipsel.selection.leak_search import LeakSearch
 from zipsel.selection.offers import CANDIDATE_FACTOR, FIRST_STAGE_BYTES, STAGE_ENDS, OfferStream
 from zipsel.selection.quotas import Quotas
 from zipsel.selection.ranking import Candidates
@@ -128,9 +130,9 @@ class Made:
         chooser = Chooser(quotas, Duplicates("exact", 0.7), one_part, lambda: [""])
         stream = OfferStream(iter(blocks), np.ones(1), lambda b: np.zeros(len(b), np.int32))
         cover = GreedyCover(self.ngrams)
-        choice = CoverRun(cover, stream, np.ones(1), chooser, fetch, lambda fetched, i: None).take(
-            fetch_bytes
-        )
+        choice = CoverRun(
+            cover, stream, np.ones(1), chooser, fetch, LeakSearch(None, TextSpec())
+        ).take(fetch_bytes)
         return choice.candidates.row[choice.positions].tolist(), choice
 
 

@@ -5,6 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from zipsel.readers.reading import TextSpec
 from zipsel.scorers.target_ngrams import TargetNgrams
 from zipsel.selection.budgets import Budget
 from zipsel.selection.chooser import Chooser
@@ -12,6 +13,7 @@ from zipsel.selection.cover import GreedyCover
 from zipsel.selection.covering import CoverRun
 from zipsel.selection.duplicates import Duplicates
 from zipsel.selection.gather import Fetched
+from zipsel.selection.leak_search import LeakSearch
 from zipsel.selection.offers import OfferStream
 from zipsel.selection.quotas import Quotas
 from zipsel.selection.ranking import Candidates
@@ -88,7 +90,7 @@ def test_a_candidate_takes_few_bytes_of_memory(tmp_path, monkeypatch, strategy):
                 np.ones(1),
                 chooser,
                 fetch,
-                lambda fetched, i: None,
+                LeakSearch(None, TextSpec()),
             )
             n_taken = len(run.take(N * LENGTH / 6).positions)
         else:

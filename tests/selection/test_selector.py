@@ -157,6 +157,20 @@ def test_leaks_of_a_benchmark_are_left_out_and_listed(choose, items):
 
 
 @pytest.mark.usefixtures("planted")
+def test_leaks_are_the_same_where_they_are_looked_for_ahead(choose, items, monkeypatch):
+    one_by_one = choose(("max_bytes", 40_000), exclude=(str(items),))
+    for module in ("cover", "leak_search"):
+        monkeypatch.setattr(f"zipsel.selection.{module}.LEAST_AHEAD", 1)
+    monkeypatch.setattr("zipsel.selection.leak_search._TASK_TEXTS", 3)
+    monkeypatch.setattr("selection.conftest.InProcess.n_workers", 2)
+    ahead = choose(("max_bytes", 40_000), exclude=(str(items),), shard_bytes=1 << 30)
+    assert ahead.ran.count("find_leaks") > 1
+    assert one_by_one.ran.count("find_leaks") == 0
+    assert (ahead.rows, ahead.leaks) == (one_by_one.rows, one_by_one.leaks)
+    assert ahead.leaks
+
+
+@pytest.mark.usefixtures("planted")
 def test_leaks_can_be_kept(choose, items):
     chosen = choose(("min_alignment", -100), exclude=(str(items),), keep_leaks=True)
     assert set(PLANTED) <= set(chosen.ids)

@@ -52,13 +52,14 @@ beginning, which gives up the prefixes, 1.906.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zipsel.scorers.target_ngrams import TargetNgrams
 from zipsel.selection.descent import Descent
+from zipsel.selection.leak_search import LEAST_AHEAD
 from zipsel.selection.ngram_files import NgramFiles
 from zipsel.selection.offers import Offers, stage_of
 from zipsel.selection.ranking import Candidates
@@ -66,14 +67,8 @@ from zipsel.selection.spool import SpooledRows
 from zipsel.selection.subset_code import SubsetCode
 from zipsel.storage.columns import IN_MEMORY, Columns, Growing, stretches
 
-#: Candidates of which there are Python numbers at once.
-_SLICE = 1 << 12
-
-
-def _iter_numbers(values: NDArray[np.int64]) -> Iterator[int]:
-    """Yield numbers of an array, which are not all Python objects at once."""
-    for start in range(0, len(values), _SLICE):
-        yield from values[start : start + _SLICE].tolist()
+#: Candidates that are looked at with one look ahead, and of which there are Python objects at once.
+_SLICE = 1 << 15
 
 
 class GreedyCover:
@@ -129,6 +124,7 @@ class GreedyCover:
         room: NDArray[np.float64],
         take: Callable[[int], bool],
         is_full: Callable[[], bool],
+        look_ahead: Callable[[NDArray[np.int64]], None] = lambda _: None,
     ) -> None:
         """Take candidates until each part has used its room, or nothing is left to take.
 
@@ -138,6 +134,7 @@ class GreedyCover:
                 part takes texts while it has any. Changed in place.
             take: Called with a position; False if the candidate may not be taken, now or ever.
             is_full: Whether the budget is used up.
+            look_ahead: Called with positions most of which are taken next, where they are many.
         """
         self.code.begin_stage(end_bytes)
         descent = Descent(
@@ -148,14 +145,27 @@ class GreedyCover:
             threshold, positions = descent.next_round(room > 0, self._offers.part)
             if len(positions) == 0:
                 return
-            for position in _iter_numbers(positions):
-                if room[part[position]] <= 0:
-                    continue
-                if self._is_taken(position, n_bytes[position], threshold, take):
-                    room[part[position]] -= n_bytes[position]
-                if is_full():
-                    return
+            for start in range(0, len(positions), _SLICE):
+                some = positions[start : start + _SLICE]
+                if len(some) >= LEAST_AHEAD:
+                    look_ahead(self._promising(some, threshold))
+                for position in some.tolist():
+                    if room[part[position]] <= 0:
+                        continue
+                    if self._is_taken(position, n_bytes[position], threshold, take):
+                        room[part[position]] -= n_bytes[position]
+                    if is_full():
+                        return
             descent.end_round(self._left)
+
+    def _promising(self, positions: NDArray[np.int64], threshold: float) -> NDArray[np.int64]:
+        """Those of some positions whose gains reach a threshold now."""
+        gains = np.array([self.code.gain_of(self._ngrams_of(one)) for one in positions.tolist()])
+        least = threshold * np.maximum(self.candidates.n_bytes[positions], 1)
+        return positions[gains >= least]
+
+    def _ngrams_of(self, position: int) -> NDArray[np.uint32]:
+        return self._files[bisect_right(self._firsts, position) - 1].of(position)
 
     def _enter(self, stage: int) -> NDArray[np.int64]:
         """Compute the gains of all candidates in a stage; returns their positions."""
@@ -200,7 +210,7 @@ class GreedyCover:
         self, position: int, n_bytes: int, threshold: float, take: Callable[[int], bool]
     ) -> bool:
         """Look at a candidate again and take it if its gain reaches the threshold."""
-        numbers = self._files[bisect_right(self._firsts, position) - 1].of(position)
+        numbers = self._ngrams_of(position)
         gain = self.code.gain_of(numbers)
         bound = gain / max(1, n_bytes)
         self._bounds[position] = bound

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from zipsel.selection.chooser import N_FOLLOWING, Chooser, Taken
 from zipsel.selection.cover import GreedyCover
 from zipsel.selection.gather import Fetched
+from zipsel.selection.leak_search import LeakSearch
 from zipsel.selection.leaks import Leak
 from zipsel.selection.offers import STAGE_ENDS, Offers, OfferStream, end_of_stage
 from zipsel.selection.ranking import Candidates
@@ -34,8 +34,7 @@ class CoverRun:
         shares: Share of the budget that each part has, float64 ``(n_parts,)``.
         chooser: Says what may be taken.
         fetch: Fetches candidates with their n-grams.
-        find_leak: Looks for a leak in the i-th of fetched candidates. Only candidates that would be
-            taken are looked at, a small part of those fetched.
+        leaks: Looks for leaks in candidates that would be taken, a small part of those fetched.
     """
 
     def __init__(
@@ -45,14 +44,14 @@ class CoverRun:
         shares: NDArray[np.float64],
         chooser: Chooser,
         fetch: Fetch,
-        find_leak: Callable[[Fetched, int], Leak | None],
+        leaks: LeakSearch,
     ) -> None:
         self._cover = cover
         self._stream = stream
         self._shares = shares
         self._chooser = chooser
         self._fetch = fetch
-        self._find_leak = find_leak
+        self._leaks = leaks
         self._fetched: list[Fetched] = []
         #: Position of the first candidate of each block, and what takes its candidates.
         self._firsts: list[int] = []
@@ -72,7 +71,9 @@ class CoverRun:
             self._offer(self._stream.until(max(end, expected)))
             room += self._shares * (end - before)
             before = end
-            self._cover.run_stage(end, room, self._consider, lambda: self._chooser.done)
+            self._cover.run_stage(
+                end, room, self._consider, lambda: self._chooser.done, self._leaks.look_ahead
+            )
             if self._chooser.done or (self._stream.ended and not self._cover.has_candidates):
                 break
         return Taken(
@@ -92,7 +93,11 @@ class CoverRun:
         if len(block) == 0:
             return
         fetched = self._fetch(block, first)
-        find_leak = partial(self._find_leak, fetched)
+        self._leaks.add(fetched.spooled)
+
+        def find_leak(i: int) -> Leak | None:
+            return self._leaks.find(first + i)
+
         self._considers.append(self._chooser.considering(block, fetched.look, first, find_leak))
         self._firsts.append(first)
         self._cover.offer(offers, fetched.spooled)

@@ -33,12 +33,13 @@ from zipsel.selection.covering import CoverRun
 from zipsel.selection.duplicates import Duplicates
 from zipsel.selection.gather import Fetched, Source, gather
 from zipsel.selection.inspection import Inspection
-from zipsel.selection.leaks import Leak, load_index
+from zipsel.selection.leak_search import LeakSearch
+from zipsel.selection.leaks import Leak
 from zipsel.selection.offers import OfferStream, end_of_stage
 from zipsel.selection.quotas import OTHERS, Quotas, Shortfall
 from zipsel.selection.ranking import Candidates, Ranking, RecordReader
 from zipsel.selection.settings import SelectSettings
-from zipsel.selection.spool import Chosen, RowTexts, Spool
+from zipsel.selection.spool import Chosen, Spool
 from zipsel.selection.strategies import (
     CANDIDATE_FACTOR,
     BudgetParts,
@@ -256,13 +257,6 @@ class Selector:
             found: NDArray[np.int32] = np.array(known, np.int32)[ranked.parts.numbers(block)]
             return found
 
-        def find_leak(fetched: Fetched, i: int) -> Leak | None:
-            sources = self.inspection.leaks
-            if sources is None:
-                return None
-            return load_index(sources).find(fetched.spooled.read_text(i, texts))
-
-        texts = RowTexts(self.settings.reading.text)
         of_parts = np.array([shares.get(name, 1.0) for name in names])
         expected = self._expected_bytes(ranked.ranking, chooser.quotas.whole.limit)
         # Whether the ranking is read in one piece or in many does not change the order.
@@ -276,7 +270,7 @@ class Selector:
             of_parts,
             chooser,
             lambda block, first: self._fetch(block, first, inspection),
-            find_leak,
+            LeakSearch(self.inspection.leaks, self.settings.reading.text, self.engine),
         )
         return run.take(expected)
 
