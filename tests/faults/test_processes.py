@@ -19,12 +19,16 @@ from faults.faulty import assert_nothing_stands, make_records, write_records
 from faults.killing import children_of, python_path, run_until, start_server
 
 KINDS = ["jsonl", "gz", "zst", "parquet"]
-#: Workers, who is killed, at how many points; for each kind of shard, so 56 in all.
+#: So many small shards that some are scored together, by one task each.
+MANY = 40
+#: Workers, who is killed, at how many points; for each kind of shard and many, so 70 in all.
 KILLS = [(1, "parent", 6), (2, "parent", 4), (2, "worker", 4)]
 REPORTS = {"report.json", "report.html", "README.md"}  # hold times, the command
 
 
 def make_pool(folder, kind, n_shards=3, n_records=40):
+    if kind == "many":
+        kind, n_shards, n_records = "jsonl", MANY, 3
     for i in range(n_shards):
         write_records(folder / f"part-{i}", make_records(n_records, seed=i), kind)
     return folder
@@ -107,7 +111,7 @@ class Runs:
         shutil.rmtree(self.tmp_path / "work-out")
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, "many"])
 @pytest.mark.parametrize(("workers", "victim", "n_kills"), KILLS)
 def test_killed_at_any_file_operation_a_run_ends_with_the_same_bytes(
     server, tmp_path, target, kind, workers, victim, n_kills, monkeypatch
@@ -143,7 +147,7 @@ def wait_for_end(pids):
 @pytest.fixture
 def large_pool(tmp_path, request):
     kind = getattr(request, "param", "jsonl")
-    return make_pool(tmp_path / "pool", kind, n_shards=30, n_records=100)
+    return make_pool(tmp_path / "pool", kind, n_shards=15, n_records=200)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -213,7 +217,8 @@ def test_workers_of_a_killed_run_end_and_its_lock_does_not_block(tmp_path, targe
 )  # fmt: skip
 def test_a_signal_ends_a_run_in_order_and_it_resumes(tmp_path, target, large_pool, number, workers):
     code, word = (130, "interrupted") if number == signal.SIGINT else (143, "terminated")
-    arguments = arguments_for(tmp_path, large_pool, target, workers=workers)
+    slowly = ["--scorer", "ncd"]  # so that the signal comes before the last shard is scored
+    arguments = [*arguments_for(tmp_path, large_pool, target, workers=workers), *slowly]
     process = start(arguments, start_new_session=True)
     until_scored(tmp_path / "work-out", 2, process)
     family = children_of(process.pid)
@@ -229,7 +234,7 @@ def test_a_signal_ends_a_run_in_order_and_it_resumes(tmp_path, target, large_poo
     assert_nothing_stands(tmp_path / "out", tmp_path / "work-out")
     assert list(tmp_path.glob("work-out/scores/*/*/*.parquet"))
     for name, options in (("out", []), ("clean", ["--force"])):
-        process = start([*arguments_for(tmp_path, large_pool, target, name), *options])
+        process = start([*arguments_for(tmp_path, large_pool, target, name), *slowly, *options])
         assert process.communicate()[1] == b""
     assert content(tmp_path / "out") == content(tmp_path / "clean")
 

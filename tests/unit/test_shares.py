@@ -8,7 +8,8 @@ import pytest
 
 from zipsel.pool.shards import CHUNK_BYTES, Shard
 from zipsel.readers.reading import Reading
-from zipsel.scoring.plan import _Plan
+from zipsel.scoring.pending import Pending
+from zipsel.scoring.small_shards import SmallShardsTask
 
 LIMIT = 1.3
 SIZES = {
@@ -22,6 +23,8 @@ COMPRESSIONS = {"plain": [""], "compressed": ["zst"], "both": ["", "gz"]}
 
 def text_of(task):
     """Bytes of text that a task scores."""
+    if isinstance(task, SmallShardsTask):
+        return sum(shard.guessed_bytes for shard in task.shards)
     shard = task.shard
     if task.chunk is None:
         return shard.guessed_bytes / task.turn.step
@@ -40,21 +43,25 @@ def run_greedily(tasks, n_workers):
 @pytest.mark.parametrize("n_shards", [1, 3, 16, 65, 300])
 @pytest.mark.parametrize("sizes", SIZES)
 @pytest.mark.parametrize("compressions", COMPRESSIONS)
+@pytest.mark.parametrize("identified", [True, False])
 def test_no_worker_has_much_more_than_a_fair_share(
-    tmp_path, n_workers, n_shards, sizes, compressions
+    tmp_path, n_workers, n_shards, sizes, compressions, identified
 ):
     generator = random.Random(n_shards)
     kinds = COMPRESSIONS[compressions]
     shards = [
-        Shard(i, f"{i}.jsonl", "jsonl", kinds[i % len(kinds)], SIZES[sizes](generator), f"{i:032x}")
+        Shard(
+            i, f"{i}.jsonl", "jsonl", kinds[i % len(kinds)], SIZES[sizes](generator),
+            f"mark {i}", f"{i:032x}" if identified else "",
+        )
         for i in range(n_shards)
-    ]
+    ]  # fmt: skip
     job = SimpleNamespace(
         chunk_bytes=CHUNK_BYTES, folder=str(tmp_path), reading=Reading(), salvage=False,
         threshold=None,
     )  # fmt: skip
-    plan = _Plan(job, shards, False, n_workers, None)
-    loads = run_greedily(plan.iter_tasks(), n_workers)
+    pending = Pending(job, shards, False, n_workers, None, lambda *_: True)
+    loads = run_greedily(pending.iter_tasks(), n_workers)
     fair = sum(shard.guessed_bytes for shard in shards) / n_workers
     assert sum(loads) == pytest.approx(fair * n_workers)
     assert max(loads) <= max(LIMIT * fair, fair + CHUNK_BYTES)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from typing import IO
 
 from zipsel.console.safe_text import human_bytes
@@ -24,7 +23,6 @@ from zipsel.scoring.ranks import Deal, deal
 from zipsel.scoring.rejects import check_rejects
 from zipsel.scoring.run import Run
 from zipsel.scoring.settings import ScoreOutput
-from zipsel.scoring.task import ScoreTask
 from zipsel.storage.paths import check_writable
 from zipsel.storage.remote import is_remote
 from zipsel.storage.workdir import WorkDir
@@ -71,7 +69,8 @@ def run_score(run: Run, engine: Engine, output: ScoreOutput) -> PoolScores:
         with work_dir.alone(key):
             file, _ = open_profile(settings, key, target, pool, work_dir)
         job = score_job(settings, work_dir, file, None)
-        scores = score_shards(run, engine, job, shards, partial(_is_dealt, dealt))
+        wanted = _want_all if dealt is None else dealt.has
+        scores = score_shards(run, engine, job, shards, wanted)
         if dealt is not None:
             scores.parts = [p for p in scores.parts if dealt.has(p.shard, p.summary.index)]
         else:
@@ -119,11 +118,8 @@ def _identify_share(run: Run, engine: Engine, dealt: Deal) -> list[Shard]:
     return sorted([*good, *cut], key=lambda shard: shard.index)
 
 
-def _is_dealt(dealt: Deal | None, task: ScoreTask) -> bool:
-    """Whether a task is among this process's."""
-    if dealt is None or task.chunk is None:
-        return True
-    return dealt.has(task.shard, task.chunk.index)
+def _want_all(*_: object) -> bool:
+    return True
 
 
 def _check_output(output: ScoreOutput, inputs: Inputs, stdout: IO[bytes]) -> None:

@@ -17,7 +17,7 @@ from zipsel.scoring.settings import RunSettings, ScoreOutput
 from zipsel.selection.settings import SelectSettings
 
 #: Modules of the functions that workers run.
-WORKER_MODULES = ("zipsel.scoring.task", "zipsel.selection.fetching")
+WORKER_MODULES = ("zipsel.scoring.small_shards", "zipsel.selection.fetching")
 
 if TYPE_CHECKING:
     from zipsel.commands.stream import StreamCounts

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import pyarrow as pa
 
 from zipsel.errors import OutputError, ShardError, UsageError
 from zipsel.output.subset import open_compressed
@@ -21,7 +22,7 @@ from zipsel.readers import fetch
 from zipsel.readers.json_rows import RowParser, decode_object
 from zipsel.readers.reading import Reading
 from zipsel.readers.rows import RowError
-from zipsel.scoring.sidecar import Part, column_values, read_columns
+from zipsel.scoring.sidecar import Part, column_values
 
 
 def check_shards(shards: Sequence[Shard]) -> None:
@@ -34,14 +35,22 @@ def check_shards(shards: Sequence[Shard]) -> None:
             )
 
 
-def write_attributes(path: str, parts: Sequence[Part], name: str, reading: Reading) -> None:
+def write_attributes(
+    path: str, parts: Sequence[tuple[Part, pa.Table]], name: str, reading: Reading
+) -> None:
     """Write the attributes of one shard, compressed as the shard is.
+
+    Args:
+        path: The file.
+        parts: Of the shard, with their columns ``alignment`` and ``offset``.
+        name: Of the attribute.
+        reading: How rows become texts.
 
     Raises:
         OutputError: If a document has no ``id``.
         OSError: If the file cannot be written.
     """
-    compression = parts[0].shard.compression
+    compression = parts[0][0].shard.compression
     with (
         open(path, "xb") as raw,
         open_compressed(raw, f"jsonl.{compression}" if compression else "jsonl") as file,
@@ -50,10 +59,11 @@ def write_attributes(path: str, parts: Sequence[Part], name: str, reading: Readi
             file.write(line)
 
 
-def _iter_lines(parts: Sequence[Part], name: str, reading: Reading) -> Iterator[bytes]:
+def _iter_lines(
+    parts: Sequence[tuple[Part, pa.Table]], name: str, reading: Reading
+) -> Iterator[bytes]:
     """Attribute lines of one shard, whose parts are fetched at once: it is decompressed once."""
-    shard = parts[0].shard
-    tables = [read_columns(part, ["alignment", "offset"]) for part in parts]
+    shard, tables = parts[0][0].shard, [table for _, table in parts]
     alignment = np.concatenate([column_values(one, "alignment", np.nan) for one in tables])
     offsets = np.concatenate([column_values(one, "offset", -1) for one in tables])
     lines = fetch.iter_lines(shard, offsets, reading)

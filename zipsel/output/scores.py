@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -23,7 +24,7 @@ from zipsel.readers.schemas import ConversionError
 from zipsel.scoring.rejects import encode_rejects
 from zipsel.scoring.run import Run
 from zipsel.scoring.settings import ScoreOutput
-from zipsel.scoring.sidecar import Part, column_values, read_columns, score_table
+from zipsel.scoring.sidecar import Part, column_values, iter_tables, score_table
 from zipsel.storage.staging import Staging, staged_files
 
 
@@ -37,7 +38,8 @@ def write_scores(
         with staged_files(run.settings.work_dir) as staging:
             _stage_manifest(staging, output, pool, parts)
             names = score_file_names(output, pool)
-            for shard, of_shard in _iter_scored(parts):
+            columns = ["alignment", "offset"] if output.format == "dolma" else None
+            for shard, of_shard in _iter_scored(parts, columns):
                 path = os.path.join(output.path, names[shard.index])
                 if output.format == "dolma":
                     from zipsel.output.dolma import write_attributes
@@ -86,7 +88,7 @@ def _stage_manifest(
     """Stage the manifest before the files that it lists; files of earlier runs stay listed."""
     path = os.path.join(str(output.path), manifest_name(output))
     names = score_file_names(output, pool)
-    written = {names[shard.index] for shard, _ in _iter_scored(parts)} | {rejects_name(output)}
+    written = {names[part.shard.index] for part in parts} | {rejects_name(output)}
     before = read_manifest(path)
     written |= before.names if before is not None else set()
     manifest = Manifest("score", side_files=[SideFile(name) for name in sorted(written)])
@@ -99,17 +101,22 @@ def rejects_name(output: ScoreOutput) -> str:
     return "rejects.jsonl" if output.share is None else f"rejects-{output.share}.jsonl"
 
 
-def _iter_scored(parts: Sequence[Part]) -> Iterator[tuple[Shard, list[Part]]]:
-    """Each scored shard with its parts; parts come in order of shard and chunk."""
-    for _, of_shard in groupby(parts, key=lambda part: part.shard.index):
+def _iter_scored(
+    parts: Sequence[Part], columns: Sequence[str] | None
+) -> Iterator[tuple[Shard, list[tuple[Part, pa.Table]]]]:
+    """Each scored shard with its parts and some of their columns, or all.
+
+    Parts come in order of shard and chunk.
+    """
+    for _, of_shard in groupby(iter_tables(parts, columns), key=lambda found: found[0].shard.index):
         found = list(of_shard)
-        yield found[0].shard, found
+        yield found[0][0].shard, found
 
 
-def _write_table(path: str, parts: Sequence[Part]) -> None:
+def _write_table(path: str, parts: Sequence[tuple[Part, pa.Table]]) -> None:
     writer: pq.ParquetWriter | None = None
-    for part in parts:
-        table = score_table(part)
+    for part, columns in parts:
+        table = score_table(part, columns)
         if writer is None:
             writer = pq.ParquetWriter(path, table.schema, compression="zstd")
         writer.write_table(table.select(writer.schema.names).cast(writer.schema))
@@ -119,7 +126,7 @@ def _write_table(path: str, parts: Sequence[Part]) -> None:
 
 def _write_lines(run: Run, parts: Sequence[Part], add_field: str) -> None:
     """Each accepted row with its alignment, in input order."""
-    for shard, of_shard in _iter_scored(parts):
+    for shard, of_shard in _iter_scored(parts, ["alignment", "offset"]):
         rows, values = _accepted(of_shard)
         lines: Iterator[bytes]
         if shard.is_table:
@@ -145,15 +152,16 @@ def _table_lines(shard: Shard, rows: NDArray[np.int64], reading: Reading) -> Ite
         first += len(table)
 
 
-def _accepted(parts: Sequence[Part]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _accepted(
+    parts: Sequence[tuple[Part, pa.Table]],
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Places and alignments of a shard's accepted rows: row numbers of tables, else byte offsets.
 
     All parts of a shard are fetched at once: a compressed shard is then decompressed once, not
     once a part.
     """
     places, values = [], []
-    for part in parts:
-        table = read_columns(part, ["alignment", "offset"])
+    for part, table in parts:
         alignment = column_values(table, "alignment", np.nan)
         accepted = np.flatnonzero(~np.isnan(alignment))
         is_table = part.shard.is_table

@@ -2,7 +2,8 @@
 
 Runs leave traces of use: the times of profiles and of the folders of scores under one key, the time
 of access of rows that Python gave, and the day on which a shard was last met (``pool.known``). A
-sidecar part is in use as long as its shard is, or as it is young itself.
+sidecar part is in use as long as its shard is, or as it is young itself; a pack, as long as one of
+its shards.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from zipsel.pool.known import KnownFiles
+from zipsel.scoring import packs
 from zipsel.storage.workdir import WorkDir
 
 _SECONDS_PER_DAY = 86_400
@@ -61,8 +63,15 @@ def _iter_old_parts(folder: str, oldest: float, met: set[str]) -> Iterator[Lefto
         for name in names:
             path = os.path.join(parent, name)
             status = os.stat(path)
-            if status.st_mtime < oldest and name.partition("-")[0] not in met:
+            if status.st_mtime < oldest and met.isdisjoint(_fingerprints_of(path)):
                 yield Leftover("scores", path, status.st_size)
+
+
+def _fingerprints_of(path: str) -> set[str]:
+    """Fingerprints of the shards whose parts a file holds."""
+    if os.path.basename(os.path.dirname(path)) == packs.FOLDER:
+        return {entry.fingerprint for entry in packs.read_entries(path)}
+    return {os.path.basename(path).partition("-")[0]}
 
 
 def remove(work_dir: WorkDir, leftovers: list[Leftover], keep_days: int) -> None:

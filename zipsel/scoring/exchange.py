@@ -14,9 +14,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from zipsel.errors import ShardError
 from zipsel.pool.shards import Shard
-from zipsel.scoring.sidecar import PartSummary, part_path, read_summary
-from zipsel.scoring.task import ScoreTask, score_chunks
+from zipsel.scoring import packs
+from zipsel.scoring.sidecar import part_path, read_summary
+from zipsel.scoring.small_shards import ScoredPart, SmallShardsTask, score_task
+from zipsel.scoring.task import ScoreTask
 from zipsel.storage.network import insist, open_system
 from zipsel.storage.paths import check_writable, list_files, read_bytes, upload
 from zipsel.storage.staging import write_atomically
@@ -54,10 +57,17 @@ class Store:
         upload(path, self.url_of(path))
 
     def exchange(self, folder: str, shards: Sequence[Shard]) -> None:
-        """Download the finished parts of some shards, and upload those that the store lacks."""
+        """Download the finished parts of some shards, and upload those that the store lacks.
+
+        Packs are small and few, so all of them go.
+        """
         fingerprints = {shard.fingerprint for shard in shards}
         stored, here = (
-            {name for name in list_files(place, below=True) if _fingerprint(name) in fingerprints}
+            {
+                name
+                for name in list_files(place, below=True)
+                if _is_pack(name) or _fingerprint(name) in fingerprints
+            }
             for place in (self.url_of(folder), folder)
         )
         finished = {name for name in here if _is_finished(os.path.join(folder, name))}
@@ -80,19 +90,31 @@ class Store:
                     file.write(data)
 
 
-def score_and_keep(store: Store, task: ScoreTask) -> list[PartSummary]:
-    """As ``score_chunks``, and upload the task's finished parts before the task counts as done."""
-    summaries = score_chunks(task)
-    for summary in summaries:
-        if summary.threshold is None:
-            store.keep(part_path(task.job.folder, task.shard, summary.index))
-    return summaries
+def score_and_keep(
+    store: Store, task: ScoreTask | SmallShardsTask
+) -> list[ScoredPart | ShardError]:
+    """As ``score_task``, and upload the task's finished parts before the task counts as done."""
+    found = score_task(task)
+    by_index = {shard.index: shard for shard in task.shards}
+    finished: dict[str, None] = {}
+    for part in found:
+        if isinstance(part, ScoredPart) and part.summary.threshold is None:
+            path = part_path(task.job.folder, by_index[part.shard], part.summary.index)
+            finished[path if part.place is None else part.place.path] = None
+    for path in finished:
+        store.keep(path)
+    return found
 
 
 def _fingerprint(name: str) -> str:
     return os.path.basename(name).partition("-")[0]
 
 
+def _is_pack(name: str) -> bool:
+    return os.path.dirname(name) == packs.FOLDER
+
+
 def _is_finished(path: str) -> bool:
-    summary = read_summary(path)
+    entries = packs.read_entries(path)
+    summary = entries[0].summary if entries else read_summary(path)
     return summary is not None and summary.threshold is None

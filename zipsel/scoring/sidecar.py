@@ -14,9 +14,9 @@ decompress (or download) the shard again.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -32,10 +32,11 @@ SIDECAR_VERSION = 10
 #: Folder of the parts that are named by marks, for want of fingerprints.
 _MARKS = "marks"
 
-SUMMARY_KEY = b"zipsel"
+#: Keys of what the footers of parts and of packs (``scoring.packs``) say of their rows.
+SUMMARY_KEY, PACK_KEY = b"zipsel", b"zipsel-pack"
 
 
-class PartSummary(msgspec.Struct, frozen=True):
+class PartSummary(msgspec.Struct, frozen=True, omit_defaults=True):
     """Counts of a part's rows, which the footer of its file holds.
 
     Attributes:
@@ -76,6 +77,24 @@ class PartSummary(msgspec.Struct, frozen=True):
         """Refused rows."""
         return sum(self.rejects.values())
 
+    def serves(self, threshold: float | None) -> bool:
+        """Whether a run under a threshold finds in the part what it needs."""
+        return self.threshold is None or (threshold is not None and self.threshold <= threshold)
+
+
+class Place(NamedTuple):
+    """Rows of a file of parts: of a pack, which holds those of many shards.
+
+    Attributes:
+        path: The file.
+        start: The first of the rows.
+        n_rows: How many they are.
+    """
+
+    path: str
+    start: int
+    n_rows: int
+
 
 @dataclass(frozen=True)
 class Part:
@@ -86,12 +105,14 @@ class Part:
         path: The file.
         first_row: Row of the shard that it begins with.
         summary: What it holds.
+        start: Row of a pack that it begins with; None where the file is its own.
     """
 
     shard: Shard
     path: str
     first_row: int
     summary: PartSummary
+    start: int | None = None
 
 
 def part_path(folder: str, shard: Shard, index: int) -> str:
@@ -117,6 +138,8 @@ def adopt_parts(folder: str, shard: Shard) -> None:
 
 def read_summary(path: str) -> PartSummary | None:
     """The summary of a part; None if there is no part, or it cannot be read."""
+    if not os.path.exists(path):  # without the cost of an error of Arrow
+        return None
     try:
         metadata = pq.read_metadata(path).metadata
         return msgspec.json.decode(metadata[SUMMARY_KEY], type=PartSummary)
@@ -130,16 +153,73 @@ def _read(path: str, columns: Sequence[str] | None) -> pa.Table:
         return file.read(None if columns is None else list(columns), use_threads=False)
 
 
-def read_columns(part: Part, columns: Sequence[str]) -> pa.Table:
-    """Some columns of a part, in row order."""
-    return _read(part.path, columns)
+def read_columns(part: Part, columns: Sequence[str] | None) -> pa.Table:
+    """Some columns of a part, or all, in row order."""
+    table = _read(part.path, columns)
+    return table if part.start is None else table.slice(part.start, part.summary.n_rows)
 
 
-def place_parts(shard: Shard, folder: str, summaries: Sequence[PartSummary]) -> list[Part]:
-    """Give each summary of a shard its path and first row."""
+def iter_stretches(parts: Iterable[Part]) -> Iterator[list[Part]]:
+    """Yield parts whose rows follow one another in a file, which is then read once for all."""
+    stretch: list[Part] = []
+    for part in parts:
+        if stretch and not _follows(stretch[-1], part):
+            yield stretch
+            stretch = []
+        stretch.append(part)
+    if stretch:
+        yield stretch
+
+
+def _follows(before: Part, part: Part) -> bool:
+    return (
+        part.start is not None
+        and before.start is not None
+        and part.path == before.path
+        and part.start == before.start + before.summary.n_rows
+    )
+
+
+def read_stretch(stretch: Sequence[Part], columns: Sequence[str] | None) -> pa.Table:
+    """Some columns of the parts of a stretch, or all, one part after the other."""
+    table = _read(stretch[0].path, columns)
+    first, last = stretch[0].start, stretch[-1]
+    if first is None or last.start is None:
+        return table
+    return table.slice(first, last.start + last.summary.n_rows - first)
+
+
+def iter_tables(
+    parts: Iterable[Part], columns: Sequence[str] | None
+) -> Iterator[tuple[Part, pa.Table]]:
+    """Yield each part with some of its columns, or all."""
+    for stretch in iter_stretches(parts):
+        table, first = read_stretch(stretch, columns), 0
+        for part in stretch:
+            yield part, table.slice(first, part.summary.n_rows)
+            first += part.summary.n_rows
+
+
+def place_parts(
+    shard: Shard,
+    folder: str,
+    summaries: Sequence[PartSummary],
+    places: Mapping[int, Place] | None = None,
+) -> list[Part]:
+    """Give each summary of a shard its file and first row.
+
+    Args:
+        shard: The shard.
+        folder: Of the parts that have files of their own.
+        summaries: Of its parts.
+        places: Chunk → where its part is, of the parts that are in packs.
+    """
     parts, first_row = [], 0
     for summary in sorted(summaries, key=lambda summary: summary.index):
-        parts.append(Part(shard, part_path(folder, shard, summary.index), first_row, summary))
+        place = (places or {}).get(summary.index)
+        path = part_path(folder, shard, summary.index) if place is None else place.path
+        start = None if place is None else place.start
+        parts.append(Part(shard, path, first_row, summary, start))
         first_row += summary.n_rows
     return parts
 
@@ -148,7 +228,21 @@ def read_scores(path: str, columns: Mapping[str, str]) -> ScoreColumns | None:
     """A part's score columns as a scorer returns them; None if there is no part."""
     if read_summary(path) is None:
         return None
-    table = _read(path, list(columns))
+    return _score_columns(_read(path, list(columns)), columns)
+
+
+def read_placed(places: Iterable[Place], columns: Mapping[str, str]) -> ScoreColumns:
+    """Score columns of some stretches of packs, one after the other."""
+    tables: dict[str, pa.Table] = {}
+    found = []
+    for path, start, n_rows in places:
+        if path not in tables:
+            tables[path] = _read(path, list(columns))
+        found.append(tables[path].slice(start, n_rows))
+    return _score_columns(pa.concat_tables(found), columns)
+
+
+def _score_columns(table: pa.Table, columns: Mapping[str, str]) -> ScoreColumns:
     return {
         name: column_values(table, name, np.nan if dtype == "float64" else 0)
         for name, dtype in columns.items()
@@ -156,14 +250,14 @@ def read_scores(path: str, columns: Mapping[str, str]) -> ScoreColumns | None:
 
 
 def read_lines(path: str, positions: np.ndarray) -> list[bytes]:
-    """Lines that a part holds, by their positions in it."""
+    """Lines that a file of parts holds, by their positions in it."""
     lines = _read(path, ["line"])["line"].combine_chunks()
     return [lines[position].as_py() for position in positions.tolist()]
 
 
-def score_table(part: Part) -> pa.Table:
-    """A part as users see it: absolute row numbers first."""
-    table = _read(part.path, None).replace_schema_metadata(None)
+def score_table(part: Part, table: pa.Table) -> pa.Table:
+    """A part with all its columns as users see it: absolute row numbers first."""
+    table = table.replace_schema_metadata(None)
     if part.summary.has_lines:
         table = table.drop_columns(["line"])
     rows = np.arange(part.first_row, part.first_row + table.num_rows)

@@ -2,20 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from msgspec.structs import replace
 
 from zipsel.readers.rows import RowBatch, Taken
 from zipsel.scorers import ScoreColumns
 from zipsel.scoring.histogram import N_LENGTH_BINS, length_bins, pack
-from zipsel.scoring.sidecar import SUMMARY_KEY, PartSummary
+from zipsel.scoring.packs import PackEntry
+from zipsel.scoring.sidecar import PACK_KEY, SUMMARY_KEY, PartSummary
 from zipsel.storage.staging import temporary_sibling
 from zipsel.texts import TextBatch
+
+
+@dataclass
+class RowCounts:
+    """Counts the rows of one chunk, for the summary of its part.
+
+    Attributes:
+        n_rows: Rows, accepted and refused.
+        damage: What ended the shard early, where it is salvaged.
+    """
+
+    n_rows: int = 0
+    damage: str = ""
+    _n_bytes: int = 0
+    _rejects: dict[str, int] = field(default_factory=dict)
+    _found: str = ""
+    _taken: Taken = field(default_factory=Taken)
+    _groups: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    def add(self, rows: RowBatch) -> None:
+        """Count a batch of rows."""
+        self.n_rows += rows.n_rows
+        self.damage = self.damage or rows.damage
+        self._n_bytes += int(rows.texts.offsets[-1])
+        self._found = self._found or rows.found
+        self._taken.add(rows.taken)
+        for reason, _ in rows.rejects.values():
+            self._rejects[reason.value] = self._rejects.get(reason.value, 0) + 1
+        if rows.groups:
+            for group, length in zip(rows.groups, rows.texts.n_bytes.tolist(), strict=True):
+                n_records, n_total = self._groups.get(group or "", (0, 0))
+                self._groups[group or ""] = (n_records + 1, n_total + length)
+
+    def summarize(
+        self, index: int, *, final: bool, threshold: float | None, has_lines: bool
+    ) -> PartSummary:
+        """The summary, without histogram and lengths."""
+        return PartSummary(
+            index=index,
+            n_rows=self.n_rows,
+            n_bytes=self._n_bytes,
+            rejects=self._rejects,
+            groups=self._groups,
+            threshold=threshold,
+            final=final,
+            damage=self.damage or None,
+            has_lines=has_lines,
+            found=self._found,
+            fields=dict(self._taken.fields),
+            left_out=dict(self._taken.left_out),
+        )
 
 
 @dataclass
@@ -32,12 +86,7 @@ class PartBuilder:
     finished_later: frozenset[str] = frozenset()
     keeps_lines: bool = False
     _columns: dict[str, list[pa.Array]] = field(default_factory=dict)
-    _n_rows: int = 0
-    _n_bytes: int = 0
-    _rejects: dict[str, int] = field(default_factory=dict)
-    _found: str = ""
-    _taken: Taken = field(default_factory=Taken)
-    _groups: dict[str, tuple[int, int]] = field(default_factory=dict)
+    _counts: RowCounts = field(default_factory=RowCounts)
     _contenders: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
     _lengths: np.ndarray = field(default_factory=lambda: np.zeros(N_LENGTH_BINS, np.int64))
 
@@ -59,16 +108,13 @@ class PartBuilder:
         self._append("n_bytes", pa.array(lengths, mask=refused))
         self._append("offset", pa.array(rows.offsets, mask=rows.offsets < 0))
         if rows.groups:
-            self._add_groups(rows, n_bytes)
+            self._add_groups(rows)
         else:
             self._append("group", pa.nulls(rows.n_rows, pa.string()))
         self._add_rejects(rows)
-        self._found = self._found or rows.found
-        self._taken.add(rows.taken)
         if self.keeps_lines:
             self._add_lines(rows, np.flatnonzero(~no_contender))
-        self._n_rows += rows.n_rows
-        self._n_bytes += int(n_bytes.sum())
+        self._counts.add(rows)
         self._lengths += length_bins(n_bytes)
         self._contenders.append((scores["alignment"][contends], n_bytes[contends]))
 
@@ -80,14 +126,10 @@ class PartBuilder:
     def _append(self, name: str, values: pa.Array) -> None:
         self._columns.setdefault(name, []).append(values)
 
-    def _add_groups(self, rows: RowBatch, n_bytes: np.ndarray) -> None:
+    def _add_groups(self, rows: RowBatch) -> None:
         values: list[str | None] = [None] * rows.n_rows
-        for i, group, length in zip(
-            rows.accepted.tolist(), rows.groups, n_bytes.tolist(), strict=True
-        ):
+        for i, group in zip(rows.accepted.tolist(), rows.groups, strict=True):
             values[i] = group
-            n_records, n_total = self._groups.get(group or "", (0, 0))
-            self._groups[group or ""] = (n_records + 1, n_total + length)
         self._append("group", pa.array(values, pa.string()))
 
     def _add_lines(self, rows: RowBatch, contenders: np.ndarray) -> None:
@@ -102,7 +144,6 @@ class PartBuilder:
         snippets: list[bytes | None] = [None] * rows.n_rows
         for i, (reason, snippet) in rows.rejects.items():
             reasons[i], snippets[i] = reason.value, snippet
-            self._rejects[reason.value] = self._rejects.get(reason.value, 0) + 1
         self._append("reject", pa.array(reasons, pa.string()))
         self._append("snippet", pa.array(snippets, pa.binary()))
 
@@ -120,32 +161,36 @@ class PartBuilder:
         Raises:
             OutputError: If it cannot be written.
         """
-        if not self._columns:  # a chunk without rows has all columns nevertheless
-            self._add_nothing()
-        summary = PartSummary(
-            index=index,
-            n_rows=self._n_rows,
-            n_bytes=self._n_bytes,
-            rejects=self._rejects,
-            groups=self._groups,
-            threshold=threshold,
-            final=final,
-            damage=damage,
-            has_lines=self.keeps_lines,
-            found=self._found,
-            fields=dict(self._taken.fields),
-            left_out=dict(self._taken.left_out),
+        table = self.table()
+        self._counts.damage = damage or ""
+        summary = self._counts.summarize(
+            index, final=final, threshold=threshold, has_lines=self.keeps_lines
+        )
+        summary = replace(
+            summary,
             lengths={i: int(self._lengths[i]) for i in np.flatnonzero(self._lengths).tolist()},
             histogram=pack(*map(np.concatenate, zip(*self._contenders, strict=True))),
         )
-        columns = {name: pa.chunked_array(arrays) for name, arrays in self._columns.items()}
-        write_part(path, pa.table(columns), summary)
+        _write(path, table, SUMMARY_KEY, summary)
         return summary
 
+    def write_pack(self, path: str, entries: Sequence[PackEntry]) -> None:
+        """Write the rows as a pack.
 
-def write_part(path: str, table: pa.Table, summary: PartSummary) -> None:
-    """Write a part's table with its summary, or raise ``OutputError``."""
-    table = table.replace_schema_metadata({SUMMARY_KEY: msgspec.json.encode(summary)})
+        Raises:
+            OutputError: If it cannot be written.
+        """
+        _write(path, self.table(), PACK_KEY, list(entries))
+
+    def table(self) -> pa.Table:
+        """The rows so far; without any it has all columns nevertheless."""
+        if not self._columns:
+            self._add_nothing()
+        return pa.table({name: pa.chunked_array(parts) for name, parts in self._columns.items()})
+
+
+def _write(path: str, table: pa.Table, key: bytes, about: Any) -> None:
+    table = table.replace_schema_metadata({key: msgspec.json.encode(about)})
     with temporary_sibling(path) as temporary:
         pq.write_table(
             table, temporary, compression="zstd", compression_level=1, use_dictionary=["group"]

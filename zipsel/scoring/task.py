@@ -94,6 +94,11 @@ class ScoreTask:
     done: frozenset[int] = field(default_factory=frozenset)
     turn: Turn = field(default_factory=Turn)
 
+    @property
+    def shards(self) -> tuple[Shard, ...]:
+        """The shard alone."""
+        return (self.shard,)
+
     def __str__(self) -> str:
         """Shard and place."""
         return self.shard.path if self.chunk is None else f"{self.shard.path}, {self.chunk.where}"
@@ -108,7 +113,8 @@ def score_chunks(task: ScoreTask) -> list[PartSummary]:
     """
     check_unchanged(task.shard)
     scorer, reader = task.job.scorer(), reader_of(task.shard)
-    chunks = groupby(_iter_chunks(task, reader), key=attrgetter("index"))
+    found = [task.chunk] if task.chunk is not None else _cut(reader, task.shard, task.job)
+    chunks = groupby(found, key=attrgetter("index"))
     return [
         _score_chunk(task, scorer, reader, index, stretches)
         for index, stretches in chunks
@@ -116,17 +122,30 @@ def score_chunks(task: ScoreTask) -> list[PartSummary]:
     ]
 
 
-def _iter_chunks(task: ScoreTask, reader: Reader) -> Iterator[Chunk]:
-    if task.chunk is not None:
-        yield task.chunk
-        return
-    yield from reader.cut(
-        task.shard,
-        task.job.reading,
-        task.job.chunk_bytes,
-        stretch_bytes=STRETCH_BYTES,
-        salvage=task.job.salvage,
+def _cut(reader: Reader, shard: Shard, job: Job) -> Iterator[Chunk]:
+    return reader.cut(
+        shard, job.reading, job.chunk_bytes, stretch_bytes=STRETCH_BYTES, salvage=job.salvage
     )
+
+
+def iter_chunks(reader: Reader, shard: Shard, job: Job) -> Iterator[Chunk]:
+    """Yield the chunks of a shard in order, or their stretches."""
+    planned = reader.plan(shard, job.reading, job.chunk_bytes, salvage=job.salvage)
+    yield from _cut(reader, shard, job) if planned is None else planned
+
+
+def is_read_again(shard: Shard) -> bool:
+    """Whether reading rows of a shard again costs little, so that their lines need not be kept."""
+    return shard.is_table or shard.seekable
+
+
+def refuse_nan(place: object, scorer: Scorer, job: Job, scores: ScoreColumns) -> None:
+    """Raise ``ZipselError`` if an alignment is missing that no threshold has ruled out."""
+    if job.threshold is None and np.isnan(scores["alignment"]).any():
+        raise ZipselError(
+            f"{place}: scorer {scorer.name} returned an alignment that is NaN, so its "
+            "text could not be ranked; mend the scorer"
+        )
 
 
 def _score_chunk(
@@ -138,7 +157,7 @@ def _score_chunk(
     """
     job, shard = task.job, task.shard
     path, cascade = part_path(job.folder, shard, index), as_cascade(scorer)
-    keeps_lines = job.keep_lines and not shard.is_table and not shard.seekable
+    keeps_lines = job.keep_lines and not is_read_again(shard)
     builder = PartBuilder(scorer.columns, columns_finished_later(scorer), keeps_lines)
     known = _read_known(path, scorer, job.threshold)
     n_rows, final, damage = 0, False, ""
@@ -151,11 +170,7 @@ def _score_chunk(
                 scores = cascade.finish(rows.texts, of_rows)
             else:
                 scores = scorer.score(rows.texts)
-            if job.threshold is None and np.isnan(scores["alignment"]).any():
-                raise ZipselError(
-                    f"{shard.path}: scorer {scorer.name} returned an alignment that is NaN, so its "
-                    "text could not be ranked; mend the scorer"
-                )
+            refuse_nan(shard.path, scorer, job, scores)
             builder.add(rows, scores)
             n_rows += rows.n_rows
     check_unchanged(shard)  # rows of two versions are never kept

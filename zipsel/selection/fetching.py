@@ -40,15 +40,15 @@ class Piece(NamedTuple):
         ranks: Their places in the order of candidates.
         rows: Their rows, ascending.
         offsets: Their byte offsets, ascending; -1 for tables.
-        parts: Path and first row of the sidecar parts that hold the lines; empty where the shard
-            has to be read.
+        parts: Of each sidecar part that holds the lines: path, first row, and where this row is in
+            the file; empty where the shard has to be read.
     """
 
     shard: Shard
     ranks: NDArray[np.int64]
     rows: NDArray[np.int64]
     offsets: NDArray[np.int64]
-    parts: tuple[tuple[str, int], ...] = ()
+    parts: tuple[tuple[str, int, int], ...] = ()
 
     def __str__(self) -> str:
         """Shard and rows."""
@@ -174,9 +174,10 @@ def _iter_lines(piece: Piece, reading: Reading) -> Iterator[bytes]:
     if not piece.parts:
         yield from fetch.iter_lines(piece.shard, piece.offsets, reading)
         return
-    bounds = np.searchsorted(piece.rows, [first_row for _, first_row in piece.parts])
-    for (path, first_row), rows in zip(piece.parts, np.split(piece.rows, bounds[1:]), strict=True):
-        yield from read_lines(path, rows - first_row)
+    bounds = np.searchsorted(piece.rows, [first_row for _, first_row, _ in piece.parts])
+    of_parts = np.split(piece.rows, bounds[1:])
+    for (path, first_row, start), rows in zip(piece.parts, of_parts, strict=True):
+        yield from read_lines(path, rows - first_row + start)
 
 
 def _fetch_tables(task: GatherTask) -> FetchedRows:

@@ -157,11 +157,11 @@ def _iter_ranks(
 
 def _parts_with_lines(
     parts: Sequence[Part], rows: NDArray[np.int64]
-) -> tuple[tuple[str, int], ...]:
-    """Path and first row of a shard's parts that hold rows; none if one lacks their lines."""
+) -> tuple[tuple[str, int, int], ...]:
+    """A shard's parts that hold rows, as ``Piece.parts``; none if one lacks their lines."""
     first_rows = [part.first_row for part in parts]
     places = np.unique(np.searchsorted(first_rows, rows, side="right") - 1)
     wanted = [parts[i] for i in places.tolist()] if parts else []
     if not all(part.summary.has_lines for part in wanted):
         return ()
-    return tuple((part.path, part.first_row) for part in wanted)
+    return tuple((part.path, part.first_row, part.start or 0) for part in wanted)

@@ -17,7 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from zipsel.scoring.histogram import N_BINS, Histogram, bins_of
-from zipsel.scoring.sidecar import Part, column_values, read_columns
+from zipsel.scoring.sidecar import Part, column_values, iter_stretches, read_stretch
 from zipsel.selection.strategies import Priority
 from zipsel.storage.columns import IN_MEMORY, Columns, stretches
 
@@ -97,7 +97,7 @@ _DTYPES = (np.int32, np.int64, np.int64, np.float64, np.int64, np.int32, np.int3
 
 @dataclass(frozen=True)
 class RecordReader:
-    """Reads records of sidecar parts.
+    """Reads records of sidecar parts, those of a stretch of a file together.
 
     Attributes:
         threshold: The cascade's threshold: a record with a lower value is no contender, whatever
@@ -115,17 +115,19 @@ class RecordReader:
     faceted: bool = False
     group_codes: dict[str, int] = field(default_factory=dict)
 
-    def read(self, part: Part) -> tuple[pa.Table, NDArray[np.float64]]:
-        """A part, and the alignment of each of its rows: NaN for rejects and no contenders."""
+    def read(self, parts: Sequence[Part]) -> tuple[pa.Table, NDArray[np.float64]]:
+        """Parts, and the alignment of each of their rows: NaN for rejects and no contenders."""
         # A part with the same threshold has no alignment below it.
-        must_compare = self.threshold is not None and part.summary.threshold != self.threshold
+        must_compare = self.threshold is not None and any(
+            part.summary.threshold != self.threshold for part in parts
+        )
         optional = {
             "group": self.grouped,
             "facet": self.faceted,
             self.threshold_column: must_compare,
         }
         columns = [name for name, is_read in optional.items() if is_read]
-        table = read_columns(part, ["alignment", "n_bytes", "offset", *columns])
+        table = read_stretch(parts, ["alignment", "n_bytes", "offset", *columns])
         alignment = column_values(table, "alignment", np.nan)
         if must_compare:
             value = column_values(table, self.threshold_column, -np.inf)
@@ -134,17 +136,17 @@ class RecordReader:
 
     def records(
         self,
-        part: Part,
+        places: tuple[NDArray[np.int32], NDArray[np.int64]],
         table: pa.Table,
         position: NDArray[np.int64],
         alignment: NDArray[np.float64],
     ) -> Candidates:
-        """The records at some positions of a part, with their alignments."""
+        """The records at some positions of a table, with their places and alignments."""
         none = np.full(len(position), -1, np.int32)
         facet = column_values(table, "facet", -1)[position] if self.faceted else none
         return Candidates(
-            shard=np.full(len(position), part.shard.index, np.int32),
-            row=position + part.first_row,
+            shard=places[0],
+            row=places[1],
             offset=column_values(table, "offset", -1)[position],
             alignment=alignment,
             n_bytes=column_values(table, "n_bytes", 0)[position].astype(np.int64),
@@ -191,8 +193,8 @@ class Ranking:
         if counted is not None and priority is None:
             histogram = Histogram(counted.n_records.copy(), counted.n_bytes.copy())
             parts = [part for part in parts if part.summary.threshold != reader.threshold]
-        for part in parts:
-            records, of_records = self._read(part, 0, N_BINS)
+        for stretch in iter_stretches(parts):
+            records, of_records = self._read(stretch, 0, N_BINS)
             histogram.add(of_records, records.n_bytes)
         self.n_records, self.n_bytes = histogram.n_records, histogram.n_bytes
 
@@ -209,18 +211,23 @@ class Ranking:
         """As ``group_names``, and an empty name at the end, for records of none."""
         return [*self.reader.group_codes, ""]
 
-    def _read(self, part: Part, low: int, high: int) -> tuple[Candidates, NDArray[np.float64]]:
-        """Records of a part whose bin lies in ``[low, high)``, in row order; their priorities."""
-        table, alignment = self.reader.read(part)
+    def _read(
+        self, stretch: Sequence[Part], low: int, high: int
+    ) -> tuple[Candidates, NDArray[np.float64]]:
+        """Records of a stretch whose bin lies in ``[low, high)``, in order; their priorities."""
+        table, alignment = self.reader.read(stretch)
         position = np.flatnonzero(~np.isnan(alignment))
         priority = alignment[position]
         if self.priority is not None:
-            priority = self.priority(priority, part.shard.index, position + part.first_row)
+            places = _places_of(stretch, position)
+            priority = self.priority(priority, *places)
             position, priority = position[~np.isnan(priority)], priority[~np.isnan(priority)]
         bins = bins_of(priority)
         inside = (bins >= low) & (bins < high)
         position = position[inside]
-        return self.reader.records(part, table, position, alignment[position]), priority[inside]
+        places = _places_of(stretch, position)
+        records = self.reader.records(places, table, position, alignment[position])
+        return records, priority[inside]
 
     @property
     def total_records(self) -> int:
@@ -264,8 +271,8 @@ class Ranking:
         n_records = int(self.n_records[low:high].sum())
         block = Candidates(*(self.columns.zeros(n_records, dtype) for dtype in _DTYPES))
         negated, first = self.columns.zeros(n_records, np.float64), 0
-        for part in self.parts:
-            records, priority = self._read(part, low, high)
+        for stretch in iter_stretches(self.parts):
+            records, priority = self._read(stretch, low, high)
             place = slice(first, first + len(records))
             for column in fields(block):
                 getattr(block, column.name)[place] = getattr(records, column.name)
@@ -273,6 +280,18 @@ class Ranking:
             first = place.stop
         # Parts come by shard and row, which a stable order keeps among equals.
         return block.take(self.columns.argsort(negated), self.columns)
+
+
+def _places_of(
+    stretch: Sequence[Part], position: NDArray[np.int64]
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Shard and row of the rows at some positions of a stretch."""
+    sizes = np.array([part.summary.n_rows for part in stretch], np.int64)
+    ends = np.cumsum(sizes)
+    of_part = np.searchsorted(ends, position, side="right")
+    shards = np.array([part.shard.index for part in stretch], np.int32)
+    first_rows = np.array([part.first_row for part in stretch], np.int64)
+    return shards[of_part], position + (first_rows - (ends - sizes))[of_part]
 
 
 def _count_distinct(block: Candidates, columns: Columns) -> int:

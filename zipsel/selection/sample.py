@@ -12,13 +12,16 @@ from numpy.typing import NDArray
 from zipsel.selection.strategies import Plan, Priority, Strategy
 
 
-def uniform_noise(seed: int, shard: int, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+def uniform_noise(
+    seed: int, shards: NDArray[np.int32] | int, rows: NDArray[np.int64]
+) -> NDArray[np.float64]:
     """Numbers in (0, 1), a pure function of seed, shard and row; float64 ``(len(rows),)``.
 
     The finalizer of splitmix64 (Steele, Lea & Flood 2014) over a mixed key.
     """
-    key = np.uint64((seed * 0x9E3779B97F4A7C15 + shard * 0xD1B54A32D192ED03) % 2**64)
-    z = rows.astype(np.uint64) * np.uint64(0xBF58476D1CE4E5B9) + _mix(np.array([key], np.uint64))
+    of_seed = np.uint64(seed * 0x9E3779B97F4A7C15 % 2**64)
+    key = np.atleast_1d(shards).astype(np.uint64) * np.uint64(0xD1B54A32D192ED03) + of_seed
+    z = rows.astype(np.uint64) * np.uint64(0xBF58476D1CE4E5B9) + _mix(key)
     return (_mix(z) >> np.uint64(11)).astype(np.float64) * 2.0**-53 + 2.0**-54
 
 
@@ -35,9 +38,9 @@ def gumbel_priority(seed: int, temperature: float) -> Priority:
     """
 
     def priority(
-        alignment: NDArray[np.float64], shard: int, rows: NDArray[np.int64]
+        alignment: NDArray[np.float64], shards: NDArray[np.int32], rows: NDArray[np.int64]
     ) -> NDArray[np.float64]:
-        noise: NDArray[np.float64] = -np.log(-np.log(uniform_noise(seed, shard, rows)))
+        noise: NDArray[np.float64] = -np.log(-np.log(uniform_noise(seed, shards, rows)))
         return alignment / temperature + noise
 
     return priority

@@ -41,8 +41,10 @@ STRATEGIES = {
 #: Bytes of candidates of ``cover`` for each byte of a stage.
 CANDIDATE_FACTOR = 4.0
 
-#: Turns alignments of rows of a shard into what the rows are ordered by; NaN leaves a row out.
-Priority: TypeAlias = "Callable[[NDArray[np.float64], int, NDArray[np.int64]], NDArray[np.float64]]"
+#: Turns alignments, shards and rows into what the records are ordered by; NaN leaves one out.
+Priority: TypeAlias = (
+    "Callable[[NDArray[np.float64], NDArray[np.int32], NDArray[np.int64]], NDArray[np.float64]]"
+)
 
 
 class RankedPool(NamedTuple):

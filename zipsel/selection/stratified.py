@@ -30,9 +30,9 @@ def strata_priority(seed: int, lowest: int) -> Priority:
     """A random order of records in bins from ``lowest`` on; NaN, which is never offered, below."""
 
     def priority(
-        alignment: NDArray[np.float64], shard: int, rows: NDArray[np.int64]
+        alignment: NDArray[np.float64], shards: NDArray[np.int32], rows: NDArray[np.int64]
     ) -> NDArray[np.float64]:
-        noise = uniform_noise(seed, shard, rows)
+        noise = uniform_noise(seed, shards, rows)
         return np.where(bins_of(alignment) >= lowest, noise, np.nan)
 
     return priority
