@@ -9,6 +9,8 @@ from made_up import make_records, write_jsonl
 
 import zipsel
 from zipsel.errors import UsageError
+from zipsel.scoring.cleaning import find_leftovers
+from zipsel.storage.workdir import WorkDir
 
 
 @pytest.fixture
@@ -167,12 +169,28 @@ def test_a_profile_that_is_gone_is_fitted_again_and_named(nightly, pool, tmp_pat
     assert digest(second) != digest(first)
 
 
-def test_a_run_that_finds_all_up_to_date_marks_the_profile_as_used(nightly, tmp_path):
+def test_a_run_that_finds_all_up_to_date_marks_profile_and_scores_as_used(nightly, tmp_path):
+    work = tmp_path / "work"
+
+    def grow_old():
+        paths = [*(work / "profiles").iterdir(), *(work / "scores").iterdir()]
+        for path in paths:
+            os.utime(path, (5, 5))
+        return paths
+
     nightly()
-    (path,) = (tmp_path / "work" / "profiles").iterdir()
-    os.utime(path, (5, 5))
+    paths = grow_old()
+    assert len(paths) == 2
     nightly()
-    assert path.stat().st_mtime > 5
+    assert all(path.stat().st_mtime > 5 for path in paths)
+    assert find_leftovers(WorkDir(str(work)), 30) == []
+
+    (profile,) = (work / "profiles").iterdir()
+    profile.rename(tmp_path / "given.profile")
+    nightly(profile=tmp_path / "given.profile")
+    (scores,) = grow_old()
+    nightly(profile=tmp_path / "given.profile")
+    assert scores.stat().st_mtime > 5
 
 
 def test_refit_is_refused_where_it_has_no_effect(nightly, tmp_path):

@@ -156,8 +156,10 @@ def must_refit(output: Output, fresh: Fresh, *, refit: bool) -> bool:
     )
 
 
-def mark_profile_used(output: Output, work_dir: WorkDir) -> None:
-    """Let ``zipsel clean`` see that the profile of an output is still in use."""
+def mark_work_used(output: Output, work_dir: WorkDir) -> None:
+    """Let ``zipsel clean`` see that profile and scores of an output are still in use."""
     manifest = output.read_manifest()
     if manifest is not None and manifest.profile is not None:
         mark_used(work_dir.profile(manifest.profile.key))
+    if manifest is not None and manifest.scores:
+        mark_used(work_dir.scores(manifest.scores))

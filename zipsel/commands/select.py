@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import msgspec
 from msgspec.structs import replace
 
-from zipsel.commands.kept_profile import mark_profile_used, must_refit, open_run_profile
+from zipsel.commands.kept_profile import mark_work_used, must_refit, open_run_profile
 from zipsel.commands.made_from import made_from
 from zipsel.console.messages import Log
 from zipsel.engines import Engine
@@ -89,7 +89,7 @@ def run_select(
                 staging.commit()
             else:
                 _write_side_files(run, output, choice, report, staging)
-                output.finish(made, files, used.entry, staging)
+                output.finish(made, files, used.entry, staging, choice.scores.key)
     return report
 
 
@@ -120,7 +120,7 @@ def _settle_format(run: Run, select: SelectSettings, inputs: Inputs) -> tuple[In
 
 
 def _say_up_to_date(run: Run, output: Output, report_path: str | None) -> None:
-    mark_profile_used(output, WorkDir(run.settings.work_dir))
+    mark_work_used(output, WorkDir(run.settings.work_dir))
     run.log.say("up-to-date", f"{output.path} is up to date (--force redoes it)")
     if report_path is not None:
         with write_atomically(report_path) as file:

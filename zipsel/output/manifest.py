@@ -56,6 +56,7 @@ class Manifest(msgspec.Struct, frozen=True):
         side_files: All others.
         made_from: Each option, version and set of input files → its value or digest.
         profile: What the next run may keep; None where a profile was given, or not kept.
+        scores: Name of the folder in the work directory that has the scores of the choice.
         version: Of this structure.
     """
 
@@ -65,6 +66,7 @@ class Manifest(msgspec.Struct, frozen=True):
     side_files: list[SideFile] = []
     made_from: dict[str, str] = {}
     profile: FittedProfile | None = None
+    scores: str = ""
     version: Literal[2] = 2
 
     @property

@@ -187,6 +187,7 @@ class Output:
         files: list[OutputFile],
         profile: FittedProfile | None,
         staging: Staging,
+        scores: str = "",
     ) -> None:
         """Let everything staged appear, the manifest last.
 
@@ -199,7 +200,7 @@ class Output:
             if name in _SIDE_FILES | _TIMED
         ]
         run = digest_of(made_from)
-        manifest = Manifest("select", run, files, side_files, dict(made_from), profile)
+        manifest = Manifest("select", run, files, side_files, dict(made_from), profile, scores)
         with staging.open(self.side_file(MANIFEST)) as file:
             file.write(manifest.encode())
         staging.check()

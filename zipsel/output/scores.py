@@ -60,9 +60,15 @@ def score_file_names(output: ScoreOutput, pool: Sequence[Shard]) -> dict[int, st
         UsageError: If two files would have one name.
     """
     suffix = ".scores.parquet" if output.format == "parquet" else ""
-    directories = {os.path.dirname(os.path.abspath(shard.path)) for shard in pool}
-    common = os.path.commonpath(directories) if directories else ""
-    names = {s.index: os.path.relpath(os.path.abspath(s.path), common) + suffix for s in pool}
+    absolute = {name: os.path.abspath(name) for name in {os.path.dirname(s.path) for s in pool}}
+    common = os.path.commonpath(absolute.values()) if absolute else ""
+    below = {name: os.path.relpath(path, common) for name, path in absolute.items()}
+    names = {
+        shard.index: os.path.normpath(
+            os.path.join(below[os.path.dirname(shard.path)], os.path.basename(shard.path) + suffix)
+        )
+        for shard in pool
+    }
     taken = sorted({rejects_name(output), manifest_name(output)} & set(names.values()))
     if taken:
         raise UsageError(f"{taken[0]} is the name of a file that score writes; rename the shard")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from zipsel.errors import ShardError
@@ -166,6 +167,7 @@ class _SmallShards:
         self._most_shards = min(MOST_SHARDS, max(LEAST_SHARDS, len(sizes) // share))
         self._most_bytes = min(job.chunk_bytes, max(SMALL_BYTES, sum(sizes) // share))
         self._batches: dict[tuple[bool, bool], list[tuple[Shard, Place | None]]] = {}
+        self._n_bytes: Counter[tuple[bool, bool]] = Counter()
         self._packed: dict[str, dict[int, tuple[PartSummary, Place]]] = {}
         for place, entry in iter_packed(job.folder) if sizes else ():
             parts = self._packed.setdefault(entry.fingerprint, {})
@@ -198,12 +200,14 @@ class _SmallShards:
         place = None
         if self._job.threshold is not None and len(found) == 1:
             place = found[0][1] if found[0][0].final and found[0][0].threshold is not None else None
-        batch = self._batches.setdefault((place is not None, is_read_again(shard)), [])
+        kind = (place is not None, is_read_again(shard))
+        batch = self._batches.setdefault(kind, [])
         batch.append((shard, place))
-        n_bytes = sum(one.guessed_bytes for one, _ in batch)
-        if len(batch) == self._most_shards or n_bytes >= self._most_bytes:
+        self._n_bytes[kind] += shard.guessed_bytes
+        if len(batch) == self._most_shards or self._n_bytes[kind] >= self._most_bytes:
             yield self._task(batch)
             batch.clear()
+            del self._n_bytes[kind]
 
     def iter_rest(self) -> Iterator[SmallShardsTask]:
         """Yield the tasks of what is left."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -53,6 +54,7 @@ class PoolScores:
         n_scored_bytes: Bytes of accepted text that were scored now.
         histogram: Alignments of the parts that were scored with the run's own threshold.
         lengths: Accepted texts in each bin of ``histogram.length_bins``.
+        key: Names the folder of the parts in the work directory.
     """
 
     parts: list[Part]
@@ -61,6 +63,7 @@ class PoolScores:
     n_scored_bytes: int = 0
     histogram: Histogram = field(default_factory=Histogram)
     lengths: NDArray[np.int64] = field(default_factory=lambda: np.zeros(N_LENGTH_BINS, np.int64))
+    key: str = ""
 
     @property
     def groups(self) -> set[str]:
@@ -198,7 +201,13 @@ def score_pool(
         if part.summary.damage:
             bad[part.shard.path] = ShardError(part.shard.path, part.summary.damage)
     return PoolScores(
-        parts, list(bad.values()), scored, n_scored_bytes, tally.histogram, tally.lengths
+        parts,
+        list(bad.values()),
+        scored,
+        n_scored_bytes,
+        tally.histogram,
+        tally.lengths,
+        os.path.basename(job.folder),
     )
 
 
