@@ -44,10 +44,11 @@ def pool_of(tmp_path, target):
         pool=(str(tmp_path / "pool"),), target=(str(target),), work_dir=str(tmp_path / "work")
     )
     work_dir = WorkDir(settings.work_dir)
-    shards, _ = Run(settings, Log(quiet=True)).find_pool()
+    run = Run(settings, Log(quiet=True))
+    shards, _ = run.find_pool()
     with work_dir.locked("fail"):
         key, targets = profile_key(settings, shards)
-        file, _ = open_profile(settings, key, targets, shards, work_dir)
+        file, _ = open_profile(run, key, targets, shards, work_dir)
 
     def job(folder):
         job = score_job(settings, work_dir, file, None)

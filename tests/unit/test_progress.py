@@ -5,6 +5,8 @@ import json
 import pytest
 from made_up import make_records, write_jsonl
 
+import zipsel
+from zipsel.commands.fit import fit
 from zipsel.console import messages
 from zipsel.console.messages import Log, Progress
 from zipsel.engines.local import LocalEngine
@@ -13,6 +15,7 @@ from zipsel.readers.reading import Reading
 from zipsel.scorers.ngram import NgramScorer
 from zipsel.scorers.profile import ProfileFile
 from zipsel.scoring.plan import score_pool
+from zipsel.scoring.settings import RunSettings
 from zipsel.scoring.task import Job
 
 
@@ -27,8 +30,6 @@ class InProcess(LocalEngine):
 @pytest.fixture
 def pool_of_chunks(tmp_path, monkeypatch):
     """Two plain shards of many chunks, and the job of scoring them."""
-    import zipsel
-
     monkeypatch.setattr(NgramScorer, "chunk_bytes", 4096)
     for i in range(2):
         write_jsonl(tmp_path / "pool" / f"{i}.jsonl", make_records(200, seed=i))
@@ -56,11 +57,12 @@ def test_every_chunk_of_a_shard_counts_the_same(pool_of_chunks):
 
 
 def test_the_estimate_falls_though_most_is_known(monkeypatch, capsys):
-    clock = iter(range(0, 1000, 10))
-    monkeypatch.setattr(messages.time, "monotonic", lambda: next(clock))
+    now = 0
+    monkeypatch.setattr(messages.time, "monotonic", lambda: now)
     progress = Progress(Log(log_format="json"), "scoring", 1000)
     progress.advance(0, 0, 900)  # known
     for _ in range(9):
+        now += 10
         progress.advance(5, 500, 10)
         progress._say_progress()
     progress.close()
@@ -69,6 +71,49 @@ def test_the_estimate_falls_though_most_is_known(monkeypatch, capsys):
     assert left[0] == 90  # 10 s for one of ten parts
     assert left == sorted(left, reverse=True)
     assert [line["fraction"] for line in lines] == [round(0.1 * i, 4) for i in range(1, 10)]
+
+
+def test_the_estimate_falls_while_a_step_goes_on_and_waits_where_it_takes_longer(monkeypatch):
+    now = 0
+    monkeypatch.setattr(messages.time, "monotonic", lambda: now)
+    progress = Progress(Log(quiet=True), "--auto", 3, "folds")
+    now = 60
+    progress.advance(1, 0, 1)
+    assert [progress.seconds_left(at) for at in (60, 90, 120, 150)] == [120, 90, 60, 60]
+    now = 150
+    progress.advance(1, 0, 1)
+    assert [progress.seconds_left(at) for at in (150, 180)] == [75, 45]
+    progress.close()
+
+
+def test_fit_fetching_writing_and_folds_show_how_they_go_on(
+    pool, target, tmp_path, monkeypatch, capsys
+):
+    """Each stage tells of its rows, up to the whole, and an estimate that ends at nothing."""
+    closed = []
+    close = Progress.close
+
+    def tell_and_close(progress):
+        progress._say_progress()
+        closed.append(progress)
+        close(progress)
+
+    monkeypatch.setattr(Progress, "close", tell_and_close)
+    arguments = {"target": target, "work_dir": tmp_path / "work", "workers": 1, "quiet": False}
+    settings = RunSettings(pool=(str(pool),), target=(str(target),))
+    fit(settings, Log(), str(tmp_path / "p.profile"))
+    assert [one.what for one in closed] == ["drawing the pool's sample"]
+    zipsel.select(pool, output=tmp_path / "out", top_k=20, **arguments)
+    zipsel.select(pool, output=tmp_path / "auto", auto=True, **arguments)
+    shown = {one.what: one for one in reversed(closed)}  # the first of each name
+    names = ["drawing the pool's sample", "scoring", "fetching candidates", "writing the subset"]
+    for name in [*names, *(f"--auto, fold {i} of 3: {name}" for i in (1, 2, 3) for name in names)]:
+        progress = shown[name]
+        assert progress.n_rows > 0
+        assert progress._share > 0.8  # where a guess is the whole, texts are less than files
+        assert progress.seconds_left(progress._advanced) == 0
+    assert shown["--auto"]._share == 1
+    assert "\n--auto: 3 of 3 folds, about 0 s left\n" in capsys.readouterr().err
 
 
 def test_without_a_first_result_no_time_is_promised(capsys):

@@ -31,7 +31,7 @@ def run_fit(run: Run, output: str) -> Profile:
     if is_remote(output):
         check_writable(output)
     targets = read_targets(settings)
-    profile = fit_profile(settings, targets, inputs.shards)
+    profile = fit_profile(run, targets, inputs.shards)
     profile.save(output)
     run.log.say(
         "fitted",

@@ -81,7 +81,7 @@ def open_run_profile(
     settings, work_dir = run.settings, WorkDir(run.settings.work_dir)
     key, targets = fresh
     if targets is None or output.is_stdout or work_dir.is_scratch:
-        return RunProfile(*open_profile(settings, key, targets, shards, work_dir))
+        return RunProfile(*open_profile(run, key, targets, shards, work_dir))
     basis = digest_basis(settings, targets)
     use, sample = ProfileUse(limit=DRIFT_LIMIT), None
     manifest = output.read_manifest()
@@ -93,13 +93,13 @@ def open_run_profile(
         else:
             use.reason, last = _find_last(run, past, basis, refit=refit)
             if last is not None:
-                sample = draw_sample(settings, shards)
+                sample = draw_sample(run, shards)
                 use.drift = measure_drift(last.ngrams, sample)
                 use.kept = use.drift <= DRIFT_LIMIT
                 key = past.key if use.kept else key
             if said := say_profile(use):
                 run.log.say("profile", said, **msgspec.to_builtins(use))
-    file, profile = open_profile(settings, key, targets, shards, work_dir, sample)
+    file, profile = open_profile(run, key, targets, shards, work_dir, sample)
     return RunProfile(file, profile, use, FittedProfile(key, basis))
 
 

@@ -67,7 +67,7 @@ def run_score(run: Run, engine: Engine, output: ScoreOutput) -> PoolScores:
             shards = _identify_share(run, engine, dealt)
         key, target = profile_key(settings, pool if dealt is None else _by_mark(pool))
         with work_dir.alone(key):
-            file, _ = open_profile(settings, key, target, pool, work_dir)
+            file, _ = open_profile(run, key, target, pool, work_dir)
         job = score_job(settings, work_dir, file, None)
         wanted = _want_all if dealt is None else dealt.has
         scores = score_shards(run, engine, job, shards, wanted)

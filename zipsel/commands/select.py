@@ -180,13 +180,16 @@ def _write_subset(
 ) -> list[OutputFile]:
     """Write the subset's rows to standard output, or into files that have no names yet."""
     selection = choice.selection
-    writer = SubsetWriter(
-        selection.in_order(select.order),
-        format_name,
-        select.add_field,
-        lambda rank: selection.name_of(rank, choice.shards),
-    )
-    with run.stage("write"):
+    chosen = selection.in_order(select.order)
+    n_bytes = int(chosen.n_bytes.sum())
+    with run.stage("write"), run.log.progress("writing the subset", n_bytes) as progress:
+        writer = SubsetWriter(
+            chosen,
+            format_name,
+            select.add_field,
+            lambda rank: selection.name_of(rank, choice.shards),
+            progress.advance,
+        )
         if not output.is_stdout:
             return output.write_subset(writer, select.shard_bytes, *means)
         writer.write_stream(run.stdout)

@@ -11,9 +11,9 @@ import secrets
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from zipsel.console.capture import StderrCapture
@@ -29,6 +29,13 @@ _PLAIN_INTERVAL_SECONDS = 30.0
 _RUN_ID = secrets.token_hex(4)
 
 Level = Literal["info", "warning", "error"]
+
+#: Called with (rows, bytes of text, stored bytes) as work gets on; see ``Progress.advance``.
+Advance = Callable[[int, int, int], None]
+
+
+def tell_nobody(*_: int) -> None:
+    """Let work get on unseen."""
 
 
 class Log:
@@ -68,9 +75,13 @@ class Log:
         print_line(json.dumps({**head, **fields}))
 
     @contextmanager
-    def progress(self, what: str, total_bytes: int) -> Iterator[Progress]:
-        """Show how a stage goes on."""
-        progress = Progress(self, what, total_bytes)
+    def progress(self, what: str, total_bytes: int, steps: str = "") -> Iterator[Progress]:
+        """Show how a stage goes on; see ``Progress``."""
+        with self._show(Progress(self, what, total_bytes, steps)) as progress:
+            yield progress
+
+    @contextmanager
+    def _show(self, progress: Progress) -> Iterator[Progress]:
         try:
             yield progress
         finally:
@@ -83,11 +94,13 @@ class PartLog(Log):
     Args:
         log: Of the other run.
         name: What each stage is called after.
+        whole: Progress of the whole, which is shown above that of each stage.
     """
 
-    def __init__(self, log: Log, name: str) -> None:
+    def __init__(self, log: Log, name: str, whole: Progress) -> None:
         super().__init__(log.quiet, log.log_format)
         self._name = name
+        self._whole = whole
 
     def say(self, event: str, message: str, level: Level = "info", **fields: Any) -> None:
         """As ``Log.say``, of progress alone."""
@@ -95,9 +108,10 @@ class PartLog(Log):
             super().say(event, message, level, **fields)
 
     @contextmanager
-    def progress(self, what: str, total_bytes: int) -> Iterator[Progress]:
+    def progress(self, what: str, total_bytes: int, steps: str = "") -> Iterator[Progress]:
         """As ``Log.progress``."""
-        with super().progress(f"{self._name}: {what}", total_bytes) as progress:
+        name = f"{self._name}: {what}"
+        with self._show(Progress(self, name, total_bytes, steps, self._whole)) as progress:
             yield progress
 
 
@@ -144,15 +158,27 @@ class Progress:
     Args:
         log: Where it is shown.
         what: Name of the stage.
-        total_bytes: Size of the stored pool.
+        total_bytes: Size of the stored pool; or number of steps, each of which counts as a byte.
+        steps: What the steps are called; empty where bytes are counted.
+        above: Progress of what the stage is a part of.
     """
 
-    def __init__(self, log: Log, what: str, total_bytes: int) -> None:
+    def __init__(
+        self,
+        log: Log,
+        what: str,
+        total_bytes: int,
+        steps: str = "",
+        above: Progress | None = None,
+    ) -> None:
         self.log = log
         self.what = what
         self.total_bytes = max(1, total_bytes)
+        self._steps = steps
+        self._above = above
         self.n_rows = self.n_text_bytes = self.n_stored_bytes = 0
-        self.started = time.monotonic()
+        self.started = self._advanced = time.monotonic()
+        self._n_advances = 0
         self._bar: Any = None
         self._task: Any = None
         self._ended = threading.Event()
@@ -167,19 +193,22 @@ class Progress:
             self._say_progress()
 
     def _open_bar(self) -> None:
-        from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, TextColumn
         from rich.progress import Progress as Bar
 
-        self._bar = Bar(
+        above = None if self._above is None else self._above._bar
+        self._bar = above or Bar(
             TextColumn("{task.description}"),
             BarColumn(),
             TextColumn("{task.fields[done]}"),
-            TimeRemainingColumn(),
+            TextColumn("{task.fields[left]}"),
             console=stderr_console(),
             transient=True,
         )
         self._bar.start()
-        self._task = self._bar.add_task(self.what, total=self.total_bytes, done="")
+        self._task = self._bar.add_task(
+            self.what, total=self.total_bytes, done="", left=_Left(self)
+        )
 
     def advance(self, n_rows: int, n_text_bytes: int, n_stored_bytes: int) -> None:
         """Count what a task did; bytes without rows or text are known and no part of the work."""
@@ -191,33 +220,65 @@ class Progress:
         self.n_rows += n_rows
         self.n_text_bytes += n_text_bytes
         self.n_stored_bytes += n_stored_bytes
+        self._n_advances += 1
+        self._advanced = time.monotonic()
         if self._bar is not None:
-            done = self._done(time.monotonic())
+            done = self._done(self._advanced)
             self._bar.update(self._task, completed=self.n_stored_bytes, done=done)
+
+    @property
+    def _share(self) -> float:
+        return min(1.0, self.n_stored_bytes / self.total_bytes)
+
+    def seconds_left(self, now: float) -> int | None:
+        """What the rest takes at the rate so far; None before anything is done.
+
+        It falls from one advance to the next, for as long as a step has taken so far.
+        """
+        if self._n_advances == 0 or self._share == 0:
+            return None
+        taken = self._advanced - self.started
+        since = min(now - self._advanced, taken / self._n_advances)
+        return max(0, round(taken * (1 - self._share) / self._share - since))
 
     def _say_progress(self) -> None:
         now = time.monotonic()
-        share = min(1.0, self.n_stored_bytes / self.total_bytes)
-        left = round((now - self.started) * (1 - share) / share) if share else None
+        left = self.seconds_left(now)
         self.log.say(
             "progress",
             f"{self.what}: {self._done(now)}" + ("" if left is None else f", about {left} s left"),
             stage=self.what,
             n_rows=self.n_rows,
             n_bytes=self.n_text_bytes,
-            fraction=round(share, 4),
+            fraction=round(self._share, 4),
             seconds_left=left,
         )
 
     def _done(self, now: float) -> str:
+        if self._steps:
+            return f"{self.n_stored_bytes:,} of {self.total_bytes:,} {self._steps}"
         rate = self.n_text_bytes / max(1e-9, now - self.started)
         return f"{self.n_rows:,} rows, {human_bytes(self.n_text_bytes)}, {human_bytes(rate)}/s"
 
     def close(self) -> None:
         """Take the bar away."""
         self._ended.set()
-        if self._bar is not None:
+        if self._bar is not None and self._above is not None:
+            self._bar.remove_task(self._task)
+        elif self._bar is not None:
             self._bar.stop()
+
+
+class _Left:
+    """The time that is left, worked out anew wherever it is printed."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def __str__(self) -> str:
+        """Hours, minutes and seconds."""
+        left = self._progress.seconds_left(time.monotonic())
+        return "-:--:--" if left is None else str(timedelta(seconds=left))
 
 
 def stderr_console() -> Console:

@@ -87,19 +87,43 @@ def find_budget(
         settings = replace(
             settings, target_reading=Reading(), work_dir=os.path.join(folder, "work"), store=None
         )
+        folds = _Folds(settings, select, target, folder)
         curves = []
-        for number in range(N_FOLDS):
-            path = os.path.join(folder, f"fold-{number}")
-            is_held_out = np.arange(len(target)) % N_FOLDS == number
-            train = _write(f"{path}-train.jsonl", target.take(np.flatnonzero(~is_held_out)))
-            held_out = target.take(np.flatnonzero(is_held_out))
-            exclude = (*select.exclude, _write(f"{path}-held-out.jsonl", held_out))
-            part = PartLog(log, f"--auto, fold {number + 1} of {N_FOLDS}")
-            of_fold = replace(select, output=f"{path}.jsonl", exclude=exclude)
-            run(replace(settings, target=(train,)), of_fold, part)
-            examples = list(held_out.iter_encoded())[:_MAX_JUDGED]
-            curves.append(_judge(of_fold.output, examples, settings, part))
+        with log.progress("--auto", N_FOLDS, "folds") as whole:
+            for number in range(N_FOLDS):
+                part = PartLog(log, f"--auto, fold {number + 1} of {N_FOLDS}", whole)
+                curves.append(folds.measure(number, run, part))
+                whole.advance(len(target), 0, 1)
     return _conclude(curves)
+
+
+@dataclass(frozen=True)
+class _Folds:
+    """The folds of a target.
+
+    Attributes:
+        settings: Of a fold's run, but for its target.
+        select: Of its choice, but for the output and what the fold holds out.
+        target: All examples.
+        folder: Where the folds' files go.
+    """
+
+    settings: RunSettings
+    select: SelectSettings
+    target: TextBatch
+    folder: str
+
+    def measure(self, number: int, run: Select, log: Log) -> dict[int, float]:
+        """Choose by the examples of the other folds; returns the curve of a fold's own."""
+        path = os.path.join(self.folder, f"fold-{number}")
+        is_held_out = np.arange(len(self.target)) % N_FOLDS == number
+        train = _write(f"{path}-train.jsonl", self.target.take(np.flatnonzero(~is_held_out)))
+        held_out = self.target.take(np.flatnonzero(is_held_out))
+        exclude = (*self.select.exclude, _write(f"{path}-held-out.jsonl", held_out))
+        of_fold = replace(self.select, output=f"{path}.jsonl", exclude=exclude)
+        run(replace(self.settings, target=(train,)), of_fold, log)
+        examples = list(held_out.iter_encoded())[:_MAX_JUDGED]
+        return _judge(of_fold.output, examples, self.settings, log)
 
 
 def _conclude(curves: Sequence[dict[int, float]]) -> AutoBudget:

@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from zipsel.console.messages import Advance, tell_nobody
 from zipsel.engines import Engine
 from zipsel.errors import OutputError, UsageError
 from zipsel.readers.json_rows import decode_object
@@ -109,12 +110,21 @@ class WriteTask:
 
 @dataclass(frozen=True)
 class SubsetWriter:
-    """Writes a choice."""
+    """Writes a choice.
+
+    Attributes:
+        chosen: The rows in their order.
+        format: As in ``WriteTask``.
+        add_field: Likewise.
+        name_of: Names the row of a rank, for errors.
+        advance: Told what is written.
+    """
 
     chosen: Chosen
     format: str
     add_field: str | None
     name_of: Callable[[int], str]
+    advance: Advance = tell_nobody
 
     def write_stream(self, file: IO[bytes]) -> None:
         """Write all rows as JSON lines.
@@ -123,7 +133,7 @@ class SubsetWriter:
             OutputError: If JSON cannot hold a row.
         """
         with self._naming():
-            write_lines(file, self.chosen, self.add_field)
+            write_lines(file, self.chosen, self.add_field, self.advance)
 
     def write_files(
         self, paths: Callable[[int], str], shard_bytes: int | None, staging: Staging, engine: Engine
@@ -151,13 +161,14 @@ class SubsetWriter:
 
         with self._naming():
             run: Callable[[Callable[[WriteTask], Any], Iterator[WriteTask]], Iterable[Any]] = map
+            write: Callable[[WriteTask], OutputFile] = partial(write_shard, advance=self.advance)
             if len(parts) > 1 and _sees(engine, temporaries[0]):
-                run = partial(_run, engine)
+                run, write = partial(_run, engine, self.advance), write_shard
             schema = None
             if len(parts) > 1 and self.format == "parquet":
                 first_ranks = [int(self.chosen.ranks[start]) for start, _ in parts]
                 schema = _join(list(run(read_schema, iter_tasks())), first_ranks)
-            return list(run(write_shard, iter_tasks(schema)))
+            return list(run(write, iter_tasks(schema)))
 
     @contextmanager
     def _naming(self) -> Iterator[None]:
@@ -180,7 +191,10 @@ def _sees(engine: Engine, path: str) -> bool:
 
 
 def _run(
-    engine: Engine, function: Callable[[WriteTask], Any], tasks: Iterator[WriteTask]
+    engine: Engine,
+    advance: Advance,
+    function: Callable[[WriteTask], Any],
+    tasks: Iterator[WriteTask],
 ) -> list[Any]:
     """Results of tasks, in their order."""
     results, order = {}, []
@@ -194,6 +208,8 @@ def _run(
         if isinstance(result, BaseException):
             raise result
         results[task.path] = result
+        if isinstance(result, OutputFile):
+            _tell(advance, task.chosen)
     return [results[path] for path in order]
 
 
@@ -214,7 +230,12 @@ def read_schema(task: WriteTask) -> pa.Schema:
     return task.chosen.read_schema()
 
 
-def write_shard(task: WriteTask) -> OutputFile:
+def _tell(advance: Advance, chosen: Chosen) -> None:
+    n_bytes = int(chosen.n_bytes.sum())
+    advance(len(chosen.ranks), n_bytes, n_bytes)
+
+
+def write_shard(task: WriteTask, advance: Advance = tell_nobody) -> OutputFile:
     """Write a task's file.
 
     Raises:
@@ -226,9 +247,10 @@ def write_shard(task: WriteTask) -> OutputFile:
         with open(task.temporary, "xb") as raw:
             if task.format == "parquet":
                 _write_parquet(raw, task)
+                _tell(advance, task.chosen)
             else:
                 with open_compressed(raw, task.format) as file:
-                    write_lines(file, task.chosen, task.add_field)
+                    write_lines(file, task.chosen, task.add_field, advance)
             raw.flush()
             os.fsync(raw.fileno())
         n_bytes, digest = os.path.getsize(task.temporary), sha256_of(task.temporary)
@@ -237,7 +259,9 @@ def write_shard(task: WriteTask) -> OutputFile:
     return OutputFile(os.path.basename(task.path), len(task.chosen.ranks), n_bytes, digest)
 
 
-def write_lines(file: IO[bytes], chosen: Chosen, add_field: str | None) -> None:
+def write_lines(
+    file: IO[bytes], chosen: Chosen, add_field: str | None, advance: Advance = tell_nobody
+) -> None:
     """Write rows as JSON lines, some 16 MB at a time."""
     for part in _cut(chosen.n_bytes, _SLICE_BYTES, _BYTES_BESIDE):
         of_part = chosen.take(slice(*part))
@@ -245,6 +269,7 @@ def write_lines(file: IO[bytes], chosen: Chosen, add_field: str | None) -> None:
         for name, values in _added(of_part, add_field):
             lines = [with_field(*pair) for pair in zip(lines, repeat(name), values.tolist())]
         file.write(b"\n".join([*lines, b""]))
+        _tell(advance, of_part)
 
 
 def _added(chosen: Chosen, add_field: str | None) -> Iterator[tuple[str, NDArray[np.float64]]]:

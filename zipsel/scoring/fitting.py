@@ -14,6 +14,7 @@ from zipsel.scorers.target_ngrams import TargetNgrams
 from zipsel.scoring.exchange import Store
 from zipsel.scoring.inputs import read_targets
 from zipsel.scoring.pool_sample import sample_pool
+from zipsel.scoring.run import Run
 from zipsel.scoring.settings import RunSettings
 from zipsel.storage.remote import is_remote
 from zipsel.storage.workdir import WorkDir, digest_of, mark_used
@@ -23,26 +24,27 @@ from zipsel.texts import TextBatch, join_batches
 FIT_VERSION = 5
 
 
-def fit_profile(
-    settings: RunSettings, targets: Mapping[str, TextBatch], shards: Sequence[Shard]
-) -> Profile:
+def fit_profile(run: Run, targets: Mapping[str, TextBatch], shards: Sequence[Shard]) -> Profile:
     """Draw a pool sample and fit a profile.
 
     Shards that cannot be read are left out of the sample: pass one names them all at once.
     """
-    return make_profile(settings, targets, draw_sample(settings, shards))
+    return make_profile(run.settings, targets, draw_sample(run, shards))
 
 
-def draw_sample(settings: RunSettings, shards: Sequence[Shard]) -> TextBatch:
+def draw_sample(run: Run, shards: Sequence[Shard]) -> TextBatch:
     """The pool sample of a run, without shards that cannot be read."""
-    fit = settings.fit
-    return sample_pool(
-        shards,
-        settings.reading,
-        sample_bytes=fit.sample_bytes,
-        seed=fit.seed,
-        on_error=lambda _: None,
-    )
+    fit = run.settings.fit
+    n_bytes = min(fit.sample_bytes, sum(shard.guessed_bytes for shard in shards))
+    with run.log.progress("drawing the pool's sample", n_bytes) as progress:
+        return sample_pool(
+            shards,
+            run.settings.reading,
+            sample_bytes=fit.sample_bytes,
+            seed=fit.seed,
+            on_error=lambda _: None,
+            advance=progress.advance,
+        )
 
 
 def make_profile(
@@ -105,7 +107,7 @@ def _digest(target: TextBatch) -> str:
 
 
 def open_profile(
-    settings: RunSettings,
+    run: Run,
     key: str,
     targets: Mapping[str, TextBatch] | None,
     shards: Sequence[Shard],
@@ -115,7 +117,7 @@ def open_profile(
     """Load the given profile, or the one that the work directory has, or fit it.
 
     Args:
-        settings: Of the run.
+        run: The run.
         key: Names the profile in the work directory.
         targets: To fit it on; None where a profile is given.
         shards: The pool.
@@ -125,6 +127,7 @@ def open_profile(
     Returns:
         The profile's file and the profile.
     """
+    settings = run.settings
     if targets is None:
         path, profile = str(settings.profile), Profile.load(str(settings.profile))
         if is_remote(path):  # which may change, and workers read it again
@@ -135,7 +138,7 @@ def open_profile(
     found = find_profile(settings, key, work_dir)
     if found is not None:
         return ProfileFile(path, found.digest), found
-    sample = draw_sample(settings, shards) if sample is None else sample
+    sample = draw_sample(run, shards) if sample is None else sample
     profile = make_profile(settings, targets, sample)
     profile.save(path)
     if settings.store is not None:

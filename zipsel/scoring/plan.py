@@ -11,6 +11,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from zipsel.console.messages import Advance, tell_nobody
 from zipsel.engines import Engine
 from zipsel.errors import BadShards, ShardError
 from zipsel.pool.shards import Shard
@@ -37,10 +38,6 @@ from zipsel.scoring.small_shards import (
 from zipsel.scoring.tally import Tally
 from zipsel.scoring.task import Job
 from zipsel.storage.workdir import WorkDir, digest_of, mark_used
-
-#: Called with (rows, text bytes, shard bytes) after each task, and with (0, 0, shard bytes) for
-#: shards and chunks that are known already.
-Advance = Callable[[int, int, int], None]
 
 
 @dataclass
@@ -159,7 +156,7 @@ def score_pool(
     shards: Sequence[Shard],
     *,
     force: bool = False,
-    advance: Advance = lambda *_: None,
+    advance: Advance = tell_nobody,
     score: Callable[[Task], list[ScoredPart | ShardError]] = score_task,
     wanted: Wanted = lambda *_: True,
 ) -> PoolScores:

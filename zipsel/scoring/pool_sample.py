@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from random import Random
 
+from zipsel.console.messages import Advance, tell_nobody
 from zipsel.errors import ShardError
 from zipsel.pool.shards import Shard
 from zipsel.readers import reader_of
@@ -36,6 +37,7 @@ def sample_pool(
     sample_bytes: int = DEFAULT_SAMPLE_BYTES,
     seed: int = 0,
     on_error: Callable[[ShardError], None] | None = None,
+    advance: Advance = tell_nobody,
 ) -> TextBatch:
     """Draw texts spread over the shards.
 
@@ -46,6 +48,7 @@ def sample_pool(
         seed: Same seed, same pool, same sample.
         on_error: Takes a shard that cannot be read, which is then passed over; by default the
             error is raised.
+        advance: Told what is drawn.
 
     Raises:
         ShardError: If a visited shard cannot be read.
@@ -65,7 +68,9 @@ def sample_pool(
             if on_error is None:
                 raise
             on_error(error)
-        n_bytes += sum(int(batch.offsets[-1]) for batch in batches)
+        of_shard = sum(int(batch.offsets[-1]) for batch in batches)
+        advance(sum(map(len, batches)), of_shard, of_shard)
+        n_bytes += of_shard
     return join_batches([batch for index in sorted(drawn) for batch in drawn[index]])
 
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from zipsel.console.messages import Advance, tell_nobody
 from zipsel.engines import Engine
 from zipsel.errors import BadShards, ShardError
 from zipsel.pool.shards import Shard
@@ -69,6 +70,7 @@ def gather(
     first_rank: int,
     spool_prefix: str,
     columns: Columns = IN_MEMORY,
+    advance: Advance = tell_nobody,
 ) -> Fetched:
     """Fetch a block of candidates.
 
@@ -90,6 +92,8 @@ def gather(
             rows[placed] = result.rows  # which some engines hand over read-only
             rows["file"][placed] = task.number
             leaks.update(result.leaks)
+            n_bytes = int(block.n_bytes[placed].sum())
+            advance(len(placed), n_bytes, n_bytes)
     if errors:
         raise BadShards(errors)
     in_order = [files[number] for number in range(len(files))]

@@ -162,6 +162,7 @@ class Passes:
             ),
             spool_folder,
             threshold,
+            run.log,
         )
         with run.stage("rank"):
             ranked = selector.rank()

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from zipsel.console.messages import Log
 from zipsel.console.safe_text import printable
 from zipsel.engines import Engine
 from zipsel.pool.shards import Shard
@@ -142,6 +143,7 @@ class Selector:
     inspection: Inspection
     spool_folder: str
     threshold: float | None
+    log: Log
 
     def rank(self) -> Ranked:
         """Count the pool's alignments, and order the pool as the strategy plans."""
@@ -302,7 +304,11 @@ class Selector:
     def _fetch(self, block: Candidates, first: int, inspection: Inspection) -> Fetched:
         source = Source(self.shards, self.scores.parts, self.settings.reading, inspection)
         prefix = os.path.join(self.spool_folder, f"from-{first:012d}")
-        return gather(self.engine, source, block, first, prefix, self._columns)
+        n_bytes = int(block.n_bytes.sum())
+        with self.log.progress("fetching candidates", n_bytes) as progress:
+            return gather(
+                self.engine, source, block, first, prefix, self._columns, progress.advance
+            )
 
 
 def _best_first(
