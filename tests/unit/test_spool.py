@@ -1,5 +1,8 @@
 """Rows of many spool files, found by rank."""
 
+import json
+import random
+
 import numpy as np
 import pyarrow as pa
 from hypothesis import given
@@ -9,14 +12,14 @@ from zipsel.readers.reading import TextSpec
 from zipsel.selection.spool import ROW, Chosen, Spool, SpooledRows, SpoolFile
 
 
-def spool_of(folder, files):
+def spool_of(folder, files, line_of=lambda rank: {"text": f"text {rank}"}):
     """Spool files of JSON lines; a row of rank 7 holds the text "text 7"."""
     made = []
     rows = np.zeros(sum(map(len, files)), ROW)
     by_rank = np.argsort([rank for ranks in files for rank in ranks])
     first = 0
     for i, ranks in enumerate(files):
-        lines = [f'{{"text": "text {rank}"}}'.encode() for rank in ranks]
+        lines = [json.dumps(line_of(rank)).encode() for rank in ranks]
         path = folder / f"spool-{i}"
         path.write_bytes(b"".join(lines))
         made.append((str(path), False))
@@ -48,6 +51,35 @@ def test_a_part_of_the_choice_carries_only_its_own_rows(tmp_path):
     assert part.read_lines() == [b'{"text": "text %d"}' % rank for rank in (1, 0, 3)]
     held = [file.ranks.tolist() for file, _ in part.spool.find(np.arange(6))]
     assert held == [[0], [1], [3]]
+
+
+@given(
+    order=st.permutations(range(12)),
+    n_files=st.integers(1, 6),
+    seed=st.integers(0, 5),
+)
+def test_columns_come_in_the_order_of_rows_however_these_are_spread_over_files(
+    tmp_path_factory, order, n_files, seed
+):
+    """Which rows share a file follows from workers and the sizes of shards."""
+
+    def line_of(rank):
+        names = random.Random(100 * seed + rank).sample("abcdef", 3)
+        return {"text": str(rank), **dict.fromkeys(names, rank), "of": {names[0]: {names[1]: 1}}}
+
+    spool = spool_of(
+        tmp_path_factory.mktemp("s"), [order[i::n_files] for i in range(n_files)], line_of
+    )
+    wanted = np.random.default_rng(seed).permutation(12)[:8]
+    chosen = Chosen(wanted, np.zeros(8), np.ones(8, np.int64), spool)
+    rows = [line_of(rank) for rank in wanted.tolist()]
+    table = chosen.read_table()
+    assert table.column_names == list(dict.fromkeys(name for row in rows for name in row))
+    inner = list(dict.fromkeys(name for row in rows for name in row["of"]))
+    assert [field.name for field in table.schema.field("of").type] == inner
+    assert table.schema == chosen.read_schema()
+    found = [{k: v for k, v in row.items() if v is not None} for row in table.to_pylist()]
+    assert [{**row, "of": 0} for row in found] == [{**row, "of": 0} for row in rows]
 
 
 def test_an_empty_spool_has_no_rows():

@@ -6,7 +6,7 @@ rows is an Arrow stream. Converting rows from one kind to the other goes through
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -299,15 +299,13 @@ class Chosen:
     def read_schema(self) -> pa.Schema:
         """The schema of ``read_table``; of rows that are tables already no values are read.
 
+        Columns come in the order in which the rows have them first, whatever files the rows stand
+        in, so that the schema is the same for any number of workers.
+
         Raises:
             UnwritableRowError: As ``read_table``.
         """
-        tables, slots = [], []
-        for file, of_file in self.spool.find(self.ranks):
-            found = [file.read_schema().empty_table()] if file.is_table else self._convert(file)
-            tables += found
-            slots += [of_file] * len(found)
-        return self._join(tables, slots)
+        return self._join(self._read_tables(lambda file: file.read_schema().empty_table()))
 
     def read_table(self, schema: pa.Schema | None = None) -> pa.Table:
         """The rows as a table.
@@ -318,30 +316,43 @@ class Chosen:
         Raises:
             UnwritableRowError: If a row does not fit the schema.
         """
-        tables: list[pa.Table] = []
-        slots: list[NDArray[np.int64]] = []
-        for file, of_file in self.spool.find(self.ranks):
-            found = [file.read_table()] if file.is_table else self._convert(file)
-            ends = np.cumsum([len(table) for table in found])
-            slots += np.split(of_file, ends[:-1])
-            tables += found
-        schema = self._join(tables, slots) if schema is None else schema
-        for i, of_table in enumerate(slots):
-            with _naming(self.ranks[of_table]):
-                tables[i] = fit_schema(tables[i], schema)
+        found = self._read_tables(SpoolFile.read_table)
+        schema = self._join(found) if schema is None else schema
+        tables = []
+        for slots, table in found:
+            with _naming(self.ranks[slots]):
+                tables.append(fit_schema(table, schema))
         if not tables:
             return schema.empty_table()
-        order = np.argsort(np.concatenate(slots))
+        order = np.argsort(np.concatenate([slots for slots, _ in found]))
         return pa.concat_tables(tables).take(pa.array(order))
 
-    def _convert(self, file: SpoolFile) -> list[pa.Table]:
-        with _naming(file.ranks):
-            return list(to_tables(file.iter_lines()))
+    def _read_tables(
+        self, read: Callable[[SpoolFile], pa.Table]
+    ) -> list[tuple[NDArray[np.int64], pa.Table]]:
+        """Tables of the rows with the slots of these, in the order of their first slots.
 
-    def _join(self, tables: Sequence[pa.Table], slots: Sequence[NDArray[np.int64]]) -> pa.Schema:
-        firsts = np.array([self.ranks[of_table[0]] for of_table in slots], np.int64)
+        Lines become tables in the order of writing.
+        """
+        found: list[tuple[NDArray[np.int64], pa.Table]] = []
+        lines: dict[int, bytes] = {}
+        for file, slots in self.spool.find(self.ranks):
+            if file.is_table:
+                found.append((slots, read(file)))
+            else:
+                lines.update(zip(slots.tolist(), file.iter_lines(), strict=True))
+        of_lines = np.array(sorted(lines), np.int64)
+        first = 0
+        with _naming(self.ranks[of_lines]):
+            for table in to_tables(lines.pop(slot) for slot in of_lines.tolist()):
+                found.append((of_lines[first : first + len(table)], table))
+                first += len(table)
+        return sorted(found, key=lambda pair: int(pair[0].min()))
+
+    def _join(self, tables: Sequence[tuple[NDArray[np.int64], pa.Table]]) -> pa.Schema:
+        firsts = np.array([self.ranks[slots[0]] for slots, _ in tables], np.int64)
         with _naming(firsts):
-            return join_schemas([table.schema for table in tables])
+            return join_schemas([table.schema for _, table in tables])
 
 
 class UnwritableRowError(OutputError):
