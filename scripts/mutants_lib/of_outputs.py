@@ -80,7 +80,7 @@ MUTANTS = [
         "fileobj=raw, mtime=0)", "fileobj=raw)", _SUBSET,
     ),
     Mutant(
-        "output/subset.py", "files after the first 64 MB begin again",
+        "output/subset.py", "files after the first 16 MB begin again",
         "        of_part = chosen.take(slice(*part))\n",
         "        of_part = chosen.take(slice(0, part[1] - part[0]))\n", _SUBSET,
     ),
@@ -97,7 +97,7 @@ MUTANTS = [
     ),
     Mutant(
         "output/subset.py", "newlines do not count in the size of a file",
-        "ends = np.cumsum(sizes + 1)", "ends = np.cumsum(2 * sizes)", _SUBSET,
+        "np.cumsum(sizes[some] + bytes_beside)", "np.cumsum(2 * sizes[some])", _SUBSET,
     ),
     Mutant(
         "output/subset.py", "what a killed worker left keeps the next from writing",

@@ -36,8 +36,8 @@ MUTANTS = [
     ),
     Mutant(
         "report/build.py", "candidates count as chosen of a shard",
-        "n_chosen = np.bincount(selection.chosen.shard, minlength=len(shards)).tolist()",
-        "n_chosen = np.bincount(selection.candidates.shard, minlength=len(shards)).tolist()",
+        "n_chosen += np.bincount(selection.chosen.shard[some], minlength=len(shards))",
+        "n_chosen += np.bincount(selection.candidates.shard[some], minlength=len(shards))",
         _BUILD,
     ),
     Mutant(

@@ -10,7 +10,7 @@ from made_up import make_records, write_jsonl
 
 from zipsel.errors import BadShards, UsageError
 from zipsel.pool.finding import find_shards, names_many, would_find
-from zipsel.scoring.inputs import target_patterns
+from zipsel.scoring.targets import target_patterns
 
 
 @pytest.fixture

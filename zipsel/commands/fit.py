@@ -7,9 +7,10 @@ from zipsel.console.messages import Log
 from zipsel.readers.stdin import refuse_stdin_twice
 from zipsel.scorers.profile import Profile
 from zipsel.scoring.fitting import fit_profile
-from zipsel.scoring.inputs import Inputs, read_targets
+from zipsel.scoring.inputs import Inputs
 from zipsel.scoring.run import Run
 from zipsel.scoring.settings import RunSettings
+from zipsel.scoring.targets import read_targets
 from zipsel.storage.paths import check_writable, refuse_no_file
 from zipsel.storage.remote import is_remote
 

@@ -86,7 +86,7 @@ def n_named_targets(targets: Sequence[str]) -> int:
     """How many names ``NAME=PATH`` gives to targets; 0 for paths alone."""
     if not any("=" in one for one in targets):
         return 0
-    from zipsel.scoring.inputs import target_patterns  # loads PyArrow, which --help leaves out
+    from zipsel.scoring.targets import target_patterns  # loads PyArrow, which --help leaves out
 
     return sum(1 for name in target_patterns(targets) if name)
 

@@ -31,11 +31,12 @@ from zipsel.readers.rows import Taken
 from zipsel.readers.stdin import STDIN_NAME
 from zipsel.scorers.profile import Profile, ProfileFile
 from zipsel.scoring.fitting import make_profile
-from zipsel.scoring.inputs import Inputs, read_targets
+from zipsel.scoring.inputs import Inputs
 from zipsel.scoring.pool_sample import sample_chunks
 from zipsel.scoring.rejects import N_SHOWN, Refusals, too_many_rejects
 from zipsel.scoring.run import Run
 from zipsel.scoring.settings import RunSettings
+from zipsel.scoring.targets import read_targets
 from zipsel.scoring.task import Job
 from zipsel.selection.duplicates import DigestSet
 from zipsel.selection.inspection import Inspection

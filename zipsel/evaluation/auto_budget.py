@@ -29,8 +29,8 @@ from zipsel.evaluation.verdicts import Curve
 from zipsel.readers.json_rows import RowParser
 from zipsel.readers.reading import Reading
 from zipsel.readers.target import read_target
-from zipsel.scoring.inputs import read_targets
 from zipsel.scoring.settings import RunSettings
+from zipsel.scoring.targets import read_targets
 from zipsel.selection.budgets import Budget
 from zipsel.selection.settings import SelectSettings
 from zipsel.storage.workdir import WorkDir

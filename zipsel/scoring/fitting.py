@@ -12,10 +12,10 @@ from zipsel.scorers.fit import fit_scorer
 from zipsel.scorers.profile import Profile, ProfileFile
 from zipsel.scorers.target_ngrams import TargetNgrams
 from zipsel.scoring.exchange import Store
-from zipsel.scoring.inputs import read_targets
 from zipsel.scoring.pool_sample import sample_pool
 from zipsel.scoring.run import Run
 from zipsel.scoring.settings import RunSettings
+from zipsel.scoring.targets import read_targets
 from zipsel.storage.remote import is_remote
 from zipsel.storage.workdir import WorkDir, digest_of, mark_used
 from zipsel.texts import TextBatch, join_batches
