@@ -43,7 +43,12 @@ from quality_lib.grid import (
     take_budget,
 )
 from quality_lib.peers import Bench, task_examples
-from quality_lib.results import describe_run, with_earlier, write_results
+from quality_lib.results import (
+    describe_run,
+    with_earlier,
+    with_earlier_labels,
+    write_results,
+)
 
 if TYPE_CHECKING:
     from quality_lib.lm_judge import LmJudge
@@ -253,7 +258,11 @@ def main() -> int:
         if part in parts:
             run_lm(bench, folder, targets, part, ppm)
     if "extras" in parts:
-        found = run_experiments(bench, targets)
+        path = folder / "quality-extras.json"
+        found = {
+            key: with_earlier_labels(path, key, cells)
+            for key, cells in run_experiments(bench, targets).items()
+        }
         content = {
             key: [{"label": label, **cell.summarize()} for label, cell in cells]
             for key, cells in found.items()

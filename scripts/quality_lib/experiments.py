@@ -67,14 +67,23 @@ def whole_pool_cell(bench: Bench, target: str) -> Cell:
 
 
 def label_table(labelled: list[tuple[str, Cell]]) -> str:
-    """One row a target and selector, one column a label; draws of one label are averaged."""
+    """One row a target and selector, one column a label; draws of one label are averaged.
+
+    A star is for what an earlier run measured.
+    """
     labels = list(dict.fromkeys(label for label, _ in labelled))
-    costs: dict[tuple[str, str], dict[str, list[float]]] = {}
+    found: dict[tuple[str, str], dict[str, list[Cell]]] = {}
     for label, cell in labelled:
-        row = costs.setdefault((cell.target, cell.selector), {})
-        row.setdefault(label, []).append(cell.bits_per_byte)
+        found.setdefault((cell.target, cell.selector), {}).setdefault(label, []).append(cell)
     rows = [
-        [target, selector, *(f"{np.mean(row[x]):.3f}" if x in row else "-" for x in labels)]
-        for (target, selector), row in costs.items()
+        [target, selector, *(_mean_of(row.get(label, [])) for label in labels)]
+        for (target, selector), row in found.items()
     ]
     return render(["target", "selector", *labels], rows)
+
+
+def _mean_of(cells: list[Cell]) -> str:
+    if not cells:
+        return "-"
+    star = "*" if any(cell.earlier is not None for cell in cells) else ""
+    return f"{np.mean([cell.bits_per_byte for cell in cells]):.3f}{star}"

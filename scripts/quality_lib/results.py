@@ -47,6 +47,18 @@ def with_earlier(path: Path, cells: list[Cell]) -> list[Cell]:
     return [*cells, *(cell for cell in kept if cell.selector in SELECTORS)]
 
 
+def with_earlier_labels(
+    path: Path, key: str, labelled: list[tuple[str, Cell]]
+) -> list[tuple[str, Cell]]:
+    """The labelled cells of an experiment and those of an earlier run that were not measured."""
+    if not path.exists():
+        return labelled
+    measured = {(label, cell.task, cell.selector) for label, cell in labelled}
+    earlier = [(one["label"], Cell.restore(one)) for one in json.loads(path.read_text())[key]]
+    kept = [(x, cell) for x, cell in earlier if (x, cell.task, cell.selector) not in measured]
+    return [*labelled, *kept]
+
+
 def write_results(folder: Path, name: str, content: Mapping[str, object], markdown: str) -> None:
     """The JSON and the Markdown file of one part."""
     folder.mkdir(parents=True, exist_ok=True)
