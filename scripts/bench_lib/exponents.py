@@ -5,6 +5,8 @@ import resource
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +26,11 @@ TIMES = (1, 2, 4)
 START_UP = 1 / 64
 N_RUNS = 2
 N_WORDS = 500
+WORDS = [f"w{number}" for number in range(N_WORDS)]
+#: Words of a block of texts.
+BLOCK_WORDS = 30_000
+#: Folder of a pool → what was written there last.
+_WRITTEN: dict[Path, tuple[object, ...]] = {}
 BUDGET_BYTES, ROWS, LARGE_ROWS = 500_000, 60_000, 16
 
 
@@ -85,19 +92,24 @@ def _cpu_seconds(bench: Bench, command: list[str]) -> float:
     return min(found)
 
 
-def _text(generator: np.random.Generator, n_words: int) -> str:
-    return " ".join(f"w{number}" for number in generator.zipf(1.3, n_words) % N_WORDS)
+@lru_cache(maxsize=1024)
+def _texts(block: int, n_words: int) -> list[str]:
+    """Some texts of so many words, made once: pools of all sizes begin with the same ones."""
+    generator = np.random.default_rng([block, n_words])
+    rows = generator.zipf(1.3, (_rows_of_block(n_words), n_words)) % N_WORDS
+    return [" ".join(map(WORDS.__getitem__, row)) for row in rows.tolist()]
+
+
+def _rows_of_block(n_words: int) -> int:
+    return max(1, BLOCK_WORDS // n_words)
 
 
 def _iter_lines(n_rows: int, n_words: int, n_groups: int = 1) -> Iterator[bytes]:
-    generator = np.random.default_rng(n_rows)
+    n_of_block = _rows_of_block(n_words)
     for i in range(n_rows):
-        row = {
-            "id": str(i),
-            "text": f"{_text(generator, n_words)} {i}",
-            "group": f"g{i % n_groups}",
-        }
-        yield json.dumps(row).encode() + b"\n"
+        text = _texts(i // n_of_block, n_words)[i % n_of_block]
+        line = f'{{"id": "{i}", "text": "{text} {i}", "group": "g{i % n_groups}"}}\n'
+        yield line.encode()
 
 
 def _write(
@@ -109,14 +121,18 @@ def _write(
     n_words: int = 30,
     n_groups: int = 1,
 ) -> Path:
-    """A pool of shards of some rows each."""
+    """A pool of shards of some rows each; one that stands there is written no second time."""
+    about = (n_shards, n_rows, suffix, n_words, n_groups)
+    if _WRITTEN.get(folder) == about:
+        return folder
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    lines = list(_iter_lines(n_shards * n_rows, n_words, n_groups))
+    lines = _iter_lines(n_shards * n_rows, n_words, n_groups)
     for i in range(n_shards):
-        data = b"".join(lines[i * n_rows : (i + 1) * n_rows])
+        data = b"".join(islice(lines, n_rows))
         data = zstandard.compress(data) if suffix else data
         (folder / f"{i:05d}.jsonl{suffix}").write_bytes(data)
+    _WRITTEN[folder] = about
     return folder
 
 
@@ -136,7 +152,9 @@ def _select(pool: Path, *options: object) -> list[str]:
 
 
 def _row_groups(folder: Path, n_groups: int) -> list[str]:
-    folder.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    _WRITTEN.pop(folder, None)
     rows = [json.loads(line) for line in _iter_lines(n_groups, 30)]
     pq.write_table(pa.Table.from_pylist(rows), folder / "tiny.parquet", row_group_size=1)
     return _select(folder, "--top-k", 50)
@@ -158,8 +176,8 @@ def _examples(folder: Path, n_examples: int) -> list[str]:
 
 
 DIMENSIONS = {
-    "shards": Dimension(400, lambda folder, n: _select(_write(folder, n, 1), "--top-k", 50)),
-    "row groups": Dimension(3000, _row_groups),
+    "shards": Dimension(1500, lambda folder, n: _select(_write(folder, n, 1), "--top-k", 50)),
+    "row groups": Dimension(10_000, _row_groups),
     "rows": Dimension(120_000, lambda folder, n: _select(_rows(n, folder), "--top-k", 50)),
     "candidates, bytes": Dimension(
         BUDGET_BYTES, lambda folder, n: _select(_rows(2 * ROWS, folder), "--max-bytes", n)

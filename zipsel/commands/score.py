@@ -37,6 +37,10 @@ def run_score(run: Run, engine: Engine, output: ScoreOutput) -> PoolScores:
     is then left to ``select``, which sees all of them. A shard is cut among shares only if no
     file of its own is wanted.
 
+    No profile is kept from one run to the next, unlike by ``select``: scores are for comparing, so
+    those of several nights need one profile for ever, which ``--profile`` names, and not one until
+    the pool drifts.
+
     Raises:
         ZipselError: As the stages do.
     """
