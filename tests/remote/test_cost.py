@@ -9,6 +9,7 @@ from made_up import make_records, write_jsonl
 import zipsel as package
 from zipsel.cli.group import cli
 from zipsel.readers.jsonl import _LINE_RANGE_BYTES
+from zipsel.selection import passes
 from zipsel.selection.selector import _SPARE_RECORDS
 from zipsel.storage import ranges as store_ranges
 
@@ -74,3 +75,31 @@ def test_a_chosen_line_costs_one_small_range(bucket, objects, ranges, target, tm
     n_fetched = 22 + _SPARE_RECORDS
     assert n_fetched / 2 < len(ranges) < n_fetched + 4
     assert sum(n_bytes for _, n_bytes in ranges) < n_fetched * _LINE_RANGE_BYTES
+
+
+@pytest.mark.parametrize("options", [{"strategy": "top", "top_k": 20}, {"max_bytes": 100_000}])
+def test_of_a_compressed_shard_sample_and_chosen_rows_cost_one_range_beside_scoring(
+    bucket, objects, ranges, target, tmp_path, monkeypatch, options
+):
+    """Pass one keeps the lines of the best rows; of rows that it did not keep, bytes are the same.
+
+    A range of this test is 45 % of its shard, one of a real shard far less than 1 %.
+    """
+    url = "s3://bucket/large/b.jsonl.zst"
+
+    def select(url, name):
+        package.select(
+            url, output=tmp_path / name, work_dir=tmp_path / f"work-{name}", target=target,
+            workers=1, sample_bytes=SAMPLE_BYTES, **options,
+        )  # fmt: skip
+        return (tmp_path / name / "subset-00000.jsonl").read_bytes()
+
+    far = select(url, "far")
+    assert sum(n_bytes for _, n_bytes in ranges) <= objects[url] + LAST_BYTES
+    monkeypatch.setattr(passes.Passes, "_fraction_kept", lambda *_: 0.002)
+    ranges.clear()
+    assert select(url, "few-kept") == far
+    assert sum(n_bytes for _, n_bytes in ranges) > objects[url] + LAST_BYTES
+    near = tmp_path / "near.jsonl.zst"
+    near.write_bytes(zstandard.compress((tmp_path / "lines.jsonl").read_bytes()))
+    assert select(near, "near") == far

@@ -14,7 +14,7 @@ from zipsel.scoring.packs import iter_packed
 from zipsel.scoring.sidecar import PartSummary, Place, adopt_parts, part_path, read_summary
 from zipsel.scoring.small_shards import LEAST_SHARDS, MOST_SHARDS, SMALL_BYTES, SmallShardsTask
 from zipsel.scoring.tally import Tally
-from zipsel.scoring.task import Job, ScoreTask, Turn, is_read_again
+from zipsel.scoring.task import Job, ScoreTask, Turn
 
 #: Asked with a shard and the number of a chunk, whether it is among this process's.
 Wanted = Callable[[Shard, int], bool]
@@ -99,8 +99,9 @@ class Pending:
             self.known_bytes += shard.n_bytes
         else:
             n_turns = self._n_turns(shard)
+            lowest = self._tally.lowest_of_best(job.kept_of(shard))
             for first in range(n_turns):
-                yield ScoreTask(job, shard, None, known, Turn(first, n_turns))
+                yield ScoreTask(job, shard, None, known, Turn(first, n_turns), lowest)
 
     def stored_bytes(self, task: Task) -> int:
         """Roughly how much of the stored pool a task is, for progress."""
@@ -166,8 +167,8 @@ class _SmallShards:
         share = 4 * n_workers if n_workers > 1 else 1  # several for each even out what one takes
         self._most_shards = min(MOST_SHARDS, max(LEAST_SHARDS, len(sizes) // share))
         self._most_bytes = min(job.chunk_bytes, max(SMALL_BYTES, sum(sizes) // share))
-        self._batches: dict[tuple[bool, bool], list[tuple[Shard, Place | None]]] = {}
-        self._n_bytes: Counter[tuple[bool, bool]] = Counter()
+        self._batches: dict[tuple[bool, float], list[tuple[Shard, Place | None]]] = {}
+        self._n_bytes: Counter[tuple[bool, float]] = Counter()
         self._packed: dict[str, dict[int, tuple[PartSummary, Place]]] = {}
         for place, entry in iter_packed(job.folder) if sizes else ():
             parts = self._packed.setdefault(entry.fingerprint, {})
@@ -200,7 +201,7 @@ class _SmallShards:
         place = None
         if self._job.threshold is not None and len(found) == 1:
             place = found[0][1] if found[0][0].final and found[0][0].threshold is not None else None
-        kind = (place is not None, is_read_again(shard))
+        kind = (place is not None, self._job.kept_of(shard))
         batch = self._batches.setdefault(kind, [])
         batch.append((shard, place))
         self._n_bytes[kind] += shard.guessed_bytes

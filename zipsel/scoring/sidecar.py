@@ -8,7 +8,8 @@ its presence is the completion marker.
 
 Row numbers are not stored: row = rows of the shard's earlier parts + position in this part. If few
 rows of a compressed shard are contenders, the part keeps their lines, so that pass two need not
-decompress (or download) the shard again.
+decompress the shard again; of one behind a URL it keeps those of the best rows, so that pass two
+need not download it again.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class PartSummary(msgspec.Struct, frozen=True, omit_defaults=True):
         threshold: The cascade's threshold; None where every accepted row has an alignment.
         final: Whether this is the shard's last part.
         damage: What ended the shard early, under ``--on-bad-file salvage``.
-        has_lines: Whether the part holds the line of every contender.
+        has_lines: Whether the part holds lines: of all contenders, or of those that are best.
         found: Fields of the first row that is refused for lack of the text's.
         fields: Field → texts, where several were named.
         left_out: Kind of a chat's part → how many are in no text.
@@ -249,8 +250,8 @@ def _score_columns(table: pa.Table, columns: Mapping[str, str]) -> ScoreColumns:
     }
 
 
-def read_lines(path: str, positions: np.ndarray) -> list[bytes]:
-    """Lines that a file of parts holds, by their positions in it."""
+def read_lines(path: str, positions: np.ndarray) -> list[bytes | None]:
+    """Lines that a file of parts holds, by their positions in it; None where it lacks one."""
     lines = _read(path, ["line"])["line"].combine_chunks()
     return [lines[position].as_py() for position in positions.tolist()]
 

@@ -79,12 +79,15 @@ class PartBuilder:
     Attributes:
         columns: The scorer's columns and their numpy types.
         finished_later: Columns that hold nothing where a row is no contender.
-        keeps_lines: Keep the lines of contenders.
+        kept: Fraction of contenders, best first, whose lines are kept: of those that are added
+            together, or by ``kept_above``.
+        kept_above: The alignment from which on lines are kept, if it is known.
     """
 
     columns: Mapping[str, str]
     finished_later: frozenset[str] = frozenset()
-    keeps_lines: bool = False
+    kept: float = 0.0
+    kept_above: float | None = None
     _columns: dict[str, list[pa.Array]] = field(default_factory=dict)
     _counts: RowCounts = field(default_factory=RowCounts)
     _contenders: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
@@ -112,8 +115,8 @@ class PartBuilder:
         else:
             self._append("group", pa.nulls(rows.n_rows, pa.string()))
         self._add_rejects(rows)
-        if self.keeps_lines:
-            self._add_lines(rows, np.flatnonzero(~no_contender))
+        if self.kept:
+            self._add_lines(rows, rows.accepted[self._best(scores["alignment"])])
         self._counts.add(rows)
         self._lengths += length_bins(n_bytes)
         self._contenders.append((scores["alignment"][contends], n_bytes[contends]))
@@ -131,6 +134,16 @@ class PartBuilder:
         for i, group in zip(rows.accepted.tolist(), rows.groups, strict=True):
             values[i] = group
         self._append("group", pa.array(values, pa.string()))
+
+    def _best(self, alignment: np.ndarray) -> np.ndarray:
+        """Which of some texts are contenders whose lines are kept."""
+        contends = np.flatnonzero(~np.isnan(alignment))
+        if self.kept >= 1 or len(contends) == 0:
+            return contends
+        lowest = self.kept_above
+        if lowest is None:
+            lowest = np.quantile(alignment[contends], 1 - self.kept)
+        return contends[alignment[contends] >= lowest]
 
     def _add_lines(self, rows: RowBatch, contenders: np.ndarray) -> None:
         lines: list[bytes | None] = [None] * rows.n_rows
@@ -164,7 +177,7 @@ class PartBuilder:
         table = self.table()
         self._counts.damage = damage or ""
         summary = self._counts.summarize(
-            index, final=final, threshold=threshold, has_lines=self.keeps_lines
+            index, final=final, threshold=threshold, has_lines=self.kept > 0
         )
         summary = replace(
             summary,

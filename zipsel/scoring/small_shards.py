@@ -25,7 +25,6 @@ from zipsel.scoring.sidecar_writer import PartBuilder, RowCounts
 from zipsel.scoring.task import (
     Job,
     ScoreTask,
-    is_read_again,
     iter_chunks,
     refuse_nan,
     score_chunks,
@@ -128,7 +127,7 @@ class _Batch:
         self._builder = PartBuilder(
             self._scorer.columns,
             columns_finished_later(self._scorer),
-            job.keep_lines and not any(map(is_read_again, task.shards)),
+            min(map(job.kept_of, task.shards)),
         )
         self._known = read_placed(task.known, self._scorer.columns) if task.known else None
         self._held: list[RowBatch] = []
@@ -184,7 +183,7 @@ class _Batch:
                 chunk.index,
                 final=chunk.final,
                 threshold=self._job.threshold,
-                has_lines=self._builder.keeps_lines,
+                has_lines=self._builder.kept > 0,
             )
             found.append((shard, PackEntry(shard.fingerprint, first, summary)))
         self._builder.write_pack(path, [entry for _, entry in found])

@@ -25,6 +25,7 @@ from zipsel.scorers import ScoreColumns, Scorer, as_cascade, columns_finished_la
 from zipsel.scorers.profile import ProfileFile, load_cached
 from zipsel.scoring.sidecar import PartSummary, part_path, read_scores, read_summary
 from zipsel.scoring.sidecar_writer import PartBuilder
+from zipsel.storage.remote import is_remote
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class Job:
         threshold: The cascade's threshold; None to finish every row.
         salvage: Keep what was read of a shard before it turned out to be damaged.
         keep_lines: Keep the lines of finished rows where the shard is compressed.
+        keep_best: Fraction of the rows, best first, whose lines are kept where the shard is
+            compressed and behind a URL.
     """
 
     profile: ProfileFile
@@ -46,6 +49,13 @@ class Job:
     threshold: float | None = None
     salvage: bool = False
     keep_lines: bool = False
+    keep_best: float = 0.0
+
+    def kept_of(self, shard: Shard) -> float:
+        """Fraction of a shard's finished rows whose lines are kept."""
+        if shard.is_table or shard.seekable:  # which are read again at little cost
+            return 0.0
+        return 1.0 if self.keep_lines else self.keep_best if is_remote(shard.path) else 0.0
 
     @property
     def chunk_bytes(self) -> int:
@@ -86,6 +96,7 @@ class ScoreTask:
         chunk: Which chunk; None for a shard that has to be cut from its beginning.
         done: Chunks of such a shard whose parts exist.
         turn: Of such a shard, the chunks that are this task's.
+        keep_above: The alignment from which on lines are kept, as far as it is known.
     """
 
     job: Job
@@ -93,6 +104,7 @@ class ScoreTask:
     chunk: Chunk | None
     done: frozenset[int] = field(default_factory=frozenset)
     turn: Turn = field(default_factory=Turn)
+    keep_above: float | None = None
 
     @property
     def shards(self) -> tuple[Shard, ...]:
@@ -134,11 +146,6 @@ def iter_chunks(reader: Reader, shard: Shard, job: Job) -> Iterator[Chunk]:
     yield from _cut(reader, shard, job) if planned is None else planned
 
 
-def is_read_again(shard: Shard) -> bool:
-    """Whether reading rows of a shard again costs little, so that their lines need not be kept."""
-    return shard.is_table or shard.seekable
-
-
 def refuse_nan(place: object, scorer: Scorer, job: Job, scores: ScoreColumns) -> None:
     """Raise ``ZipselError`` if an alignment is missing that no threshold has ruled out."""
     if job.threshold is None and np.isnan(scores["alignment"]).any():
@@ -157,8 +164,8 @@ def _score_chunk(
     """
     job, shard = task.job, task.shard
     path, cascade = part_path(job.folder, shard, index), as_cascade(scorer)
-    keeps_lines = job.keep_lines and not is_read_again(shard)
-    builder = PartBuilder(scorer.columns, columns_finished_later(scorer), keeps_lines)
+    kept = job.kept_of(shard)
+    builder = PartBuilder(scorer.columns, columns_finished_later(scorer), kept, task.keep_above)
     known = _read_known(path, scorer, job.threshold)
     n_rows, final, damage = 0, False, ""
     for chunk in stretches:

@@ -40,8 +40,8 @@ class Piece(NamedTuple):
         ranks: Their places in the order of candidates.
         rows: Their rows, ascending.
         offsets: Their byte offsets, ascending; -1 for tables.
-        parts: Of each sidecar part that holds the lines: path, first row, and where this row is in
-            the file; empty where the shard has to be read.
+        parts: Of each sidecar part that holds lines of theirs: path, first row, and where this row
+            is in the file; empty where the shard has to be read.
     """
 
     shard: Shard
@@ -174,10 +174,22 @@ def _iter_lines(piece: Piece, reading: Reading) -> Iterator[bytes]:
     if not piece.parts:
         yield from fetch.iter_lines(piece.shard, piece.offsets, reading)
         return
+    missing = np.concatenate([[line is None for line in lines] for lines in _iter_kept(piece)])
+    read = (
+        iter(())
+        if not missing.any()
+        else fetch.iter_lines(piece.shard, piece.offsets[missing], reading)
+    )
+    for lines in _iter_kept(piece):
+        yield from (next(read) if line is None else line for line in lines)
+
+
+def _iter_kept(piece: Piece) -> Iterator[list[bytes | None]]:
+    """Yield the lines that each sidecar part has, None for those that it lacks."""
     bounds = np.searchsorted(piece.rows, [first_row for _, first_row, _ in piece.parts])
     of_parts = np.split(piece.rows, bounds[1:])
     for (path, first_row, start), rows in zip(piece.parts, of_parts, strict=True):
-        yield from read_lines(path, rows - first_row + start)
+        yield read_lines(path, rows - first_row + start)
 
 
 def _fetch_tables(task: GatherTask) -> FetchedRows:

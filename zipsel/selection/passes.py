@@ -28,15 +28,19 @@ from zipsel.scoring.settings import RunSettings
 from zipsel.selection.budgets import BYTES_PER_TOKEN, Budget
 from zipsel.selection.inspection import Inspection, TokenizerFile
 from zipsel.selection.leaks import LeakSources
+from zipsel.selection.offers import FIRST_STAGE_BYTES
 from zipsel.selection.ranking import Ranking
 from zipsel.selection.selector import Selection, Selector
 from zipsel.selection.settings import SelectSettings, check_groups
-from zipsel.selection.strategies import find_strategy
+from zipsel.selection.strategies import CANDIDATE_FACTOR, find_strategy
 from zipsel.storage.workdir import WorkDir
 
 #: Up to this fraction of contenders their lines stay in the sidecar, which then holds some 3 % of
 #: the bytes of the pool; beyond it, decompressing again costs less.
 _KEPT_FRACTION = 0.1
+
+#: Text of the best rows of compressed shards behind URLs that is kept in any case.
+_KEPT_BYTES = 1 << 30
 
 
 def guess_bytes(shards: Sequence[Shard]) -> int:
@@ -139,8 +143,19 @@ class Passes:
         self, run: Run, shards: Sequence[Shard], fraction: float, threshold: float | None
     ) -> PoolScores:
         job = score_job(run.settings, self.work_dir, self.file, threshold)
-        job = replace(job, keep_lines=fraction <= _KEPT_FRACTION)
+        job = replace(
+            job, keep_lines=fraction <= _KEPT_FRACTION, keep_best=self._fraction_kept(shards)
+        )
         return score_shards(run, self.engine, job, shards)
+
+    def _fraction_kept(self, shards: Sequence[Shard]) -> float:
+        """Fraction of the pool, best first, that pass two is likely to fetch; 0 if that is much."""
+        n_records, n_bytes = self._guess_size(shards)
+        fraction = contender_fraction(self.select, n_records, n_bytes)
+        least = _CONTENDERS_PER_CHOSEN * CANDIDATE_FACTOR * FIRST_STAGE_BYTES / max(1.0, n_bytes)
+        fraction = min(1.0, max(fraction, least))
+        is_little = fraction <= _KEPT_FRACTION or fraction * n_bytes <= _KEPT_BYTES
+        return fraction if is_little else 0.0
 
     def _select(
         self, shards: Sequence[Shard], scores: PoolScores, threshold: float | None
