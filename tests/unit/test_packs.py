@@ -105,9 +105,9 @@ def files_below(folder):
 
 def test_scores_of_small_shards_are_those_of_each_by_itself(tmp_path, pool, score, monkeypatch):
     engine, together = score("together")
-    assert engine.sizes == [25, 16]  # plain ones and compressed ones
+    assert engine.sizes == [41]
     assert all(isinstance(task, SmallShardsTask) for task in engine.ran)
-    assert len(list((tmp_path / "work" / "scores").rglob("*.parquet"))) == 2
+    assert len(list((tmp_path / "work" / "scores").rglob("*.parquet"))) == 1
     monkeypatch.setattr(pending, "LEAST_SHARDS", 1000)
     engine, alone = score("alone", work="other")
     assert engine.sizes == [1] * 41
@@ -183,20 +183,22 @@ def test_packs_go_when_no_run_has_met_any_of_their_shards(tmp_path, pool, score)
     score()
     work = WorkDir(str(tmp_path / "work"))
 
-    def let_days_pass():
+    def score_days_later():
         for path in (tmp_path / "work").rglob("*.parquet"):
             os.utime(path, (0, 0))
+        for path in (tmp_path / "work" / "known").iterdir():
+            path.unlink()
+        score()
 
-    let_days_pass()
+    (pack,) = (tmp_path / "work" / "scores").rglob("*.parquet")
     for path in sorted(pool.iterdir())[1:]:
         path.unlink()
-    assert find_leftovers(work, 1) == []  # all were met today
-    for path in (tmp_path / "work" / "known").iterdir():
-        path.unlink()
-    score()  # meets one shard, and scores nothing
-    left = find_leftovers(work, 1)
-    assert [one.kind for one in left] == ["scores"]  # the pack of the compressed shards
-    assert len(list((tmp_path / "work" / "scores").rglob("*.parquet"))) == 2
+    score_days_later()  # meets one shard of the pack
+    assert find_leftovers(work, 1) == []
+    (pool / "000.jsonl").unlink()
+    write_small(pool, 300, 301)
+    score_days_later()
+    assert [one.path for one in find_leftovers(work, 1)] == [str(pack)]
 
 
 def test_a_lower_threshold_finishes_what_an_earlier_run_began(tmp_path, pool, target, monkeypatch):
