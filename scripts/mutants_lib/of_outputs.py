@@ -72,35 +72,35 @@ MUTANTS = [
         "unit/test_workdir.py",
     ),
     Mutant(
-        "output/subset.py", "a shard has its name before its bytes are on disk",
+        "output/subset_file.py", "a shard has its name before its bytes are on disk",
         "            raw.flush()\n            os.fsync(raw.fileno())\n", "", _SUBSET,
     ),
     Mutant(
-        "output/subset.py", "a gzip header holds the time",
+        "output/subset_file.py", "a gzip header holds the time",
         "fileobj=raw, mtime=0)", "fileobj=raw)", _SUBSET,
     ),
     Mutant(
-        "output/subset.py", "files after the first 16 MB begin again",
+        "output/subset_file.py", "files after the first 16 MB begin again",
         "        of_part = chosen.take(slice(*part))\n",
         "        of_part = chosen.take(slice(0, part[1] - part[0]))\n", _SUBSET,
     ),
     Mutant(
-        "output/subset.py", "alignments of the first slice stand in every slice",
+        "output/subset_file.py", "alignments of the first slice stand in every slice",
         "    yield add_field, chosen.alignment\n",
         "    yield add_field, np.sort(chosen.alignment)\n",
         "unit/test_subset.py",
     ),
     Mutant(
-        "output/subset.py", "an existing field is written over",
+        "output/subset_file.py", "an existing field is written over",
         "if key in line and name in decode_object(line):", "if False:",
         "cli/test_select.py::test_a_field_that_exists_is_not_written_over",
     ),
     Mutant(
-        "output/subset.py", "newlines do not count in the size of a file",
+        "output/subset_file.py", "newlines do not count in the size of a file",
         "np.cumsum(sizes[some] + bytes_beside)", "np.cumsum(2 * sizes[some])", _SUBSET,
     ),
     Mutant(
-        "output/subset.py", "what a killed worker left keeps the next from writing",
+        "output/subset_file.py", "what a killed worker left keeps the next from writing",
         "        os.unlink(task.temporary)  # of a worker that was killed\n", "        pass\n",
         "unit/test_subset.py",
     ),

@@ -264,7 +264,7 @@ MUTANTS = [
         f"{_SELECTOR}::test_equal_alignments_are_written_in_the_order_of_the_pool",
     ),
     Mutant(
-        "selection/selector.py",
+        "selection/selection.py",
         "--order input orders by row, then shard",
         "by_place = self.columns.argsort(chosen.places(self.columns))",
         "by_place = self.columns.argsort(chosen.row)",

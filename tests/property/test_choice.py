@@ -13,7 +13,8 @@ from zipsel.scoring.histogram import Histogram, bin_floor, bins_of
 from zipsel.scoring.sidecar import part_path, place_parts
 from zipsel.scoring.sidecar_writer import PartBuilder
 from zipsel.selection.budgets import Budget, Meter
-from zipsel.selection.ranking import Candidates, Ranking, RecordReader
+from zipsel.selection.candidates import Candidates
+from zipsel.selection.ranking import Ranking, RecordReader
 from zipsel.texts import TextBatch
 
 alignments = st.one_of(

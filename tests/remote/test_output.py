@@ -15,7 +15,7 @@ from made_up import make_records, write_jsonl
 import zipsel as package
 from zipsel.errors import OutputError, ProfileError, StorageError, UsageError
 from zipsel.output.place import Output
-from zipsel.output.subset import OutputFile
+from zipsel.output.subset_file import OutputFile
 from zipsel.storage.staging import staged_files
 
 pytestmark = pytest.mark.filterwarnings("default")

@@ -16,6 +16,7 @@ from zipsel.readers.reading import TextSpec
 from zipsel.report.novelty import new_characters
 from zipsel.scorers.target_ngrams import TargetNgrams
 from zipsel.selection.budgets import Budget
+from zipsel.selection.candidates import Candidates
 from zipsel.selection.chooser import Chooser
 from zipsel.selection.cover import GreedyCover
 from zipsel.selection.covering import CoverRun
@@ -25,7 +26,6 @@ from zipsel.selection.inspection import Inspection
 from zipsel.selection.leak_search import LeakSearch
 from zipsel.selection.offers import CANDIDATE_FACTOR, FIRST_STAGE_BYTES, STAGE_ENDS, OfferStream
 from zipsel.selection.quotas import Quotas
-from zipsel.selection.ranking import Candidates
 from zipsel.selection.spool import ROW, SpooledRows, ngrams_path
 from zipsel.selection.strategies import BudgetParts
 from zipsel.selection.subset_code import PRIOR_STRENGTH

@@ -8,6 +8,7 @@ import pytest
 from zipsel.readers.reading import TextSpec
 from zipsel.scorers.target_ngrams import TargetNgrams
 from zipsel.selection.budgets import Budget
+from zipsel.selection.candidates import Candidates
 from zipsel.selection.chooser import Chooser
 from zipsel.selection.cover import GreedyCover
 from zipsel.selection.covering import CoverRun
@@ -16,7 +17,6 @@ from zipsel.selection.gather import Fetched
 from zipsel.selection.leak_search import LeakSearch
 from zipsel.selection.offers import OfferStream
 from zipsel.selection.quotas import Quotas
-from zipsel.selection.ranking import Candidates
 from zipsel.selection.spool import ROW, SpooledRows, ngrams_path
 from zipsel.selection.strategies import BudgetParts
 from zipsel.storage.columns import Columns

@@ -13,10 +13,10 @@ from selection.conftest import TOPICS, make_topic, make_topic_records
 from zipsel.errors import BadShards, UsageError
 from zipsel.selection import selector
 from zipsel.selection.budgets import Budget
+from zipsel.selection.candidates import Candidates
 from zipsel.selection.duplicates import Duplicates
 from zipsel.selection.inspection import Features
 from zipsel.selection.quotas import Quotas
-from zipsel.selection.ranking import Candidates
 from zipsel.selection.selector import Chooser
 from zipsel.selection.strategies import BudgetParts
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zipsel.readers.reading import TextSpec
-from zipsel.selection.spool import ROW, Chosen, Spool, SpooledRows, SpoolFile
+from zipsel.selection.chosen_rows import Chosen
+from zipsel.selection.spool import ROW, Spool, SpooledRows, SpoolFile
 
 
 def spool_of(folder, files, line_of=lambda rank: {"text": f"text {rank}"}):

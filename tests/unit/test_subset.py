@@ -10,9 +10,11 @@ import pytest
 
 from zipsel.engines.local import LocalEngine
 from zipsel.errors import OutputError
-from zipsel.output import subset
-from zipsel.output.subset import SubsetWriter, WriteTask, write_shard
-from zipsel.selection.spool import ROW, Chosen, Spool, SpooledRows
+from zipsel.output import subset_file
+from zipsel.output.subset import SubsetWriter
+from zipsel.output.subset_file import WriteTask, write_shard
+from zipsel.selection.chosen_rows import Chosen
+from zipsel.selection.spool import ROW, Spool, SpooledRows
 from zipsel.storage.staging import staged_files
 
 
@@ -60,7 +62,7 @@ def test_rows_are_cut_into_files_in_order(write, workers):
 
 
 def test_rows_are_written_slice_by_slice(write, monkeypatch):
-    monkeypatch.setattr(subset, "_SLICE_BYTES", 250)
+    monkeypatch.setattr(subset_file, "_SLICE_BYTES", 1000)
     (path,) = write(ROWS, "jsonl", add_field="score")
     rows = [json.loads(line) for line in path.read_bytes().splitlines()]
     assert rows == [{**row, "score": 0.5 - i} for i, row in enumerate(ROWS)]

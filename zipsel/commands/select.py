@@ -18,7 +18,8 @@ from zipsel.output.changes import list_changes
 from zipsel.output.chosen import FILE_NAME as CHOSEN_FILE
 from zipsel.output.chosen import write_chosen
 from zipsel.output.place import Output
-from zipsel.output.subset import OutputFile, SubsetWriter
+from zipsel.output.subset import SubsetWriter
+from zipsel.output.subset_file import OutputFile
 from zipsel.pool.formats import resolve_format
 from zipsel.readers.shard import schema_errors
 from zipsel.report.build import build_report

@@ -7,7 +7,7 @@ from typing import cast
 
 import numpy as np
 
-from zipsel.output.subset import with_field
+from zipsel.output.subset_file import with_field
 from zipsel.pool.formats import STDIN
 from zipsel.readers.json_rows import RowParser
 from zipsel.readers.jsonl import iter_rows

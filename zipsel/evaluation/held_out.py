@@ -19,8 +19,8 @@ from zipsel.evaluation.verdicts import Curve, Judge
 from zipsel.pool.shards import Shard
 from zipsel.readers.reading import TextSpec
 from zipsel.scoring.settings import RunSettings
+from zipsel.selection.chosen_rows import Chosen
 from zipsel.selection.settings import SelectSettings
-from zipsel.selection.spool import Chosen
 
 #: Sizes at which the curve is measured, as shares of the subset.
 _SHARES = (0.125, 0.25, 0.5, 1.0)

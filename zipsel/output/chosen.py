@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from zipsel.errors import OutputError
 from zipsel.pool.shards import Shard
-from zipsel.selection.ranking import Candidates
+from zipsel.selection.candidates import Candidates
 from zipsel.storage.paths import read_bytes
 from zipsel.storage.remote import is_remote
 

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from zipsel.errors import OutputError, ShardError, UsageError
-from zipsel.output.subset import open_compressed
+from zipsel.output.subset_file import open_compressed
 from zipsel.pool.shards import Shard
 from zipsel.readers import fetch
 from zipsel.readers.json_rows import RowParser, decode_object

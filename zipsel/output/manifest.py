@@ -14,7 +14,7 @@ from typing import Literal
 import msgspec
 
 from zipsel.errors import UsageError
-from zipsel.output.subset import OutputFile
+from zipsel.output.subset_file import OutputFile
 from zipsel.storage import paths
 
 MANIFEST = "manifest.json"

@@ -31,7 +31,8 @@ from zipsel.output.manifest import (
     read_manifest,
     refuse_foreign,
 )
-from zipsel.output.subset import OutputFile, SubsetWriter, sha256_of
+from zipsel.output.subset import SubsetWriter
+from zipsel.output.subset_file import OutputFile, sha256_of
 from zipsel.pool.formats import format_of_suffix, is_data_file
 from zipsel.scoring.inputs import Inputs
 from zipsel.storage import paths

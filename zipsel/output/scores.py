@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from zipsel.console.safe_text import printable
 from zipsel.errors import OutputError, UsageError
 from zipsel.output.manifest import MANIFEST, Manifest, SideFile, read_manifest, refuse_foreign
-from zipsel.output.subset import with_field
+from zipsel.output.subset_file import with_field
 from zipsel.pool.formats import STDIN
 from zipsel.pool.shards import Shard
 from zipsel.readers import fetch

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from zipsel.evaluation.verdicts import Curve
-from zipsel.output.subset import OutputFile
+from zipsel.output.subset_file import OutputFile
 from zipsel.pool.shards import Shard
 from zipsel.report.model import (
     Counts,
@@ -37,7 +37,7 @@ from zipsel.scoring.plan import PoolScores
 from zipsel.scoring.run import Run
 from zipsel.selection.passes import Choice
 from zipsel.selection.ranking import Ranking
-from zipsel.selection.selector import Selection
+from zipsel.selection.selection import Selection
 from zipsel.selection.settings import SelectSettings
 from zipsel.storage.columns import stretches
 from zipsel.texts import TextBatch

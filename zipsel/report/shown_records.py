@@ -19,7 +19,7 @@ from zipsel.scorers import facets_of
 from zipsel.scorers.profile import Profile
 from zipsel.scoring.rejects import pick_rejects
 from zipsel.scoring.sidecar import Part
-from zipsel.selection.selector import Selection
+from zipsel.selection.selection import Selection
 from zipsel.selection.settings import SelectSettings
 from zipsel.selection.strategies import facet_shares
 

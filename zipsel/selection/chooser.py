@@ -9,12 +9,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from zipsel.selection.candidates import Candidates
 from zipsel.selection.duplicates import Duplicates
 from zipsel.selection.gather import Fetched
 from zipsel.selection.inspection import Features
 from zipsel.selection.leaks import Leak
 from zipsel.selection.quotas import Quotas
-from zipsel.selection.ranking import Candidates
 from zipsel.selection.strategies import BudgetParts
 from zipsel.storage.columns import IN_MEMORY, Columns, Growing
 

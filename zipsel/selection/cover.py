@@ -58,11 +58,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zipsel.scorers.target_ngrams import TargetNgrams
+from zipsel.selection.candidates import Candidates
 from zipsel.selection.descent import Descent
 from zipsel.selection.leak_search import LEAST_AHEAD
 from zipsel.selection.ngram_files import NgramFiles
 from zipsel.selection.offers import Offers, stage_of
-from zipsel.selection.ranking import Candidates
 from zipsel.selection.spool import SpooledRows
 from zipsel.selection.subset_code import SubsetCode
 from zipsel.storage.columns import IN_MEMORY, Columns, Growing, stretches

@@ -13,13 +13,13 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from zipsel.selection.candidates import Candidates
 from zipsel.selection.chooser import N_FOLLOWING, Chooser, Taken
 from zipsel.selection.cover import GreedyCover
 from zipsel.selection.gather import Fetched
 from zipsel.selection.leak_search import LeakSearch
 from zipsel.selection.leaks import Leak
 from zipsel.selection.offers import STAGE_ENDS, Offers, OfferStream, end_of_stage
-from zipsel.selection.ranking import Candidates
 
 #: Fetches candidates, the first of which has this position among all.
 Fetch = Callable[[Candidates, int], Fetched]

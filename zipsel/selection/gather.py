@@ -18,10 +18,10 @@ from zipsel.errors import BadShards, ShardError
 from zipsel.pool.shards import Shard
 from zipsel.readers.reading import Reading
 from zipsel.scoring.sidecar import Part
+from zipsel.selection.candidates import SHARD_SHIFT, Candidates
 from zipsel.selection.fetching import GatherTask, Piece, fetch_rows
 from zipsel.selection.inspection import Features, Inspection
 from zipsel.selection.leaks import Leak
-from zipsel.selection.ranking import SHARD_SHIFT, Candidates
 from zipsel.selection.spool import ROW, SpooledRows
 from zipsel.storage.columns import IN_MEMORY, Columns
 

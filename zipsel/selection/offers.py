@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from zipsel.selection.ranking import Candidates
+from zipsel.selection.candidates import Candidates
 from zipsel.selection.strategies import CANDIDATE_FACTOR
 from zipsel.storage.columns import IN_MEMORY, Columns
 

@@ -30,7 +30,8 @@ from zipsel.selection.inspection import Inspection, TokenizerFile
 from zipsel.selection.leaks import LeakSources
 from zipsel.selection.offers import FIRST_STAGE_BYTES
 from zipsel.selection.ranking import Ranking
-from zipsel.selection.selector import Selection, Selector
+from zipsel.selection.selection import Selection
+from zipsel.selection.selector import Selector
 from zipsel.selection.settings import SelectSettings, check_groups
 from zipsel.selection.strategies import CANDIDATE_FACTOR, find_strategy
 from zipsel.storage.workdir import WorkDir

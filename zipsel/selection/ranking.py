@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,81 +17,15 @@ from numpy.typing import NDArray
 
 from zipsel.scoring.histogram import N_BINS, Histogram, bins_of
 from zipsel.scoring.sidecar import Part, column_values, iter_stretches, read_stretch
+from zipsel.selection.candidates import DTYPES, Candidates
 from zipsel.selection.strategies import Priority
 from zipsel.storage.columns import IN_MEMORY, Columns, stretches
-
-#: Bits of a row's number in its place, which begins with the number of the shard.
-SHARD_SHIFT = 40
 
 #: Of a hash: 2^64 over the golden ratio (Knuth, TAOCP 3, section 6.4).
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 
 #: Read a larger block if it has more than so many records per distinct (alignment, length).
 _MANY_COPIES = 1.1
-
-
-@dataclass(frozen=True)
-class Candidates:
-    """Records in some order; every array has one element a record.
-
-    Attributes:
-        shard: Index of the shard.
-        row: Row in the shard.
-        offset: Byte offset of a JSON line; -1 for Parquet.
-        alignment: The score, float64.
-        n_bytes: UTF-8 length of the text.
-        group: Code of the group, an index into the ranking's ``group_names``; -1 for none.
-        facet: Number of the facet that it is closest to; -1 for none.
-    """
-
-    shard: NDArray[np.int32]
-    row: NDArray[np.int64]
-    offset: NDArray[np.int64]
-    alignment: NDArray[np.float64]
-    n_bytes: NDArray[np.int64]
-    group: NDArray[np.int32]
-    facet: NDArray[np.int32]
-
-    def __len__(self) -> int:
-        """Number of records."""
-        return len(self.row)
-
-    def take(
-        self, which: NDArray[np.int64] | NDArray[np.bool_], columns: Columns = IN_MEMORY
-    ) -> Candidates:
-        """The records at some positions, or under a mask; themselves if these are all."""
-        at: Any = which
-        if which.dtype == bool:
-            if which.all():
-                return self
-            at = columns.flatnonzero(at)
-        taken: Any = (columns.take(getattr(self, column.name), at) for column in fields(self))
-        return Candidates(*taken)
-
-    def places(self, columns: Columns) -> NDArray[np.int64]:
-        """What orders the records by shard and row."""
-
-        def values(some: slice) -> NDArray[np.int64]:
-            shard: NDArray[np.int64] = self.shard[some].astype(np.int64) << SHARD_SHIFT
-            return shard + self.row[some]
-
-        return columns.compute(len(self), np.int64, values)
-
-    def cut(self, part: slice) -> Candidates:
-        """Consecutive records, not copied."""
-        return Candidates(*(getattr(self, column.name)[part] for column in fields(self)))
-
-    @classmethod
-    def concatenate(cls, parts: Sequence[Candidates], columns: Columns = IN_MEMORY) -> Candidates:
-        """One after the other."""
-        joined: Any = (
-            columns.concatenate([getattr(part, column.name) for part in parts], dtype)
-            for column, dtype in zip(fields(cls), _DTYPES, strict=True)
-        )
-        return cls(*joined)
-
-
-_DTYPES = (np.int32, np.int64, np.int64, np.float64, np.int64, np.int32, np.int32)
 
 
 @dataclass(frozen=True)
@@ -269,7 +202,7 @@ class Ranking:
     def _read_bins(self, low: int, high: int) -> Candidates:
         """Records whose bin lies in ``[low, high)``, in order."""
         n_records = int(self.n_records[low:high].sum())
-        block = Candidates(*(self.columns.zeros(n_records, dtype) for dtype in _DTYPES))
+        block = Candidates(*(self.columns.zeros(n_records, dtype) for dtype in DTYPES))
         negated, first = self.columns.zeros(n_records, np.float64), 0
         for stretch in iter_stretches(self.parts):
             records, priority = self._read(stretch, low, high)

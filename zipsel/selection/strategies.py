@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from zipsel.scorers.profile import Profile
-    from zipsel.selection.ranking import Candidates, Ranking
+    from zipsel.selection.candidates import Candidates
+    from zipsel.selection.ranking import Ranking
     from zipsel.selection.settings import SelectSettings
 
 #: Name of each strategy → where it is.

@@ -21,7 +21,8 @@ from zipsel.selection.sample import uniform_noise
 from zipsel.selection.strategies import BudgetParts, Plan, Priority, RankedPool, Strategy
 
 if TYPE_CHECKING:  # the help of select lists the strategies, and does without pyarrow
-    from zipsel.selection.ranking import Candidates, Ranking
+    from zipsel.selection.candidates import Candidates
+    from zipsel.selection.ranking import Ranking
 
 N_STRATA = 50
 
