@@ -24,8 +24,8 @@ from zipsel.texts import TextBatch
 
 N = 100_000
 LENGTH = 500
-#: Bytes; Python objects of one candidate would take hundreds.
-PER_CANDIDATE = 20
+#: Bytes, most of them tables of n-grams; Python objects of one candidate would take hundreds.
+PER_CANDIDATE = 16
 
 
 def make_block(columns, generator):
@@ -79,7 +79,9 @@ def test_a_candidate_takes_few_bytes_of_memory(tmp_path, monkeypatch, strategy):
 
     budget = Budget("max_bytes", N * LENGTH // (6 if strategy == "cover" else 2))
     one_part = BudgetParts({}, lambda block: block.group, lambda: [""])
-    chooser = Chooser(Quotas(budget, N, {}), Duplicates("exact"), one_part, lambda: [""], columns)
+    chooser = Chooser(
+        Quotas(budget, N, {}), Duplicates("exact", columns=columns), one_part, lambda: [""], columns
+    )
     tracemalloc.start()
     try:
         if strategy == "cover":

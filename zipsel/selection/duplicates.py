@@ -10,9 +10,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from zipsel.errors import UsageError
 from zipsel.selection.leaks import words_of
 from zipsel.selection.settings import DEFAULT_NEAR_THRESHOLD, DedupMode
+from zipsel.storage.columns import IN_MEMORY, Columns
 
 _N_PERMUTATIONS = 128
 #: Least probability that a pair at the threshold meets in a band; those that meet are then
@@ -20,10 +23,15 @@ _N_PERMUTATIONS = 128
 _LEAST_RECALL = 0.999
 _SHINGLE_WORDS = 5
 _SEED = 42
-_NUMBER_BYTES = 6
 
-#: Bytes of a digest in its bucket, and its number's.
-_ENTRY_BYTES = 14 + _NUMBER_BYTES
+#: Of a table of digests: bits of its first size, places beyond the last hash, bytes of an entry,
+#: and places that are moved at once.
+_FIRST_BITS, _TAIL, _ENTRY_BYTES, _MOVED = 10, 1 << 10, 24, 1 << 12
+
+_NO_NUMBER = bytes(8)
+_MAX_UINT64 = 2**64 - 1
+#: Of a hash: 2^64 over the golden ratio (Knuth, TAOCP 3, section 6.4).
+_MULTIPLIER = 0x9E3779B97F4A7C15
 
 
 def require_rensa() -> Any:
@@ -73,12 +81,18 @@ class Duplicates:
     Args:
         mode: ``exact``, ``near`` (which includes exact) or ``none``.
         threshold: Jaccard similarity of 5-gram sets from which texts are near-duplicates.
+        columns: Holds digests.
     """
 
-    def __init__(self, mode: DedupMode, threshold: float = DEFAULT_NEAR_THRESHOLD) -> None:
+    def __init__(
+        self,
+        mode: DedupMode,
+        threshold: float = DEFAULT_NEAR_THRESHOLD,
+        columns: Columns = IN_MEMORY,
+    ) -> None:
         self.mode = mode
         self.threshold = threshold
-        self._digests = DigestMap()
+        self._digests = DigestMap(columns)
         self._sketches: dict[int, Any] = {}
         self._near: Any = None
         if mode == "near":
@@ -108,29 +122,67 @@ class Duplicates:
 
 
 class DigestMap:
-    """Digests of 16 bytes, each with a whole number below 2^48, in 20 bytes each.
+    """Digests of 16 bytes, each with a whole number, in a table that can stand in a file.
 
-    A set of Python objects would take five times as much. The first two bytes choose a bucket,
-    which holds the other fourteen, and the number.
+    The table is at most half full. A digest stands at the place that its hash names or, where that
+    is taken, in the next free one (Knuth, TAOCP 3, section 6.4); places ascend with hashes, so that
+    a table of twice the size is filled from its beginning to its end.
+
+    Args:
+        columns: Holds the table.
     """
 
-    def __init__(self) -> None:
-        self._buckets: dict[bytes, bytearray] = {}
+    def __init__(self, columns: Columns = IN_MEMORY) -> None:
+        self._columns = columns
+        self._n_digests = 0
+        self._open(_FIRST_BITS)
+
+    def _open(self, n_bits: int) -> None:
+        """Begin an empty table; an entry is a digest and its number plus one."""
+        self._n_bits = n_bits
+        self._table = self._columns.zeros(3 * ((1 << n_bits) + _TAIL), np.uint64).reshape(-1, 3)
+        self._bytes = memoryview(self._table.reshape(-1).data).cast("B")
+
+    def _place_of(self, digest: bytes) -> int:
+        """Where a digest stands, or the free place where it would, in bytes."""
+        mixed = int.from_bytes(digest[:8], "little") * _MULTIPLIER & _MAX_UINT64
+        at = (mixed >> (64 - self._n_bits)) * _ENTRY_BYTES
+        while (entry := self._bytes[at : at + _ENTRY_BYTES])[16:] != _NO_NUMBER:
+            if entry[:16] == digest:
+                break
+            at += _ENTRY_BYTES
+        return at
 
     def get(self, digest: bytes) -> int | None:
         """The number of a digest; None if it was not added."""
-        bucket, rest = self._buckets.get(digest[:2], b""), digest[2:]
-        at = bucket.find(rest)
-        while at >= 0 and at % _ENTRY_BYTES:  # the end of one entry and the beginning of the next
-            at = bucket.find(rest, at + 1)
-        if at < 0:
-            return None
-        return int.from_bytes(bucket[at + len(rest) : at + _ENTRY_BYTES], "little")
+        at = self._place_of(digest)
+        number = int.from_bytes(self._bytes[at + 16 : at + _ENTRY_BYTES], "little")
+        return number - 1 if number else None
 
     def add(self, digest: bytes, number: int) -> None:
         """Add a digest that was not added yet."""
-        bucket = self._buckets.setdefault(digest[:2], bytearray())
-        bucket += digest[2:] + number.to_bytes(_NUMBER_BYTES, "little")
+        at = self._place_of(digest)
+        self._bytes[at : at + _ENTRY_BYTES] = digest + (number + 1).to_bytes(8, "little")
+        self._n_digests += 1
+        if 2 * self._n_digests > 1 << self._n_bits:
+            self._grow()
+
+    def _grow(self) -> None:
+        """Move everything into a table of twice the size."""
+        old, start, free = self._table, 0, 0
+        self._open(self._n_bits + 1)
+        while start < len(old):
+            end = min(len(old), start + _MOVED)
+            while end < len(old) and old[end, 2]:  # hashes ascend across a free place
+                end += 1
+            some = old[start:end][old[start:end, 2] > 0]
+            home = (some[:, 0] * np.uint64(_MULTIPLIER)) >> np.uint64(64 - self._n_bits)
+            by_home = np.argsort(home)
+            count = np.arange(len(some))
+            at = np.maximum(home[by_home].astype(np.int64) - count, free)
+            at = np.maximum.accumulate(at) + count
+            self._table[at] = some[by_home]
+            free, start = int(at[-1]) + 1 if len(at) else free, end
 
 
 class DigestSet:

@@ -137,7 +137,7 @@ class Selector:
             select.max_per_group,
             rounded=parts.rounded,
         )
-        duplicates = Duplicates(select.dedup, select.near_threshold)
+        duplicates = Duplicates(select.dedup, select.near_threshold, self._columns)
         chooser = Chooser(quotas, duplicates, parts, ranked.ranking.names_of_groups, self._columns)
         by_gain = find_strategy(select.strategy).by_gain
         taken = (self._cover if by_gain else self._take_in_order)(ranked, chooser)
