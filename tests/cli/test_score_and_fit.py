@@ -50,6 +50,39 @@ def test_fused_is_the_mean_of_its_components(tmp_path, zipsel, pool, target):
         assert row["conditional"] == 1 - row["c_x_given_t"] / row["c_x"]
 
 
+@pytest.mark.parametrize("format_name", ["parquet", "dolma"])
+def test_files_of_known_shards_stay_unless_they_are_not_what_was_written(
+    tmp_path, command, pool, target, format_name
+):
+    command("fit", pool, "--target", target, "--output", "code.profile")
+    out = tmp_path / "scores"
+
+    def score(*options):
+        """Score again; returns the names of the files that were written."""
+        before = {path: path.stat().st_ino for path in out.glob("part*")}
+        arguments = ("score", pool, "--profile", "code.profile", "--output", out)
+        command(*arguments, "--format", format_name, *options)
+        return [path.name[:6] for path in sorted(out.glob("part*"))
+                if path.stat().st_ino != before.get(path)]  # fmt: skip
+
+    all_three = ["part-0", "part-1", "part-2"]
+    assert score() == all_three
+    content = {path: path.read_bytes() for path in out.glob("part*")}
+    assert score() == []
+    write_jsonl(pool / "part-3.jsonl", make_records(5, seed=9))
+    assert score() == ["part-3"]
+    (pool / "part-0.jsonl").write_bytes((pool / "part-3.jsonl").read_bytes())
+    assert score() == ["part-0"]
+    damaged, gone = sorted(out.glob("part*"))[1:3]
+    damaged.write_bytes(damaged.read_bytes()[:-1] + b"!")
+    gone.unlink()
+    assert score() == ["part-1", "part-2"]
+    assert (damaged.read_bytes(), gone.read_bytes()) == (content[damaged], content[gone])
+    assert score("--force") == [*all_three, "part-3"]
+    if format_name == "dolma":
+        assert score("--add-field", "closeness") == [*all_three, "part-3"]
+
+
 def test_a_profile_takes_the_targets_place(tmp_path, zipsel, pool, target):
     zipsel("fit", pool, "--target", target, "--output", "code.profile")
     first = (tmp_path / "code.profile").read_bytes()

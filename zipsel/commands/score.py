@@ -81,7 +81,7 @@ def run_score(run: Run, engine: Engine, output: ScoreOutput) -> PoolScores:
             scores.bad_shards.extend(inputs.skipped)
             check_rejects(scores, settings)
         with run.stage("write"):
-            write_scores(run, output, pool, scores.parts)
+            write_scores(run, output, pool, scores)
     _say_scored(run, scores, len(shards), len(pool))
     return scores
 

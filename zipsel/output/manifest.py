@@ -28,10 +28,12 @@ class SideFile(msgspec.Struct, frozen=True):
     Attributes:
         name: Relative to the directory of the manifest.
         sha256: Of its bytes, hex; None where they hold times and differ from run to run.
+        made: Digest of what decides the bytes, where the next run may find them up to date.
     """
 
     name: str
     sha256: str | None = None
+    made: str = ""
 
 
 class FittedProfile(msgspec.Struct, frozen=True):

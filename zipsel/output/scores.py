@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 import numpy as np
@@ -11,46 +11,106 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from zipsel import __version__
 from zipsel.console.safe_text import printable
 from zipsel.errors import OutputError, UsageError
 from zipsel.output.manifest import MANIFEST, Manifest, SideFile, read_manifest, refuse_foreign
-from zipsel.output.subset_file import with_field
+from zipsel.output.subset_file import sha256_of, with_field
 from zipsel.pool.formats import STDIN
 from zipsel.pool.shards import Shard
 from zipsel.readers import fetch
 from zipsel.readers.convert import to_json
 from zipsel.readers.reading import Reading
 from zipsel.readers.schemas import ConversionError
+from zipsel.scoring.plan import PoolScores
 from zipsel.scoring.rejects import encode_rejects
 from zipsel.scoring.run import Run
 from zipsel.scoring.settings import ScoreOutput
 from zipsel.scoring.sidecar import Part, column_values, iter_tables, score_table
+from zipsel.storage.remote import is_remote
 from zipsel.storage.staging import Staging, staged_files
+from zipsel.storage.workdir import digest_of
 
 
-def write_scores(
-    run: Run, output: ScoreOutput, pool: Sequence[Shard], parts: Sequence[Part]
-) -> None:
-    """Write the scores of a pool as asked for: lines, tables or dolma attributes."""
+def write_scores(run: Run, output: ScoreOutput, pool: Sequence[Shard], scores: PoolScores) -> None:
+    """Write the scores of a pool as asked for: lines, tables or dolma attributes.
+
+    Of a directory, files stay that hold what would be written: those of shards known before.
+    """
     if output.path == STDIN:
-        _write_lines(run, parts, output.add_field)
+        _write_lines(run, scores.parts, output.add_field)
     elif output.path is not None:
+        names = score_file_names(output, pool)
+        made = {
+            names[part.shard.index]: _digest_of(output, scores.key, part.shard)
+            for part in scores.parts
+        }
+        kept = {} if run.force else _find_kept(output, made)
+        new = [part for part in scores.parts if names[part.shard.index] not in kept]
         with staged_files(run.settings.work_dir) as staging:
-            _stage_manifest(staging, output, pool, parts)
-            names = score_file_names(output, pool)
-            columns = ["alignment", "offset"] if output.format == "dolma" else None
-            for shard, of_shard in _iter_scored(parts, columns):
-                path = os.path.join(output.path, names[shard.index])
-                if output.format == "dolma":
-                    from zipsel.output.dolma import write_attributes
-
-                    reading = run.settings.reading
-                    write_attributes(staging.add(path), of_shard, output.add_field, reading)
-                else:
-                    _write_table(staging.add(path), of_shard)
+            manifest = staging.add(os.path.join(output.path, manifest_name(output)))
+            written = _stage_files(run, output, names, new, staging)
             with staging.open(os.path.join(output.path, rejects_name(output))) as file:
-                file.writelines(encode_rejects(parts))
+                file.writelines(encode_rejects(scores.parts))
+            files = {
+                name: SideFile(name, sha256_of(temporary), made[name])
+                for name, temporary in written.items()
+            }
+            files[rejects_name(output)] = SideFile(rejects_name(output))
+            with open(manifest, "xb") as file:
+                file.write(_encode_manifest(output, kept | files))
+                file.flush()
+                os.fsync(file.fileno())
             staging.commit()
+
+
+def _digest_of(output: ScoreOutput, key: str, shard: Shard) -> str:
+    """Digest of everything that decides what a shard's file holds."""
+    return digest_of(
+        [__version__, pa.__version__, key, shard.fingerprint, output.format, output.add_field]
+    )
+
+
+def _find_kept(output: ScoreOutput, made: Mapping[str, str]) -> dict[str, SideFile]:
+    """Files of an earlier run that are what this one would write, by name."""
+    before = read_manifest(os.path.join(str(output.path), manifest_name(output)))
+    if before is None or is_remote(str(output.path)):
+        return {}
+    return {
+        file.name: file
+        for file in before.side_files
+        if file.made and file.made == made.get(file.name) and _is_whole(output, file)
+    }
+
+
+def _is_whole(output: ScoreOutput, file: SideFile) -> bool:
+    try:
+        return sha256_of(os.path.join(str(output.path), file.name)) == file.sha256
+    except OSError:
+        return False
+
+
+def _stage_files(
+    run: Run,
+    output: ScoreOutput,
+    names: Mapping[int, str],
+    parts: Sequence[Part],
+    staging: Staging,
+) -> dict[str, str]:
+    """Write a file for each shard of some parts; returns name → temporary file."""
+    written = {}
+    columns = ["alignment", "offset"] if output.format == "dolma" else None
+    for shard, of_shard in _iter_scored(parts, columns):
+        name = names[shard.index]
+        written[name] = staging.add(os.path.join(str(output.path), name))
+        if output.format == "dolma":
+            from zipsel.output.dolma import write_attributes
+
+            reading = run.settings.reading
+            write_attributes(written[name], of_shard, output.add_field, reading)
+        else:
+            _write_table(written[name], of_shard)
+    return written
 
 
 def score_file_names(output: ScoreOutput, pool: Sequence[Shard]) -> dict[int, str]:
@@ -88,18 +148,15 @@ def refuse_foreign_scores(output: ScoreOutput, pool: Sequence[Shard]) -> None:
         refuse_foreign(f"--output {output.path}", str(output.path), "score", names.__contains__)
 
 
-def _stage_manifest(
-    staging: Staging, output: ScoreOutput, pool: Sequence[Shard], parts: Sequence[Part]
-) -> None:
-    """Stage the manifest before the files that it lists; files of earlier runs stay listed."""
-    path = os.path.join(str(output.path), manifest_name(output))
-    names = score_file_names(output, pool)
-    written = {names[part.shard.index] for part in parts} | {rejects_name(output)}
-    before = read_manifest(path)
-    written |= before.names if before is not None else set()
-    manifest = Manifest("score", side_files=[SideFile(name) for name in sorted(written)])
-    with staging.open(path) as file:
-        file.write(manifest.encode())
+def _encode_manifest(output: ScoreOutput, files: Mapping[str, SideFile]) -> bytes:
+    """The manifest, which comes before the files that it lists; those of earlier runs stay listed.
+
+    A run that is killed between them leaves files whose digests are not those listed.
+    """
+    before = read_manifest(os.path.join(str(output.path), manifest_name(output)))
+    listed = {} if before is None else {name: SideFile(name) for name in before.names}
+    listed |= files
+    return Manifest("score", side_files=[listed[name] for name in sorted(listed)]).encode()
 
 
 def rejects_name(output: ScoreOutput) -> str:
