@@ -1,6 +1,9 @@
 """Progress counts each byte once, and what is known is no part of the work."""
 
+import gzip
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from made_up import make_records, write_jsonl
@@ -16,7 +19,8 @@ from zipsel.scorers.ngram import NgramScorer
 from zipsel.scorers.profile import ProfileFile
 from zipsel.scoring.plan import score_pool
 from zipsel.scoring.settings import RunSettings
-from zipsel.scoring.task import Job
+from zipsel.scoring.task import Job, Turn, score_chunks
+from zipsel.scoring.watching import WatchedRunner
 
 
 class InProcess(LocalEngine):
@@ -54,6 +58,36 @@ def test_every_chunk_of_a_shard_counts_the_same(pool_of_chunks):
     score_pool(InProcess(1), job, shards, advance=lambda *one: again.append(one))
     assert 0.9 * total < sum(stored for _, _, stored in again) <= total
     assert all(rows == 0 for rows, _, _ in again)
+
+
+def test_a_long_stream_shows_its_parts_while_one_task_cuts_it(pool_of_chunks, tmp_path):
+    """Each chunk counts when it is done, though the task goes on, and once in all."""
+    shards, job = pool_of_chunks
+    packed = tmp_path / "packed" / "0.jsonl.gz"
+    packed.parent.mkdir()
+    packed.write_bytes(gzip.compress(Path(shards[0].path).read_bytes()))
+    shards = find_shards([str(packed)])[0]
+    progress = Progress(Log(quiet=True), "scoring", shards[0].n_bytes)
+    seen = []
+
+    class Looking(InProcess):
+        def run(self, function, tasks):
+            for task in tasks:
+                for n_parts in range(3):
+                    assert len(score_chunks(replace(task, turn=Turn(n_parts, 1000)))) == 1
+                    progress._look()
+                    seen.append((progress.n_rows, progress._share))
+                yield task, function(replace(task, done=frozenset(range(3))))
+
+    runner = WatchedRunner(Looking(1))
+    progress.under_way = runner.under_way
+    score_pool(runner, job, shards, advance=lambda *done: None)
+    rows, shares = zip(*seen, strict=True)
+    assert rows[0] > 0
+    assert list(rows) == sorted(set(rows))
+    assert list(shares) == sorted(set(shares))
+    assert 0 < shares[-1] < 1
+    assert runner.under_way() == (0, 0, 0)
 
 
 def test_the_estimate_falls_though_most_is_known(monkeypatch, capsys):

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 
 _PLAIN_INTERVAL_SECONDS = 30.0
+_BAR_INTERVAL_SECONDS = 1.0
 
 #: Tells the lines of this process from those of others in one collected log.
 _RUN_ID = secrets.token_hex(4)
@@ -161,6 +162,9 @@ class Progress:
         total_bytes: Size of the stored pool; or number of steps, each of which counts as a byte.
         steps: What the steps are called; empty where bytes are counted.
         above: Progress of what the stage is a part of.
+
+    Attributes:
+        under_way: Tells what tasks that have not ended have done so far, as ``advance`` takes it.
     """
 
     def __init__(
@@ -176,7 +180,8 @@ class Progress:
         self.total_bytes = max(1, total_bytes)
         self._steps = steps
         self._above = above
-        self.n_rows = self.n_text_bytes = self.n_stored_bytes = 0
+        self.under_way: Callable[[], tuple[int, int, int]] = lambda: (0, 0, 0)
+        self._ended_tasks = self._seen = (0, 0, 0)
         self.started = self._advanced = time.monotonic()
         self._n_advances = 0
         self._bar: Any = None
@@ -184,13 +189,20 @@ class Progress:
         self._ended = threading.Event()
         if not log.quiet and log.log_format == "text" and sys.stderr.isatty():
             self._open_bar()
+            threading.Thread(target=self._draw, daemon=True).start()
         elif not log.quiet:
             threading.Thread(target=self._tell, daemon=True).start()
 
     def _tell(self) -> None:
         """Print a line from time to time, however long a task takes."""
         while not self._ended.wait(_PLAIN_INTERVAL_SECONDS):
+            self._look()
             self._say_progress()
+
+    def _draw(self) -> None:
+        """Draw the bar anew from time to time."""
+        while not self._ended.wait(_BAR_INTERVAL_SECONDS):
+            self._look()
 
     def _open_bar(self) -> None:
         from rich.progress import BarColumn, TextColumn
@@ -217,14 +229,35 @@ class Progress:
             if self._bar is not None:
                 self._bar.update(self._task, total=self.total_bytes)
             return
-        self.n_rows += n_rows
-        self.n_text_bytes += n_text_bytes
-        self.n_stored_bytes += n_stored_bytes
+        self._ended_tasks = _add(self._ended_tasks, (n_rows, n_text_bytes, n_stored_bytes))
+        self._look()
+
+    def _look(self) -> None:
+        """Count what tasks have done, those under way too."""
+        seen = _add(self._ended_tasks, self.under_way())
+        if seen == self._seen:
+            return
+        self._seen = seen
         self._n_advances += 1
         self._advanced = time.monotonic()
         if self._bar is not None:
             done = self._done(self._advanced)
             self._bar.update(self._task, completed=self.n_stored_bytes, done=done)
+
+    @property
+    def n_rows(self) -> int:
+        """Rows so far."""
+        return self._seen[0]
+
+    @property
+    def n_text_bytes(self) -> int:
+        """Bytes of text so far."""
+        return self._seen[1]
+
+    @property
+    def n_stored_bytes(self) -> int:
+        """Stored bytes so far."""
+        return self._seen[2]
 
     @property
     def _share(self) -> float:
@@ -267,6 +300,10 @@ class Progress:
             self._bar.remove_task(self._task)
         elif self._bar is not None:
             self._bar.stop()
+
+
+def _add(a: tuple[int, int, int], b: tuple[int, int, int]) -> tuple[int, int, int]:
+    return a[0] + b[0], a[1] + b[1], a[2] + b[2]
 
 
 class _Left:

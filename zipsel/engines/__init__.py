@@ -19,10 +19,25 @@ Result = TypeVar("Result")
 ENGINES = {"local": "zipsel.engines.local:LocalEngine", "ray": "zipsel.engines.ray:RayEngine"}
 
 
-class Engine(Protocol):
-    """Runs tasks on workers."""
+class Runner(Protocol):
+    """Runs tasks at the same time."""
 
     n_workers: int
+
+    def run(
+        self, function: Callable[[Task], Result], tasks: Iterable[Task]
+    ) -> Iterator[tuple[Task, Result | BaseException]]:
+        """Yield each task with its result as it comes, or with the exception it raised.
+
+        ``tasks`` is consumed as workers become free.
+
+        Raises:
+            WorkerDied: If one task kills a worker twice, the second time alone.
+        """
+
+
+class Engine(Runner, Protocol):
+    """Runs tasks on workers."""
 
     def __enter__(self) -> Self:
         """Start no worker yet."""
@@ -40,17 +55,6 @@ class Engine(Protocol):
             work_dir: Directory into which workers write results.
             paths: Files that workers read; an engine may check only some of them.
             few: Files that workers read; an engine checks all of them.
-        """
-
-    def run(
-        self, function: Callable[[Task], Result], tasks: Iterable[Task]
-    ) -> Iterator[tuple[Task, Result | BaseException]]:
-        """Yield each task with its result as it comes, or with the exception it raised.
-
-        ``tasks`` is consumed as workers become free.
-
-        Raises:
-            WorkerDied: If one task kills a worker twice, the second time alone.
         """
 
     def close(self) -> None:

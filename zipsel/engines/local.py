@@ -88,7 +88,7 @@ class LocalEngine:
     def run(
         self, function: Callable[[Task], Result], tasks: Iterable[Task]
     ) -> Iterator[tuple[Task, Result | BaseException]]:
-        """As ``Engine.run``."""
+        """As ``Runner.run``."""
         if self.n_workers == 1:
             for task in tasks:
                 yield task, _call(function, task)

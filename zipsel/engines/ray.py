@@ -179,7 +179,7 @@ class RayEngine:
     def run(
         self, function: Callable[[Task], Result], tasks: Iterable[Task]
     ) -> Iterator[tuple[Task, Result | BaseException]]:
-        """As ``Engine.run``.
+        """As ``Runner.run``.
 
         Raises:
             WorkerDied: If a task's worker or node was lost time and again.

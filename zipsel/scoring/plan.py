@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zipsel.console.messages import Advance, tell_nobody
-from zipsel.engines import Engine
+from zipsel.engines import Engine, Runner
 from zipsel.errors import BadShards, ShardError
 from zipsel.pool.shards import Shard
 from zipsel.readers.reading import TextSpec
@@ -37,6 +37,7 @@ from zipsel.scoring.small_shards import (
 )
 from zipsel.scoring.tally import Tally
 from zipsel.scoring.task import Job
+from zipsel.scoring.watching import WatchedRunner
 from zipsel.storage.workdir import WorkDir, digest_of, mark_used
 
 
@@ -98,8 +99,10 @@ def score_shards(
     """
     settings, stored_bytes = run.settings, sum(shard.n_bytes for shard in shards)
     with run.stage("score"), run.log.progress("scoring", stored_bytes) as progress:
+        watched = WatchedRunner(engine)
+        progress.under_way = watched.under_way
         scores = score_pool(
-            engine,
+            watched,
             job,
             shards,
             force=run.force,
@@ -151,7 +154,7 @@ def score_job(
 
 
 def score_pool(
-    engine: Engine,
+    engine: Runner,
     job: Job,
     shards: Sequence[Shard],
     *,
