@@ -45,7 +45,7 @@ MUTANTS = [
         "remote/test_web.py",
     ),
     Mutant(
-        "storage/remote.py", "half of a range is taken for the whole",
+        "storage/ranges.py", "half of a range is taken for the whole",
         "if len(data) != end - start:", "if False:", "remote/test_web.py",
     ),
     Mutant(
@@ -255,8 +255,8 @@ MUTANTS = [
     ),
     Mutant(
         "evaluation/auto_budget.py", "held-out examples may be chosen",
-        "exclude = (*select.exclude, _write(f\"{path}-held-out.jsonl\", held_out))",
-        "exclude = select.exclude", _AUTO,
+        "exclude = (*self.select.exclude, _write(f\"{path}-held-out.jsonl\", held_out))",
+        "exclude = self.select.exclude", _AUTO,
     ),
     Mutant(
         "evaluation/auto_budget.py", "the first fold speaks for all",

@@ -70,7 +70,7 @@ MUTANTS = [
     ),
     Mutant(
         "readers/parquet.py", "salvaging looks at the text's column alone",
-        "for _ in iter_batches(file, shard, group, None):\n            pass\n    except",
+        "for _ in iter_batches(file, shard, [group], None):\n            pass\n    except",
         "for _ in ():\n            pass\n    except",
         f"{_FILES}::test_damage_where_scoring_does_not_look_leaves_the_file_out_and_chooses_again "
         f"{_FILES}::test_a_damaged_row_group_is_refused_row_by_row_and_later_rows_keep_their_numbers",

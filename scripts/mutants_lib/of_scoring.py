@@ -94,22 +94,22 @@ MUTANTS = [
         "unit/test_plan.py",
     ),
     Mutant(
-        "scoring/plan.py", "of texts of one length only the last part's count",
+        "scoring/tally.py", "of texts of one length only the last part's count",
         "self.lengths[length_bin] += times * n_texts", "self.lengths[length_bin] = times * n_texts",
         "unit/test_plan.py",
     ),
     Mutant(
-        "scoring/plan.py", "a part under a higher threshold is taken for done",
-        "has is None or (wanted is not None and has <= wanted)", "True",
+        "scoring/sidecar.py", "a part under a higher threshold is taken for done",
+        "self.threshold is None or (threshold is not None and self.threshold <= threshold)", "True",
         "unit/test_passes.py",
     ),
     Mutant(
-        "scoring/plan.py", "a part under the same threshold is scored again",
-        "has <= wanted)", "has < wanted)",
+        "scoring/sidecar.py", "a part under the same threshold is scored again",
+        "self.threshold <= threshold)", "self.threshold < threshold)",
         "selection/test_selector.py::test_choosing_again_scores_nothing",
     ),
     Mutant(
-        "scoring/plan.py", "--force scores nothing again",
+        "scoring/pending.py", "--force scores nothing again",
         "        if self._force:\n            return None\n", "",
         "unit/test_plan.py",
     ),
@@ -194,9 +194,30 @@ MUTANTS = [
     ),
     Mutant(
         "scoring/exchange.py", "unfinished parts are uploaded",
-        "        if summary.threshold is None:\n            store.keep",
-        "        if True:\n            store.keep",
+        "if isinstance(part, ScoredPart) and part.summary.threshold is None:",
+        "if isinstance(part, ScoredPart):",
         _FAR,
+    ),
+    Mutant(
+        "scoring/pending.py", "small shards are scored again though a pack has them",
+        "found = None if self._force else self._small.find(shard)", "found = None",
+        "unit/test_packs.py",
+    ),
+    Mutant(
+        "scoring/small_shards.py", "a small shard may change while it is scored",
+        "        check_unchanged(shard)", "        pass",
+        "unit/test_packs.py",
+    ),
+    Mutant(
+        "scoring/small_shards.py", "a bad small shard takes the others of its task with it",
+        "return [found for shard in task.shards for found in _score_alone(task.job, shard)]",
+        "raise",
+        "unit/test_packs.py",
+    ),
+    Mutant(
+        "scoring/cleaning.py", "packs go with the first of their shards",
+        "met.isdisjoint(_fingerprints_of(path))", "not met.issuperset(_fingerprints_of(path))",
+        "unit/test_packs.py",
     ),
     Mutant(
         "scoring/exchange.py",

@@ -168,8 +168,8 @@ MUTANTS = [
     Mutant(
         "selection/sample.py",
         "all shards have the same noise",
-        "shard * 0xD1B54A32D192ED03",
-        "0",
+        "np.atleast_1d(shards).astype(np.uint64) * np.uint64(0xD1B54A32D192ED03)",
+        "np.zeros(1, np.uint64)",
         _STRATEGIES,
     ),
     Mutant(
@@ -287,8 +287,8 @@ MUTANTS = [
     Mutant(
         "selection/ranking.py",
         "what an earlier run finished below the threshold is ranked",
-        "self.threshold is not None and part.summary.threshold != self.threshold",
-        "False",
+        "part.summary.threshold != self.threshold for part in parts",
+        "False for part in parts",
         "unit/test_sidecar.py",
     ),
     Mutant(
@@ -359,8 +359,8 @@ MUTANTS = [
     Mutant(
         "selection/fetching.py",
         "kept lines come from the wrong rows",
-        "yield from read_lines(path, rows - first_row)",
-        "yield from read_lines(path, np.arange(len(rows)))",
+        "yield read_lines(path, rows - first_row + start)",
+        "yield read_lines(path, np.arange(len(rows)))",
         _PASSES,
     ),
     Mutant(
