@@ -64,6 +64,7 @@ def test_a_candidate_takes_few_bytes_of_memory(tmp_path, monkeypatch, strategy):
         "SAMPLE": 512,
     }.items():
         monkeypatch.setattr(f"zipsel.storage.columns._{name}", value)
+    monkeypatch.setattr("zipsel.selection.cover._SLICE", 512)
     columns, generator = Columns(str(tmp_path)), np.random.default_rng(0)
     words = [" ".join(map(str, generator.integers(10**9, size=30))) for _ in range(40)]
     ngrams = TargetNgrams.fit(TextBatch.from_texts(words), TextBatch.from_texts([]))

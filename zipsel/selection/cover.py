@@ -96,6 +96,8 @@ class GreedyCover:
         self._bounds = np.zeros(0)
         #: Whether a candidate was neither taken nor refused.
         self._left = np.zeros(0, bool)
+        #: Bytes of the text of each.
+        self._sizes = self.candidates.n_bytes.data
 
     def offer(self, offers: Offers, spooled: SpooledRows) -> None:
         """Append candidates."""
@@ -104,6 +106,7 @@ class GreedyCover:
         self._offers = Offers.join([self._offers, offers] if n_before else [offers], columns)
         unknown = columns.compute(n_new, np.float64, lambda _: np.inf)
         self._bounds = columns.concatenate([self._bounds, unknown], np.float64)
+        self._sizes = self.candidates.n_bytes.data
         self._left = np.append(self._left, np.ones(n_new, bool))
         self._firsts.append(n_before)
         self._files.append(NgramFiles(n_before, spooled, columns))
@@ -124,7 +127,7 @@ class GreedyCover:
         room: NDArray[np.float64],
         take: Callable[[int], bool],
         is_full: Callable[[], bool],
-        look_ahead: Callable[[NDArray[np.int64]], None] = lambda _: None,
+        look_ahead: Callable[[NDArray[np.int64]], None] | None = None,
     ) -> None:
         """Take candidates until each part has used its room, or nothing is left to take.
 
@@ -134,35 +137,42 @@ class GreedyCover:
                 part takes texts while it has any. Changed in place.
             take: Called with a position; False if the candidate may not be taken, now or ever.
             is_full: Whether the budget is used up.
-            look_ahead: Called with positions most of which are taken next, where they are many.
+            look_ahead: Called with positions most of which are taken next, where they are many;
+                None if nobody wants to know.
         """
         self.code.begin_stage(end_bytes)
         descent = Descent(
             self._enter(stage_of(end_bytes)), self._bounds, self._in_order, self._columns
         )
-        part, n_bytes = self._offers.part.data, self.candidates.n_bytes.data
+        part = self._offers.part.data
         while not is_full():
             threshold, positions = descent.next_round(room > 0, self._offers.part)
             if len(positions) == 0:
                 return
             for start in range(0, len(positions), _SLICE):
                 some = positions[start : start + _SLICE]
-                if len(some) >= LEAST_AHEAD:
-                    look_ahead(self._promising(some, threshold))
-                for position in some.tolist():
+                texts = [self._ngrams_of(position) for position in some.tolist()]
+                if look_ahead is not None and len(some) >= LEAST_AHEAD:
+                    look_ahead(some[self._are_promising(some, texts, threshold)])
+                for position, numbers in zip(some.tolist(), texts, strict=True):
                     if room[part[position]] <= 0:
                         continue
-                    if self._is_taken(position, n_bytes[position], threshold, take):
-                        room[part[position]] -= n_bytes[position]
+                    if self._is_taken(position, numbers, threshold, take):
+                        room[part[position]] -= self._sizes[position]
                     if is_full():
                         return
             descent.end_round(self._left)
 
-    def _promising(self, positions: NDArray[np.int64], threshold: float) -> NDArray[np.int64]:
-        """Those of some positions whose gains reach a threshold now."""
-        gains = np.array([self.code.gain_of(self._ngrams_of(one)) for one in positions.tolist()])
+    def _are_promising(
+        self, positions: NDArray[np.int64], texts: list[NDArray[np.uint32]], threshold: float
+    ) -> NDArray[np.bool_]:
+        """Which of some positions have a gain that reaches a threshold now, about."""
+        ends = np.cumsum([len(numbers) for numbers in texts])
+        sums = np.append(0.0, np.cumsum(self.code.gains.take(np.concatenate(texts))))
+        gains = np.diff(sums[ends], prepend=0.0)
         least = threshold * np.maximum(self.candidates.n_bytes[positions], 1)
-        return positions[gains >= least]
+        reached: NDArray[np.bool_] = gains >= 0.999 * least
+        return reached
 
     def _ngrams_of(self, position: int) -> NDArray[np.uint32]:
         return self._files[bisect_right(self._firsts, position) - 1].of(position)
@@ -207,12 +217,15 @@ class GreedyCover:
         return bool(((a.alignment < b.alignment) | (same & later)).any())
 
     def _is_taken(
-        self, position: int, n_bytes: int, threshold: float, take: Callable[[int], bool]
+        self,
+        position: int,
+        numbers: NDArray[np.uint32],
+        threshold: float,
+        take: Callable[[int], bool],
     ) -> bool:
         """Look at a candidate again and take it if its gain reaches the threshold."""
-        numbers = self._ngrams_of(position)
         gain = self.code.gain_of(numbers)
-        bound = gain / max(1, n_bytes)
+        bound = gain / max(1, self._sizes[position])
         self._bounds[position] = bound
         if bound < threshold:
             return False

@@ -71,9 +71,8 @@ class CoverRun:
             self._offer(self._stream.until(max(end, expected)))
             room += self._shares * (end - before)
             before = end
-            self._cover.run_stage(
-                end, room, self._consider, lambda: self._chooser.done, self._leaks.look_ahead
-            )
+            look_ahead = self._leaks.look_ahead if self._leaks.looks_ahead else None
+            self._cover.run_stage(end, room, self._consider, lambda: self._chooser.done, look_ahead)
             if self._chooser.done or (self._stream.ended and not self._cover.has_candidates):
                 break
         return Taken(

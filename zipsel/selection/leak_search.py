@@ -97,6 +97,11 @@ class LeakSearch:
         text = self._blocks[block].read_text(position - self._firsts[block], self._texts)
         return load_index(self._sources).find(text)
 
+    @property
+    def looks_ahead(self) -> bool:
+        """Whether there is anything to look for, and other processes to do it."""
+        return self._sources is not None and self._engine is not None
+
     def look_ahead(self, positions: NDArray[np.int64]) -> None:
         """Look for leaks in candidates that are next in line, if they are many."""
         if self._sources is None or self._engine is None or len(positions) < LEAST_AHEAD:
