@@ -6,7 +6,7 @@ Two sets of data are made from the pool of `ZIPSEL_EVAL_DATA`, with a target and
 * `copies`: a fifth of the records stand in the pool five times, each time under another first
   line, so that no two are equal byte for byte;
 * `large`: of two domains 2 MB are the target and 200 records are held out; what is left of them
-  stays in the pool, with all other domains.
+  stays in the pool, with all other domains, but for records that share 12 words with one held out.
 
     python scripts/made_pools.py                everything, to scripts/results/made-pools.*
     python scripts/made_pools.py --only copies  one of the two
@@ -36,6 +36,7 @@ N_TIMES = 5
 LARGE_DOMAINS = ("latex_math", "medical_qa")
 LARGE_TARGET_BYTES = 2_000_000
 N_HELD_OUT = 200
+SHINGLE_WORDS = 12
 SHARD_RECORDS = 20_000
 
 
@@ -57,6 +58,13 @@ def iter_records(pool: Pool) -> Iterator[Record]:
     """The rows of a pool."""
     for identity, text, source in zip(pool.ids, pool.texts, pool.sources, strict=True):
         yield Record(identity, text.decode(), source)
+
+
+def find_shingles(record: Record) -> set[str]:
+    """All runs of `SHINGLE_WORDS` words of a record."""
+    words = record.text.split()
+    starts = range(len(words) - SHINGLE_WORDS + 1)
+    return {" ".join(words[i : i + SHINGLE_WORDS]) for i in starts}
 
 
 def make_copies(folder: Path, pool: Pool) -> tuple[str, ...]:
@@ -82,6 +90,7 @@ def make_large(folder: Path, pool: Pool) -> tuple[str, ...]:
     """The pool less the targets taken from it, and these; returns their names."""
     records = list(iter_records(pool))
     taken: set[int] = set()
+    held_out: set[str] = set()
     for domain in LARGE_DOMAINS:
         rows = np.flatnonzero(np.array(pool.sources) == domain)
         rows = np.random.default_rng(0).permutation(rows)
@@ -92,7 +101,9 @@ def make_large(folder: Path, pool: Pool) -> tuple[str, ...]:
             path = folder / "targets" / f"{domain}.{half}.jsonl"
             write_lines(path, [records[i] for i in of_half.tolist()])
             taken.update(of_half.tolist())
-    write_pool(folder, [record for i, record in enumerate(records) if i not in taken])
+        held_out.update(*(find_shingles(records[i]) for i in halves["test"].tolist()))
+    left = (record for i, record in enumerate(records) if i not in taken)
+    write_pool(folder, [one for one in left if held_out.isdisjoint(find_shingles(one))])
     return LARGE_DOMAINS
 
 

@@ -19,6 +19,7 @@ import itertools
 import json
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -130,7 +131,12 @@ def measure_lm_grid(
 
 
 def run_lm(
-    bench: Bench, folder: Path, targets: tuple[str, ...], part: str, ppm: list[Cell]
+    bench: Bench,
+    folder: Path,
+    targets: tuple[str, ...],
+    part: str,
+    ppm: list[Cell],
+    n_seeds: int | None,
 ) -> None:
     """The LM judge on one selector per family, or the small one on three."""
     from quality_lib.lm_judge import LmJudge, choose_config
@@ -140,6 +146,8 @@ def run_lm(
     prepare_torch(bench.n_threads)
     ppm = with_earlier(folder / "quality-ppm.json", ppm)
     config = SMALL_CONFIG if part == SMALL_PART else choose_config()
+    if n_seeds is not None:
+        config = replace(config, n_seeds=n_seeds)
     families = SMALL_FAMILIES if part == SMALL_PART else tuple(LM_FAMILIES.values())
     judge = LmJudge(config, bench.pool.texts, bench.cache)
     write_lm(
@@ -237,6 +245,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--without", nargs="+", choices=SELECTORS, default=(), metavar="SELECTOR")
     parser.add_argument("--forget", nargs="+", choices=SELECTORS, default=(), metavar="SELECTOR")
     parser.add_argument("--kept", action="store_true", help="measure nothing")
+    parser.add_argument("--seeds", type=int, help="of the LM judge, for each cell")
     parser.add_argument("--threads", type=int, default=1, help="of PyTorch")
     return parser.parse_args()
 
@@ -256,7 +265,7 @@ def main() -> int:
         write_ppm(bench, folder, targets, ppm)
     for part in ("lm", SMALL_PART):
         if part in parts:
-            run_lm(bench, folder, targets, part, ppm)
+            run_lm(bench, folder, targets, part, ppm, arguments.seeds)
     if "extras" in parts:
         path = folder / "quality-extras.json"
         found = {

@@ -28,7 +28,7 @@ def describe_run(bench: Bench) -> dict[str, object]:
             versions[package] = "not installed"
     return {
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "command": " ".join(["python", "scripts/quality.py", *sys.argv[1:]]),
+        "command": " ".join(["python", f"scripts/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
         "python": platform.python_version(),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "packages": versions,
