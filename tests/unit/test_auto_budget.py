@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from zipsel.console import messages
+from zipsel.console import progress
 from zipsel.console.messages import Log
 from zipsel.errors import UsageError
 from zipsel.evaluation.auto_budget import N_FOLDS, find_budget, settle
@@ -112,7 +112,7 @@ def test_folds_hold_their_examples_out_of_target_and_subset(tmp_path):
 
 
 def test_progress_of_folds_is_shown(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(messages, "_PLAIN_INTERVAL_SECONDS", 0.0)
+    monkeypatch.setattr(progress, "_PLAIN_INTERVAL_SECONDS", 0.0)
     select = SelectSettings(budget=Budget("auto", 0), output=str(tmp_path / "out"))
     find_budget(settings_for(tmp_path, 6), select, 1e6, make_run(tmp_path), Log())
     shown = capsys.readouterr().err

@@ -10,8 +10,9 @@ from made_up import make_records, write_jsonl
 
 import zipsel
 from zipsel.commands.fit import fit
-from zipsel.console import messages
-from zipsel.console.messages import Log, Progress
+from zipsel.console import progress as progress_module
+from zipsel.console.messages import Log
+from zipsel.console.progress import Progress
 from zipsel.engines.local import LocalEngine
 from zipsel.pool.finding import find_shards
 from zipsel.readers.reading import Reading
@@ -92,7 +93,7 @@ def test_a_long_stream_shows_its_parts_while_one_task_cuts_it(pool_of_chunks, tm
 
 def test_the_estimate_falls_though_most_is_known(monkeypatch, capsys):
     now = 0
-    monkeypatch.setattr(messages.time, "monotonic", lambda: now)
+    monkeypatch.setattr(progress_module.time, "monotonic", lambda: now)
     progress = Progress(Log(log_format="json"), "scoring", 1000)
     progress.advance(0, 0, 900)  # known
     for _ in range(9):
@@ -109,7 +110,7 @@ def test_the_estimate_falls_though_most_is_known(monkeypatch, capsys):
 
 def test_the_estimate_falls_while_a_step_goes_on_and_waits_where_it_takes_longer(monkeypatch):
     now = 0
-    monkeypatch.setattr(messages.time, "monotonic", lambda: now)
+    monkeypatch.setattr(progress_module.time, "monotonic", lambda: now)
     progress = Progress(Log(quiet=True), "--auto", 3, "folds")
     now = 60
     progress.advance(1, 0, 1)

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zipsel.console.messages import Log, Progress
+from zipsel.console.messages import Log
+from zipsel.console.progress import Progress
 from zipsel.evaluation.ppm import N_ORDERS, cut_text, draw_orders, join_records
 from zipsel.evaluation.subsets import EvalSettings, draw_pool, open_judge, warn_of_leaks
 from zipsel.evaluation.verdicts import Curve, Judge

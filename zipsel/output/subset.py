@@ -11,7 +11,7 @@ from typing import IO, Any
 
 import pyarrow as pa
 
-from zipsel.console.messages import Advance, tell_nobody
+from zipsel.console.progress import Advance, tell_nobody
 from zipsel.engines import Engine
 from zipsel.errors import OutputError, UsageError
 from zipsel.output.subset_file import (

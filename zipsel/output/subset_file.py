@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from zipsel.console.messages import Advance, tell_nobody
+from zipsel.console.progress import Advance, tell_nobody
 from zipsel.errors import OutputError
 from zipsel.readers.json_rows import decode_object
 from zipsel.readers.schemas import first_failing, first_line, parquet_problem, with_parquet_units

@@ -296,7 +296,7 @@ def open_raw(shard: Shard, *, end: int | None = None, first_range: int = 0) -> B
 
     Args:
         shard: The shard.
-        end: As for ``remote.open_remote``; for other files it does not matter.
+        end: As for ``ranges.open_remote``; for other files it does not matter.
         first_range: Likewise.
 
     Raises:

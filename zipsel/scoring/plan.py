@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from zipsel.console.messages import Advance, tell_nobody
+from zipsel.console.progress import Advance, tell_nobody
 from zipsel.engines import Engine, Runner
 from zipsel.errors import BadShards, ShardError
 from zipsel.pool.shards import Shard

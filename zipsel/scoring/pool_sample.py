@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from random import Random
 
-from zipsel.console.messages import Advance, tell_nobody
+from zipsel.console.progress import Advance, tell_nobody
 from zipsel.errors import ShardError
 from zipsel.pool.shards import Shard
 from zipsel.readers import reader_of
