@@ -10,6 +10,7 @@ from zipsel.pool.shards import CHUNK_BYTES, Shard
 from zipsel.readers.reading import Reading
 from zipsel.scoring.pending import Pending
 from zipsel.scoring.small_shards import SmallShardsTask
+from zipsel.scoring.tally import Tally
 
 LIMIT = 1.3
 SIZES = {
@@ -58,9 +59,9 @@ def test_no_worker_has_much_more_than_a_fair_share(
     ]  # fmt: skip
     job = SimpleNamespace(
         chunk_bytes=CHUNK_BYTES, folder=str(tmp_path), reading=Reading(), salvage=False,
-        threshold=None,
+        threshold=None, kept_of=lambda _: 0.0,
     )  # fmt: skip
-    pending = Pending(job, shards, False, n_workers, None, lambda *_: True)
+    pending = Pending(job, shards, False, n_workers, Tally(job), lambda *_: True)
     loads = run_greedily(pending.iter_tasks(), n_workers)
     fair = sum(shard.guessed_bytes for shard in shards) / n_workers
     assert sum(loads) == pytest.approx(fair * n_workers)
