@@ -125,6 +125,7 @@ def test_fit_fetching_writing_and_folds_show_how_they_go_on(
     pool, target, tmp_path, monkeypatch, capsys
 ):
     """Each stage tells of its rows, up to the whole, and an estimate that ends at nothing."""
+    pytest.importorskip("pyppmd", reason="the judge of --auto needs the extra eval")
     closed = []
     close = Progress.close
 

@@ -68,16 +68,18 @@ def test_columns_come_in_the_order_of_rows_however_these_are_spread_over_files(
         names = random.Random(100 * seed + rank).sample("abcdef", 3)
         return {"text": str(rank), **dict.fromkeys(names, rank), "of": {names[0]: {names[1]: 1}}}
 
-    spool = spool_of(
-        tmp_path_factory.mktemp("s"), [order[i::n_files] for i in range(n_files)], line_of
-    )
     wanted = np.random.default_rng(seed).permutation(12)[:8]
-    chosen = Chosen(wanted, np.zeros(8), np.ones(8, np.int64), spool)
+
+    def chosen_of(files):
+        spool = spool_of(tmp_path_factory.mktemp("s"), files, line_of)
+        return Chosen(wanted, np.zeros(8), np.ones(8, np.int64), spool)
+
+    chosen = chosen_of([order[i::n_files] for i in range(n_files)])
     rows = [line_of(rank) for rank in wanted.tolist()]
     table = chosen.read_table()
     assert table.column_names == list(dict.fromkeys(name for row in rows for name in row))
-    inner = list(dict.fromkeys(name for row in rows for name in row["of"]))
-    assert [field.name for field in table.schema.field("of").type] == inner
+    # Fields within fields come by name where Arrow is old.
+    assert table.schema == chosen_of([order]).read_table().schema
     assert table.schema == chosen.read_schema()
     found = [{k: v for k, v in row.items() if v is not None} for row in table.to_pylist()]
     assert [{**row, "of": 0} for row in found] == [{**row, "of": 0} for row in rows]
