@@ -5,6 +5,7 @@ import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from bench_lib.material import Material
 from bench_lib.processes import Command, Times, alternate, run, script, zipsel
@@ -75,7 +76,8 @@ class Bench:
     @cached_property
     def kernel_rates(self) -> dict[str, float]:
         """Median over fresh processes: kernel → MB of text a second, alone on the machine."""
-        share = self.report(LIMIT_TIMES)["cascade"]["fraction"]
+        options = ("--scorer", "fused", "--strategy", "top")
+        share = self.report(LIMIT_TIMES, *options)["cascade"]["fraction"]
         command = script(
             "kernels.py",
             self.material.plain,
@@ -87,10 +89,10 @@ class Bench:
         found = [json.loads(run(command, self.material.folder)) for _ in range(min(3, self.n_runs))]
         return {name: statistics.median(one[name] for one in found) / MB for name in found[0]}
 
-    def report(self, times: int) -> dict[str, object]:
-        """`report.json` of a default run."""
+    def report(self, times: int, *options: object) -> dict[str, Any]:
+        """`report.json` of a run."""
         self.material.clean()
-        run(self.select(times), self.material.folder)
+        run(self.select(times, *options), self.material.folder)
         path = self.material.folder / "runs" / "subset" / "report.json"
-        content: dict[str, object] = json.loads(path.read_bytes())
+        content: dict[str, Any] = json.loads(path.read_bytes())
         return content
