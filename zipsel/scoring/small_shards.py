@@ -18,7 +18,7 @@ from zipsel.errors import ShardError
 from zipsel.pool.shards import Shard, check_unchanged
 from zipsel.readers import reader_of
 from zipsel.readers.rows import Chunk, Lines, RowBatch
-from zipsel.scorers import as_cascade, columns_finished_later
+from zipsel.scorers import columns_finished_later
 from zipsel.scoring.packs import PackEntry, pack_path
 from zipsel.scoring.sidecar import PartSummary, Place, read_placed
 from zipsel.scoring.sidecar_writer import PartBuilder, RowCounts
@@ -26,8 +26,8 @@ from zipsel.scoring.task import (
     Job,
     ScoreTask,
     iter_chunks,
-    refuse_nan,
     score_chunks,
+    score_rows,
 )
 from zipsel.texts import BATCH_BYTES, join_batches
 
@@ -157,14 +157,7 @@ class _Batch:
 
     def _score(self) -> None:
         rows = join_rows(self._held)
-        cascade = as_cascade(self._scorer)
-        if self._known is not None and cascade is not None:
-            places = self._n_scored + rows.accepted
-            of_rows = {name: values[places] for name, values in self._known.items()}
-            scores = cascade.finish(rows.texts, of_rows)
-        else:
-            scores = self._scorer.score(rows.texts)
-        refuse_nan(self._task, self._scorer, self._job, scores)
+        scores = score_rows(self._job, self._scorer, rows, self._known, self._n_scored, self._task)
         self._builder.add(rows, scores)
         self._n_scored += rows.n_rows
         self._held, self._held_bytes = [], 0

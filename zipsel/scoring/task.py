@@ -20,7 +20,7 @@ from zipsel.pool.shards import Shard, check_unchanged
 from zipsel.readers import Reader, reader_of
 from zipsel.readers.lines import STRETCH_BYTES
 from zipsel.readers.reading import Reading
-from zipsel.readers.rows import Chunk
+from zipsel.readers.rows import Chunk, RowBatch
 from zipsel.scorers import ScoreColumns, Scorer, as_cascade, columns_finished_later
 from zipsel.scorers.profile import ProfileFile, load_cached
 from zipsel.scoring.sidecar import PartSummary, part_path, read_scores, read_summary
@@ -146,13 +146,39 @@ def iter_chunks(reader: Reader, shard: Shard, job: Job) -> Iterator[Chunk]:
     yield from _cut(reader, shard, job) if planned is None else planned
 
 
-def refuse_nan(place: object, scorer: Scorer, job: Job, scores: ScoreColumns) -> None:
-    """Raise ``ZipselError`` if an alignment is missing that no threshold has ruled out."""
+def score_rows(
+    job: Job,
+    scorer: Scorer,
+    rows: RowBatch,
+    known: ScoreColumns | None,
+    first_row: int,
+    where: object,
+) -> ScoreColumns:
+    """Score the accepted rows of a batch.
+
+    Args:
+        job: The run's settings.
+        scorer: The job's scorer.
+        rows: The batch.
+        known: Scores of an earlier run under a higher threshold, which are finished; or None.
+        first_row: Where the batch begins among them.
+        where: What the rows come from, as a message names it.
+
+    Raises:
+        ZipselError: If an alignment is missing that no threshold has ruled out.
+    """
+    cascade = as_cascade(scorer)
+    if known is not None and cascade is not None:
+        of_rows = {name: values[first_row + rows.accepted] for name, values in known.items()}
+        scores = cascade.finish(rows.texts, of_rows)
+    else:
+        scores = scorer.score(rows.texts)
     if job.threshold is None and np.isnan(scores["alignment"]).any():
         raise ZipselError(
-            f"{place}: scorer {scorer.name} returned an alignment that is NaN, so its "
+            f"{where}: scorer {scorer.name} returned an alignment that is NaN, so its "
             "text could not be ranked; mend the scorer"
         )
+    return scores
 
 
 def _score_chunk(
@@ -163,8 +189,7 @@ def _score_chunk(
     Scores of an earlier run under a higher threshold are reused.
     """
     job, shard = task.job, task.shard
-    path, cascade = part_path(job.folder, shard, index), as_cascade(scorer)
-    kept = job.kept_of(shard)
+    path, kept = part_path(job.folder, shard, index), job.kept_of(shard)
     builder = PartBuilder(scorer.columns, columns_finished_later(scorer), kept, task.keep_above)
     known = _read_known(path, scorer, job.threshold)
     n_rows, final, damage = 0, False, ""
@@ -172,13 +197,7 @@ def _score_chunk(
         final, damage = chunk.final, damage or chunk.damage
         for rows in reader.read(shard, chunk, job.reading, salvage=job.salvage):
             damage = damage or rows.damage
-            if known is not None and cascade is not None:
-                of_rows = {name: values[n_rows + rows.accepted] for name, values in known.items()}
-                scores = cascade.finish(rows.texts, of_rows)
-            else:
-                scores = scorer.score(rows.texts)
-            refuse_nan(shard.path, scorer, job, scores)
-            builder.add(rows, scores)
+            builder.add(rows, score_rows(job, scorer, rows, known, n_rows, shard.path))
             n_rows += rows.n_rows
     check_unchanged(shard)  # rows of two versions are never kept
     return builder.write(path, index, final=final, threshold=job.threshold, damage=damage or None)
