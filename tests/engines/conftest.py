@@ -13,6 +13,10 @@ os.environ["RAY_AUTH_MODE"] = "disabled"
 #: The least that Ray allows.
 SMALL_STORE_BYTES = 80 << 20
 
+#: A node of a busy machine may answer late; one that is lost refuses at once.
+PATIENCE = {"health_check_timeout_ms": 120_000, "health_check_period_ms": 1_000}
+os.environ["RAY_CLIENT_SERVER_CHECK_CHANNEL_TIMEOUT_S"] = "120"
+
 
 class TwoNodes:
     """A cluster of two nodes with one slot each.
@@ -32,7 +36,12 @@ class TwoNodes:
         options = {"num_cpus": 1, "object_store_memory": SMALL_STORE_BYTES}
         self._cluster = Cluster(
             initialize_head=True,
-            head_node_args={**options, "include_dashboard": False, "ray_client_server_port": port},
+            head_node_args={
+                **options,
+                "include_dashboard": False,
+                "ray_client_server_port": port,
+                "_system_config": PATIENCE,
+            },
         )
         self._cluster.add_node(**options)
         self._cluster.wait_for_nodes()

@@ -168,6 +168,20 @@ def test_a_path_that_only_the_driver_sees_is_refused_before_work(
     assert not ray.is_initialized()
 
 
+def test_a_node_lost_since_the_cluster_listed_it_is_passed_over(
+    engine, cluster, tmp_path, monkeypatch
+):
+    node = cluster.add_node()
+    with engine:
+        engine.check_paths(str(tmp_path), [])
+        stale = [ray.nodes()]
+        cluster.lose(node)
+        nodes = ray.nodes
+        monkeypatch.setattr(ray, "nodes", lambda: stale.pop() if stale else nodes())
+        engine.check_paths(str(tmp_path), [])
+        assert not stale
+
+
 def test_a_profile_that_only_the_driver_sees_is_refused_too(
     pool, target, tmp_path, cluster, own_view
 ):

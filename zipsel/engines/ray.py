@@ -136,8 +136,9 @@ class RayEngine:
             UsageError: Naming node and path, or a node whose zipsel is another version.
         """
         self._connect()
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as on_node
 
+        nodes = self._living_nodes()
         token = secrets.token_hex(8)
         marker = os.path.join(os.path.abspath(work_dir), f"seen-{token}")
         probed = [os.path.abspath(path) for path in (*few, *_spread(paths)) if not is_remote(path)]
@@ -146,23 +147,33 @@ class RayEngine:
         with open(marker, "w") as file:
             file.write(token)
         try:
-            asked = {
-                node["NodeManagerAddress"]: look.options(
-                    scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-                ).remote(marker, token, sizes)
-                for node in self._ray.nodes()
-                if node["Alive"] and node["Resources"].get("CPU")
+            answers = {
+                node_id: look.options(scheduling_strategy=on_node(node_id, soft=False)).remote(
+                    marker, token, sizes
+                )
+                for node_id in nodes
             }
-            for name, reference in asked.items():
-                self._judge(name, reference, marker)
+            for node_id, answer in answers.items():
+                self._judge(node_id, nodes[node_id], answer, marker)
         finally:
             os.unlink(marker)
 
-    def _judge(self, node: str, reference: Any, marker: str) -> None:
+    def _living_nodes(self) -> dict[str, str]:
+        """The address of each node with slots that the cluster takes for alive, under its id."""
+        return {
+            node["NodeID"]: node["NodeManagerAddress"]
+            for node in self._ray.nodes()
+            if node["Alive"] and node["Resources"].get("CPU")
+        }
+
+    def _judge(self, node_id: str, node: str, reference: Any, marker: str) -> None:
+        """Refuse a node by its answer; one that was lost meanwhile gets no task and may pass."""
         try:
             with interruptible():
                 version, unseen = self._ray.get(reference)
         except self._ray.exceptions.RayError as error:
+            if node_id not in self._living_nodes():
+                return
             raise UsageError(
                 f"node {node} of the Ray cluster cannot run zipsel: {_last_line(error)}"
             ) from None
