@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from made_up import write_jsonl
 
 from selection.conftest import TOPICS, make_topic, make_topic_records
+from zipsel.console.messages import Log
 from zipsel.output.chosen import read_chosen
 from zipsel.readers.reading import TextSpec
 from zipsel.report.novelty import new_characters
@@ -131,7 +132,13 @@ class Made:
         stream = OfferStream(iter(blocks), np.ones(1), lambda b: np.zeros(len(b), np.int32))
         cover = GreedyCover(self.ngrams)
         choice = CoverRun(
-            cover, stream, np.ones(1), chooser, fetch, LeakSearch(None, TextSpec())
+            cover,
+            stream,
+            np.ones(1),
+            chooser,
+            fetch,
+            LeakSearch(None, TextSpec()),
+            Log(quiet=True),
         ).take(fetch_bytes)
         return choice.candidates.row[choice.positions].tolist(), choice
 

@@ -5,6 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from zipsel.console.messages import Log
 from zipsel.readers.reading import TextSpec
 from zipsel.scorers.target_ngrams import TargetNgrams
 from zipsel.selection.budgets import Budget
@@ -60,6 +61,7 @@ def test_a_candidate_takes_few_bytes_of_memory(tmp_path, monkeypatch, strategy):
     for name, value in {
         "SMALL_BYTES": 0,
         "STRETCH": 4096,
+        "SORTED": 4096,
         "UNWRITTEN": 4096,
         "SAMPLE": 512,
     }.items():
@@ -94,11 +96,11 @@ def test_a_candidate_takes_few_bytes_of_memory(tmp_path, monkeypatch, strategy):
                 chooser,
                 fetch,
                 LeakSearch(None, TextSpec()),
+                Log(quiet=True),
             )
             n_taken = len(run.take(N * LENGTH / 6).positions)
         else:
-            consider = chooser.considering(block, fetched.look, 0)
-            n_taken = len(chooser.take_in_order(consider, N))
+            n_taken = len(chooser.take_in_order(block, fetch(block, 0)))
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

@@ -159,8 +159,7 @@ def test_leaks_of_a_benchmark_are_left_out_and_listed(choose, items):
 @pytest.mark.usefixtures("planted")
 def test_leaks_are_the_same_where_they_are_looked_for_ahead(choose, items, monkeypatch):
     one_by_one = choose(("max_bytes", 40_000), exclude=(str(items),))
-    for module in ("cover", "leak_search"):
-        monkeypatch.setattr(f"zipsel.selection.{module}.LEAST_AHEAD", 1)
+    monkeypatch.setattr("zipsel.selection.leak_search._LEAST_AHEAD", 1)
     monkeypatch.setattr("zipsel.selection.leak_search._TASK_TEXTS", 3)
     monkeypatch.setattr("selection.conftest.InProcess.n_workers", 2)
     ahead = choose(("max_bytes", 40_000), exclude=(str(items),), shard_bytes=1 << 30)
@@ -362,8 +361,9 @@ def test_copies_are_told_by_their_place_among_all_candidates():
     chooser = Chooser(quotas, seen, one_part, lambda: [""])
     none = np.zeros(2, np.int32)
     block = Candidates(none, np.arange(2), none, none * 1.0, none, none, none)
-    consider = chooser.considering(block, lambda i: Features(b"digest of 16 byt"), 10)
-    assert chooser.take_in_order(consider, 2).tolist() == [0]
+    features = [Features(b"digest of 16 byt")] * 2
+    consider = chooser.considering(np.array([10, 11]), block, features)
+    assert [consider(0), consider(1)] == [True, False]
     assert chooser.copies.values().tolist() == [11, 10]
 
 

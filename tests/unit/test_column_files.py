@@ -9,7 +9,7 @@ from zipsel.storage.columns import Columns, Growing
 @pytest.fixture
 def columns(tmp_path, monkeypatch):
     """Columns that go to files and are sorted in many parts."""
-    sizes = {"SMALL_BYTES": 0, "STRETCH": 100, "UNWRITTEN": 64, "SAMPLE": 50}
+    sizes = {"SMALL_BYTES": 0, "STRETCH": 100, "SORTED": 100, "UNWRITTEN": 64, "SAMPLE": 50}
     for name, value in sizes.items():
         monkeypatch.setattr(f"zipsel.storage.columns._{name}", value)
     return Columns(str(tmp_path))

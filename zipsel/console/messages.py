@@ -39,6 +39,8 @@ class Log:
     def __init__(self, quiet: bool = False, log_format: Literal["text", "json"] = "text") -> None:
         self.quiet = quiet
         self.log_format = log_format
+        #: What is shown at present and was begun last.
+        self._shown: Progress | None = None
 
     def say(self, event: str, message: str, level: Level = "info", **fields: Any) -> None:
         """Print a message; ``fields`` are for machines. Errors are printed though ``quiet``."""
@@ -66,15 +68,13 @@ class Log:
 
     @contextmanager
     def progress(self, what: str, total_bytes: int, steps: str = "") -> Iterator[Progress]:
-        """Show how a stage goes on; see ``Progress``."""
-        with self._show(Progress(self, what, total_bytes, steps)) as progress:
-            yield progress
-
-    @contextmanager
-    def _show(self, progress: Progress) -> Iterator[Progress]:
+        """Show how a stage goes on, or a part of the stage that is shown; see ``Progress``."""
+        above = self._shown
+        progress = self._shown = Progress(self, what, total_bytes, steps, above)
         try:
             yield progress
         finally:
+            self._shown = above
             progress.close()
 
 
@@ -90,7 +90,7 @@ class PartLog(Log):
     def __init__(self, log: Log, name: str, whole: Progress) -> None:
         super().__init__(log.quiet, log.log_format)
         self._name = name
-        self._whole = whole
+        self._shown = whole
 
     def say(self, event: str, message: str, level: Level = "info", **fields: Any) -> None:
         """As ``Log.say``, of progress alone."""
@@ -100,8 +100,7 @@ class PartLog(Log):
     @contextmanager
     def progress(self, what: str, total_bytes: int, steps: str = "") -> Iterator[Progress]:
         """As ``Log.progress``."""
-        name = f"{self._name}: {what}"
-        with self._show(Progress(self, name, total_bytes, steps, self._whole)) as progress:
+        with super().progress(f"{self._name}: {what}", total_bytes, steps) as progress:
             yield progress
 
 

@@ -21,6 +21,9 @@ from zipsel.storage.columns import IN_MEMORY, Columns, Growing
 #: Candidates past the budget that a choice names, for the report.
 N_FOLLOWING = 5
 
+#: Candidates of which there are Python objects at once, where they are considered as they come.
+_SLICE = 1 << 10
+
 
 class Taken(NamedTuple):
     """What a strategy took.
@@ -89,49 +92,67 @@ class Chooser:
 
         return IN_MEMORY.compute(len(block), bool, are_open)
 
-    def take_in_order(
-        self, consider: Callable[[int], bool], n_candidates: int
-    ) -> NDArray[np.int64]:
-        """Consider candidates as they come; positions of those taken, ascending, int64."""
+    def take_in_order(self, block: Candidates, fetched: Fetched) -> NDArray[np.int64]:
+        """Consider a block as it comes; positions of those taken, ascending, int64."""
         taken = Growing(self.columns, "q")
-        for i in range(n_candidates):
-            if self.done:
-                break
-            if consider(i):
-                taken.append(i)
+        for start in range(0, len(block), _SLICE):
+            places = np.arange(start, min(len(block), start + _SLICE))
+            positions = places + fetched.first
+            consider = self.considering(positions, block.take(places), fetched.look(places))
+            for i, position in enumerate(positions.tolist()):
+                if self.done:
+                    return taken.values()
+                if consider(i):
+                    taken.append(position)
         return taken.values()
 
     def considering(
         self,
-        block: Candidates,
-        look: Callable[[int], Features],
-        first: int,
+        positions: NDArray[np.int64],
+        candidates: Candidates,
+        features: Sequence[Features],
         find_leak: Callable[[int], Leak | None] | None = None,
     ) -> Callable[[int], bool]:
-        """A function that takes the i-th candidate of a block if it may be taken."""
-        numbers, part_names = self.parts.numbers(block), self.parts.names()
-        group_names = self.group_names()
+        """A function that takes the i-th of some candidates if it may be taken.
+
+        Args:
+            positions: Position of each among all candidates.
+            candidates: What their rows say.
+            features: What their texts say.
+            find_leak: Finds the leak in a candidate, by its position; None where ``features``
+                name leaks.
+        """
+        part_names, group_names = self.parts.names(), self.group_names()
+        known = list(
+            zip(
+                positions.tolist(),
+                [part_names[number] for number in self.parts.numbers(candidates).tolist()],
+                [group_names[code] for code in candidates.group.tolist()],
+                candidates.alignment.tolist(),
+                candidates.n_bytes.tolist(),
+                features,
+                strict=True,
+            )
+        )
 
         def consider(i: int) -> bool:
-            part, group = part_names[numbers[i]], group_names[block.group[i]]
+            position, part, group, alignment, n_bytes, found = known[i]
             if self.done or not self.quotas.is_open(part, group):
                 return False
-            found = look(i)
-            original = self.duplicates.find(found.digest, found.minhash)
-            leak = found.leak
+            digest, n_tokens, leak, minhash = found
+            original = self.duplicates.find(digest, minhash)
             if find_leak is not None and original is None:
-                leak = find_leak(i)
+                leak = find_leak(position)
             if leak is not None:
-                self.leaks[first + i] = leak
+                self.leaks[position] = leak
                 return False
             if original is not None:
-                self.copies.append(first + i)
+                self.copies.append(position)
                 self.copies.append(original)
                 return False
-            record = (float(block.alignment[i]), int(block.n_bytes[i]), found.n_tokens)
-            if not self.quotas.admit(part, group, *record):
+            if not self.quotas.admit(part, group, alignment, n_bytes, n_tokens):
                 return False
-            self.duplicates.add(first + i, found.digest, found.minhash)
+            self.duplicates.add(position, digest, minhash)
             return True
 
         return consider

@@ -51,24 +51,25 @@ beginning, which gives up the prefixes, 1.906.
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zipsel.scorers.target_ngrams import TargetNgrams
+from zipsel.selection.blocks import Blocks
 from zipsel.selection.candidates import Candidates
 from zipsel.selection.descent import Descent
-from zipsel.selection.leak_search import LEAST_AHEAD
-from zipsel.selection.ngram_files import NgramFiles
+from zipsel.selection.ngram_files import NgramFiles, stretches_of, sums_of_each
 from zipsel.selection.offers import Offers, stage_of
 from zipsel.selection.spool import SpooledRows
 from zipsel.selection.subset_code import SubsetCode
 from zipsel.storage.columns import IN_MEMORY, Columns, Growing, stretches
 
-#: Candidates that are looked at with one look ahead, and of which there are Python objects at once.
+#: Candidates of which there are Python objects at once, and of which most are taken next.
 _SLICE = 1 << 15
+
+_NO_NGRAMS = np.zeros(0, np.uint32)
 
 
 class GreedyCover:
@@ -88,16 +89,14 @@ class GreedyCover:
         self.code = SubsetCode(ngrams)
         self.taken = Growing(columns, "q")
         self.gains = Growing(columns, "d")
+        self._n_taken = self._taken_bytes = 0
         self._columns = columns
         self._offers = Offers.join([], columns)
-        self._firsts: list[int] = []
-        self._files: list[NgramFiles] = []
+        self._files: Blocks[NgramFiles] = Blocks()
         #: Gain per byte that a candidate cannot exceed, in units of the present stage.
         self._bounds = np.zeros(0)
         #: Whether a candidate was neither taken nor refused.
         self._left = np.zeros(0, bool)
-        #: Bytes of the text of each.
-        self._sizes = self.candidates.n_bytes.data
 
     def offer(self, offers: Offers, spooled: SpooledRows) -> None:
         """Append candidates."""
@@ -106,10 +105,8 @@ class GreedyCover:
         self._offers = Offers.join([self._offers, offers] if n_before else [offers], columns)
         unknown = columns.compute(n_new, np.float64, lambda _: np.inf)
         self._bounds = columns.concatenate([self._bounds, unknown], np.float64)
-        self._sizes = self.candidates.n_bytes.data
         self._left = np.append(self._left, np.ones(n_new, bool))
-        self._firsts.append(n_before)
-        self._files.append(NgramFiles(n_before, spooled, columns))
+        self._files.append(NgramFiles(n_before, spooled, columns), n_new)
 
     @property
     def candidates(self) -> Candidates:
@@ -125,9 +122,8 @@ class GreedyCover:
         self,
         end_bytes: int,
         room: NDArray[np.float64],
-        take: Callable[[int], bool],
+        considering: Callable[[NDArray[np.int64]], Callable[[int], bool]],
         is_full: Callable[[], bool],
-        look_ahead: Callable[[NDArray[np.int64]], None] | None = None,
     ) -> None:
         """Take candidates until each part has used its room, or nothing is left to take.
 
@@ -135,47 +131,98 @@ class GreedyCover:
             end_bytes: End of the stage.
             room: Bytes that each part of the budget may still take, float64 ``(n_parts,)``; a
                 part takes texts while it has any. Changed in place.
-            take: Called with a position; False if the candidate may not be taken, now or ever.
+            considering: Called with positions most of which are taken next. What it returns is
+                called with the number of one of them to take it; False if it may not be taken, now
+                or ever.
             is_full: Whether the budget is used up.
-            look_ahead: Called with positions most of which are taken next, where they are many;
-                None if nobody wants to know.
         """
         self.code.begin_stage(end_bytes)
         descent = Descent(
             self._enter(stage_of(end_bytes)), self._bounds, self._in_order, self._columns
         )
-        part = self._offers.part.data
         while not is_full():
             threshold, positions = descent.next_round(room > 0, self._offers.part)
             if len(positions) == 0:
                 return
             for start in range(0, len(positions), _SLICE):
                 some = positions[start : start + _SLICE]
-                texts = [self._ngrams_of(position) for position in some.tolist()]
-                if look_ahead is not None and len(some) >= LEAST_AHEAD:
-                    look_ahead(some[self._are_promising(some, texts, threshold)])
-                for position, numbers in zip(some.tolist(), texts, strict=True):
-                    if room[part[position]] <= 0:
-                        continue
-                    if self._is_taken(position, numbers, threshold, take):
-                        room[part[position]] -= self._sizes[position]
-                    if is_full():
-                        return
+                self._take(some, threshold, room, considering, is_full)
+                if is_full():
+                    return
             descent.end_round(self._left)
 
-    def _are_promising(
-        self, positions: NDArray[np.int64], texts: list[NDArray[np.uint32]], threshold: float
-    ) -> NDArray[np.bool_]:
-        """Which of some positions have a gain that reaches a threshold now, about."""
-        ends = np.cumsum([len(numbers) for numbers in texts])
-        sums = np.append(0.0, np.cumsum(self.code.gains.take(np.concatenate(texts))))
-        gains = np.diff(sums[ends], prepend=0.0)
-        least = threshold * np.maximum(self.candidates.n_bytes[positions], 1)
-        reached: NDArray[np.bool_] = gains >= 0.999 * least
-        return reached
+    def _take(
+        self,
+        positions: NDArray[np.int64],
+        threshold: float,
+        room: NDArray[np.float64],
+        considering: Callable[[NDArray[np.int64]], Callable[[int], bool]],
+        is_full: Callable[[], bool],
+    ) -> None:
+        """Look at some candidates again, and take those whose gain reaches the threshold then.
 
-    def _ngrams_of(self, position: int) -> NDArray[np.uint32]:
-        return self._files[bisect_right(self._firsts, position) - 1].of(position)
+        A gain only falls: those that do not reach it before the first was taken need not be known
+        any better.
+        """
+        texts = self._ngrams_of(positions)
+        may_reach = self._gains_per_byte(positions, texts) >= threshold
+        take = considering(positions[may_reach])
+        of_each = (
+            positions,
+            self._offers.part[positions],
+            self.candidates.n_bytes[positions],
+            np.cumsum(may_reach) - 1,
+        )
+        columns = (column.tolist() for column in of_each)
+        for text, position, part, n_bytes, i in zip(texts, *columns, strict=True):
+            if room[part] <= 0:
+                continue
+            numbers = text.astype(np.int64)
+            gain = self.code.gain_of(numbers)
+            self._bounds[position] = bound = gain / max(1, n_bytes)
+            if bound < threshold:
+                continue
+            self._left[position] = False
+            if take(i):
+                self.taken.append(position)
+                self.gains.append(self.code.to_bits(gain))
+                self.code.add(numbers)
+                room[part] -= n_bytes
+                self._n_taken += 1
+                self._taken_bytes += n_bytes
+            if is_full():
+                return
+
+    def _gains_per_byte(
+        self, positions: NDArray[np.int64], texts: Sequence[NDArray[np.uint32]]
+    ) -> NDArray[np.float64]:
+        """Present gain of each of some candidates, whose n-grams are given."""
+        lengths = np.array(list(map(len, texts)), np.int64)
+        gains = np.zeros(len(texts))
+        for some in stretches_of(lengths):
+            gains[some] = sums_of_each(self.code.gains, np.concatenate(texts[some]), lengths[some])
+        return gains / np.maximum(self.candidates.n_bytes[positions], 1)
+
+    def _ngrams_of(self, positions: NDArray[np.int64]) -> list[NDArray[np.uint32]]:
+        texts = [_NO_NGRAMS] * len(positions)
+        for files, which, places in self._files.split(positions):
+            for i, numbers in zip(which.tolist(), files.of(places), strict=True):
+                texts[i] = numbers
+        return texts
+
+    def count_taken(self) -> tuple[int, int, int]:
+        """Candidates taken so far and their bytes, as ``Progress.under_way``."""
+        return self._n_taken, self._taken_bytes, self._taken_bytes
+
+    def first_ranks(self) -> NDArray[np.int64]:
+        """As ``Taken.first_ranks``."""
+        ranks, taken = np.zeros(len(self.code.gains), np.int64), self.taken.values()
+        for end in range(len(taken), 0, -_SLICE):  # of several, the last to be written stays
+            some = np.arange(max(0, end - _SLICE), end)[::-1]
+            texts = self._ngrams_of(taken[some])
+            for rank, numbers in zip((some + 1).tolist(), texts, strict=True):
+                ranks[numbers] = rank
+        return ranks
 
     def _enter(self, stage: int) -> NDArray[np.int64]:
         """Compute the gains of all candidates in a stage; returns their positions."""
@@ -215,27 +262,6 @@ class GreedyCover:
         same, shard, row = a.alignment == b.alignment, a.shard, a.row
         later = (shard > b.shard) | ((shard == b.shard) & (row > b.row))
         return bool(((a.alignment < b.alignment) | (same & later)).any())
-
-    def _is_taken(
-        self,
-        position: int,
-        numbers: NDArray[np.uint32],
-        threshold: float,
-        take: Callable[[int], bool],
-    ) -> bool:
-        """Look at a candidate again and take it if its gain reaches the threshold."""
-        gain = self.code.gain_of(numbers)
-        bound = gain / max(1, self._sizes[position])
-        self._bounds[position] = bound
-        if bound < threshold:
-            return False
-        self._left[position] = False
-        if not take(position):
-            return False
-        self.taken.append(position)
-        self.gains.append(self.code.to_bits(gain))
-        self.code.add(numbers)
-        return True
 
     def next_in_line(self, n_candidates: int) -> NDArray[np.int64]:
         """Positions of the candidates that would be taken next, as far as their bounds tell."""

@@ -7,18 +7,19 @@ its own. When candidates are fetched does not change which are taken.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from zipsel.console.messages import Log
+from zipsel.selection.blocks import Blocks
 from zipsel.selection.candidates import Candidates
 from zipsel.selection.chooser import N_FOLLOWING, Chooser, Taken
 from zipsel.selection.cover import GreedyCover
 from zipsel.selection.gather import Fetched
+from zipsel.selection.inspection import Features
 from zipsel.selection.leak_search import LeakSearch
-from zipsel.selection.leaks import Leak
 from zipsel.selection.offers import STAGE_ENDS, Offers, OfferStream, end_of_stage
 
 #: Fetches candidates, the first of which has this position among all.
@@ -35,6 +36,7 @@ class CoverRun:
         chooser: Says what may be taken.
         fetch: Fetches candidates with their n-grams.
         leaks: Looks for leaks in candidates that would be taken, a small part of those fetched.
+        log: Shows how the choice goes on.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class CoverRun:
         chooser: Chooser,
         fetch: Fetch,
         leaks: LeakSearch,
+        log: Log,
     ) -> None:
         self._cover = cover
         self._stream = stream
@@ -52,11 +55,8 @@ class CoverRun:
         self._chooser = chooser
         self._fetch = fetch
         self._leaks = leaks
-        self._fetched: list[Fetched] = []
-        #: Position of the first candidate of each block, and what takes its candidates.
-        self._firsts: list[int] = []
-        self._considers: list[Callable[[int], bool]] = []
-        self._n_candidates = 0
+        self._log = log
+        self._fetched: Blocks[Fetched] = Blocks()
 
     def take(self, expected_bytes: float) -> Taken:
         """Take candidates until the budget is full or none is left.
@@ -65,45 +65,49 @@ class CoverRun:
             expected_bytes: Text that the budget is expected to hold.
         """
         expected = end_of_stage(expected_bytes)
+        self._offer(self._stream.until(expected))
+        with self._log.progress("choosing", int(expected_bytes)) as progress:
+            progress.under_way = self._cover.count_taken
+            self._take(expected)
+        return Taken(
+            self._cover.candidates,
+            self._cover.taken.values(),
+            self._cover.next_in_line(N_FOLLOWING),
+            list(self._fetched),
+            self._cover.gains.values(),
+            self._cover.first_ranks(),
+        )
+
+    def _take(self, expected: int) -> None:
+        """Go through the stages; those up to the expected one have their candidates."""
         room = np.zeros(len(self._shares))
         before = 0
         for end in STAGE_ENDS.tolist():
             self._offer(self._stream.until(max(end, expected)))
             room += self._shares * (end - before)
             before = end
-            look_ahead = self._leaks.look_ahead if self._leaks.looks_ahead else None
-            self._cover.run_stage(end, room, self._consider, lambda: self._chooser.done, look_ahead)
+            self._cover.run_stage(end, room, self._considering, lambda: self._chooser.done)
             if self._chooser.done or (self._stream.ended and not self._cover.has_candidates):
                 break
-        return Taken(
-            self._cover.candidates,
-            self._cover.taken.values(),
-            self._cover.next_in_line(N_FOLLOWING),
-            self._fetched,
-            self._cover.gains.values(),
-            self._cover.code.first_rank,
-        )
 
     def _offer(self, offers: Offers) -> None:
         """Fetch candidates and pass them on."""
         may = self._chooser.may_take(offers.candidates)
         offers = offers.take(may, self._stream.columns)
-        block, first = offers.candidates, self._n_candidates
+        block, first = offers.candidates, len(self._fetched)
         if len(block) == 0:
             return
         fetched = self._fetch(block, first)
         self._leaks.add(fetched.spooled)
-
-        def find_leak(i: int) -> Leak | None:
-            return self._leaks.find(first + i)
-
-        self._considers.append(self._chooser.considering(block, fetched.look, first, find_leak))
-        self._firsts.append(first)
         self._cover.offer(offers, fetched.spooled)
-        self._fetched.append(fetched)
-        self._n_candidates += len(block)
+        self._fetched.append(fetched, len(block))
 
-    def _consider(self, position: int) -> bool:
-        """Take a candidate if it may be taken."""
-        block = bisect_right(self._firsts, position) - 1
-        return self._considers[block](position - self._firsts[block])
+    def _considering(self, positions: NDArray[np.int64]) -> Callable[[int], bool]:
+        """A function that takes the i-th of some candidates if it may be taken."""
+        self._leaks.look_ahead(positions)
+        features = [Features()] * len(positions)
+        for fetched, which, places in self._fetched.split(positions):
+            for i, found in zip(which.tolist(), fetched.look(places), strict=True):
+                features[i] = found
+        candidates = self._cover.candidates.take(positions)
+        return self._chooser.considering(positions, candidates, features, self._leaks.find)

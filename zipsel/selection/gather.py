@@ -57,10 +57,16 @@ class Fetched(NamedTuple):
     spooled: SpooledRows
     leaks: dict[int, Leak]
 
-    def look(self, i: int) -> Features:
-        """What was found out about the i-th of the block."""
-        row, leak = self.spooled.row(i), self.leaks.get(self.first + i)
-        return Features(row.digest, row.n_tokens, leak, self.spooled.read_sketch(row))
+    def look(self, places: NDArray[np.int64]) -> list[Features]:
+        """What was found out about the candidates at some places of the block."""
+        rows = self.spooled.rows[places]
+        digests = rows["digest"].tobytes()
+        columns = (rows["n_tokens"].tolist(), (places + self.first).tolist())
+        sketches = self.spooled.read_sketches(rows)
+        return [
+            Features(digests[16 * i : 16 * i + 16], n_tokens, self.leaks.get(rank), minhash)
+            for i, (n_tokens, rank, minhash) in enumerate(zip(*columns, sketches, strict=True))
+        ]
 
 
 def gather(

@@ -6,7 +6,6 @@ are looked for when a candidate would be taken; where thousands are next in line
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -15,11 +14,12 @@ from numpy.typing import NDArray
 
 from zipsel.engines import Engine
 from zipsel.readers.reading import TextSpec
+from zipsel.selection.blocks import Blocks
 from zipsel.selection.leaks import Leak, LeakSources, load_index
 from zipsel.selection.spool import RowTexts, SpooledRows
 
 #: Candidates next in line from which on the engine is asked.
-LEAST_AHEAD = 4096
+_LEAST_AHEAD = 4096
 
 #: Texts of one task.
 _TASK_TEXTS = 1024
@@ -75,16 +75,14 @@ class LeakSearch:
         self._spec = spec
         self._engine = engine if engine is not None and engine.n_workers > 1 else None
         self._texts = RowTexts(spec)
-        self._firsts: list[int] = []
-        self._blocks: list[SpooledRows] = []
+        self._blocks: Blocks[SpooledRows] = Blocks()
         #: Whether each candidate was looked at ahead, and the leaks that were found then.
         self._looked = np.zeros(0, bool)
         self._leaks: dict[int, Leak] = {}
 
     def add(self, spooled: SpooledRows) -> None:
         """Append candidates."""
-        self._firsts.append(len(self._looked))
-        self._blocks.append(spooled)
+        self._blocks.append(spooled, len(spooled.rows))
         self._looked = np.append(self._looked, np.zeros(len(spooled.rows), bool))
 
     def find(self, position: int) -> Leak | None:
@@ -93,18 +91,12 @@ class LeakSearch:
             return None
         if self._looked[position]:
             return self._leaks.get(position)
-        block = bisect_right(self._firsts, position) - 1
-        text = self._blocks[block].read_text(position - self._firsts[block], self._texts)
-        return load_index(self._sources).find(text)
-
-    @property
-    def looks_ahead(self) -> bool:
-        """Whether there is anything to look for, and other processes to do it."""
-        return self._sources is not None and self._engine is not None
+        spooled, place = self._blocks.find(position)
+        return load_index(self._sources).find(spooled.read_text(place, self._texts))
 
     def look_ahead(self, positions: NDArray[np.int64]) -> None:
         """Look for leaks in candidates that are next in line, if they are many."""
-        if self._sources is None or self._engine is None or len(positions) < LEAST_AHEAD:
+        if self._sources is None or self._engine is None or len(positions) < _LEAST_AHEAD:
             return
         positions = positions[~self._looked[positions]]
         for _, result in self._engine.run(find_leaks, self._iter_tasks(self._sources, positions)):
@@ -114,9 +106,8 @@ class LeakSearch:
         self._looked[positions] = True
 
     def _iter_tasks(self, sources: LeakSources, positions: NDArray[np.int64]) -> Iterator[LeakTask]:
-        for first, spooled in zip(self._firsts, self._blocks, strict=True):
-            of_block = positions[(positions >= first) & (positions < first + len(spooled.rows))]
-            rows = spooled.rows[of_block - first]
+        for spooled, which, places in self._blocks.split(positions):
+            of_block, rows = positions[which], spooled.rows[places]
             order = np.lexsort((rows["start"], rows["file"]))
             for start in range(0, len(order), _TASK_TEXTS):
                 some = order[start : start + _TASK_TEXTS]

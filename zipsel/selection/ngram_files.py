@@ -42,10 +42,13 @@ class NgramFiles:
         self._ends = np.searchsorted(place, firsts, sorter=self._in_files)
         self._map = lru_cache(maxsize=_OPEN_FILES)(_map_numbers)
 
-    def of(self, position: int) -> NDArray[np.uint32]:
-        """n-grams of one candidate."""
-        row = self._spooled.row(position - self._first)
-        return self._map(self._paths[row.file])[row.ngrams : row.ngrams + row.n_ngrams]
+    def of(self, places: NDArray[np.int64]) -> Iterator[NDArray[np.uint32]]:
+        """Yield the n-grams of the candidates at some places of the block."""
+        rows = self._spooled.rows[places]
+        ends = rows["ngrams"] + rows["n_ngrams"]
+        columns = (rows["file"].tolist(), rows["ngrams"].tolist(), ends.tolist())
+        for file, start, end in zip(*columns, strict=True):
+            yield self._map(self._paths[file])[start:end]
 
     def iter_sums(
         self, gains: NDArray[np.float64], entered: NDArray[np.bool_]
@@ -84,14 +87,29 @@ def _iter_sums(
     """Yield candidates whose n-grams stand end to end, block by block, with their sums."""
     ends = np.cumsum(lengths)
     starts = ends - lengths
+    for some in stretches_of(lengths):
+        of_block = numbers[int(starts[some][0]) : int(ends[some][-1])]
+        yield positions[some], sums_of_each(gains, of_block, lengths[some])
+
+
+def stretches_of(lengths: NDArray[np.int64]) -> Iterator[slice]:
+    """Cut texts of so many n-grams into stretches of which all n-grams may be in memory."""
+    ends = np.cumsum(lengths)
     first = 0
-    while first < len(positions):
-        limit = int(starts[first]) + _BLOCK_NGRAMS
+    while first < len(lengths):
+        limit = int(ends[first] - lengths[first]) + _BLOCK_NGRAMS
         end = max(first + 1, int(np.searchsorted(ends, limit, "right")))
-        of_block = gains[numbers[int(starts[first]) : int(ends[end - 1])]]
-        sums = np.zeros(end - first)
-        filled = np.flatnonzero(lengths[first:end])
-        if len(filled):
-            sums[filled] = np.add.reduceat(of_block, starts[first:end][filled] - starts[first])
-        yield positions[first:end], sums
+        yield slice(first, end)
         first = end
+
+
+def sums_of_each(
+    gains: NDArray[np.float64], numbers: NDArray[np.uint32], lengths: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """The sum of the gains of each text's n-grams, which stand end to end."""
+    sums = np.zeros(len(lengths))
+    filled = np.flatnonzero(lengths)
+    if len(filled):
+        starts = np.cumsum(lengths) - lengths
+        sums[filled] = np.add.reduceat(gains[numbers], starts[filled])
+    return sums

@@ -167,8 +167,7 @@ class Selector:
             if len(block) == 0:
                 continue
             found = self._fetch(block, n_before, self.inspection)
-            consider = chooser.considering(block, found.look, n_before)
-            taken.append(chooser.take_in_order(consider, len(block)) + n_before)
+            taken.append(chooser.take_in_order(block, found))
             blocks.append(block)
             fetched.append(found)
             n_before += len(block)
@@ -208,6 +207,7 @@ class Selector:
             chooser,
             lambda block, first: self._fetch(block, first, inspection),
             LeakSearch(self.inspection.leaks, self.settings.reading.text, self.engine),
+            self.log,
         )
         return run.take(expected)
 

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from mmap import ACCESS_READ, mmap
-from struct import Struct
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -42,22 +41,6 @@ ROW = np.dtype(
         ("n_sketch", np.int32),
     ]
 )
-
-_PACKED = Struct("=qqi16siqiqi")
-
-
-class Row(NamedTuple):
-    """One element of ``ROW``."""
-
-    start: int
-    length: int
-    file: int
-    digest: bytes
-    n_tokens: int
-    ngrams: int
-    n_ngrams: int
-    sketch: int
-    n_sketch: int
 
 
 def ngrams_path(spool_path: str) -> str:
@@ -132,14 +115,6 @@ class SpooledRows:
     ranks: int | NDArray[np.int64]
     rows: NDArray[np.void]
 
-    def row(self, place: int) -> Row:
-        """What is known of the row at a place."""
-        return Row._make(_PACKED.unpack_from(self._buffer, place * _PACKED.size))
-
-    @cached_property
-    def _buffer(self) -> memoryview:
-        return self.rows.data
-
     def find(self, ranks: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Which of some distinct ranks are here, as places in ``ranks``, and where."""
         if isinstance(self.ranks, int):
@@ -152,16 +127,20 @@ class SpooledRows:
 
     def read_text(self, place: int, reader: RowTexts) -> str:
         """The text of the row at a place."""
-        row = self.row(place)
-        return reader.read(*self.files[row.file], row.start, row.length)
+        row = self.rows[place]
+        path, is_table = self.files[int(row["file"])]
+        return reader.read(path, is_table, int(row["start"]), int(row["length"]))
 
-    def read_sketch(self, row: Row) -> Any:
-        """The sketch of a row; None if none was made."""
-        if row.n_sketch == 0:
-            return None
-        with open(sketches_path(self.files[row.file][0]), "rb") as file:
-            file.seek(row.sketch)
-            return unpack_sketch(file.read(row.n_sketch))
+    def read_sketches(self, rows: NDArray[np.void]) -> Iterator[Any]:
+        """Yield the sketch of each of some rows; None if none was made."""
+        columns = (rows["file"].tolist(), rows["sketch"].tolist(), rows["n_sketch"].tolist())
+        for number, start, length in zip(*columns, strict=True):
+            if length == 0:
+                yield None
+                continue
+            with open(sketches_path(self.files[number][0]), "rb") as file:
+                file.seek(start)
+                yield unpack_sketch(file.read(length))
 
 
 class RowTexts:

@@ -25,8 +25,8 @@ from zipsel.errors import OutputError
 #: Arrays up to this size stay in memory: a file would cost more than it saves.
 _SMALL_BYTES = 1 << 20
 
-#: Elements that are computed or sorted at once.
-_STRETCH = 1 << 16
+#: Elements that are computed at once, and those that are sorted at once.
+_STRETCH, _SORTED = 1 << 16, 1 << 18
 
 #: Elements of a column that grows which are still in memory.
 _UNWRITTEN = 1 << 18
@@ -97,23 +97,27 @@ class Columns:
 
     def argsort(self, keys: NDArray[Any]) -> NDArray[np.int64]:
         """Positions in ascending order of their keys, equal ones in the order in which they are."""
-        if len(keys) <= _STRETCH:
+        if len(keys) <= _SORTED:
             return np.argsort(keys, kind="stable")
         sample = np.sort(keys[:: -(-len(keys) // _SAMPLE)])
-        cuts = np.unique(sample[:: max(1, len(sample) * _STRETCH // (2 * len(keys)))])
+        cuts = np.unique(sample[:: max(1, len(sample) * _SORTED // (2 * len(keys)))])
 
-        def part_of(stretch: slice) -> NDArray[np.int64]:
+        def parts_of(stretch: slice) -> NDArray[np.int64]:
             """Parts by number: those of odd numbers hold keys that are equal to a cut."""
             of_stretch = keys[stretch]
-            return np.searchsorted(cuts, of_stretch) + np.searchsorted(cuts, of_stretch, "right")
+            number = np.searchsorted(cuts, of_stretch)
+            parts: NDArray[np.int64] = 2 * number
+            parts += cuts.take(number, mode="clip") == of_stretch
+            return parts
 
+        part_of = self.compute(len(keys), np.int32, parts_of)
         sizes = np.zeros(2 * len(cuts) + 1, np.int64)
         for stretch in stretches(len(keys)):
-            sizes += np.bincount(part_of(stretch), minlength=len(sizes))
+            sizes += np.bincount(part_of[stretch], minlength=len(sizes))
         ends = np.cumsum(sizes)
         order, free = self.zeros(len(keys), np.int64), ends - sizes
         for stretch in stretches(len(keys)):
-            part = part_of(stretch)
+            part = part_of[stretch]
             by_part = np.argsort(part, kind="stable")
             counts = np.bincount(part, minlength=len(sizes))
             shift = free - (np.cumsum(counts) - counts)
