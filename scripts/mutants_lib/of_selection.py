@@ -98,8 +98,8 @@ MUTANTS = [
     Mutant(
         "selection/chooser.py",
         "a copy is told by its place in the block",
-        "self.duplicates.add(first + i, found.digest, found.minhash)",
-        "self.duplicates.add(i, found.digest, found.minhash)",
+        "self.duplicates.add(position, digest, minhash)",
+        "self.duplicates.add(i, digest, minhash)",
         f"{_SELECTOR}::test_copies_are_told_by_their_place_among_all_candidates",
     ),
     Mutant(
@@ -203,7 +203,7 @@ MUTANTS = [
     Mutant(
         "selection/subset_code.py",
         "a second text with an n-gram gains as much as the first",
-        "        self._counts.put(numbers, counts)\n",
+        "        self._counts[numbers] = counts\n",
         "",
         _COVER,
     ),
@@ -215,10 +215,10 @@ MUTANTS = [
         _COVER,
     ),
     Mutant(
-        "selection/subset_code.py",
+        "selection/cover.py",
         "n-grams held before count as new again",
-        "self.first_rank.put(numbers[counts == 1], self.n_taken)",
-        "self.first_rank.put(numbers, self.n_taken)",
+        "some = np.arange(max(0, end - _SLICE), end)[::-1]",
+        "some = np.arange(max(0, end - _SLICE), end)",
         _COVER,
     ),
     Mutant(
