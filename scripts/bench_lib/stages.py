@@ -26,7 +26,8 @@ import zstandard
 from msgspec import json as fast_json
 
 from bench_lib.kernels import Row, fit, read_texts, zstd_pair
-from zipsel.readers.decompress import iter_pieces
+from zipsel.pool.shards import open_shard
+from zipsel.readers.decompress import iter_pieces, open_pieces
 from zipsel.readers.json_rows import RowParser
 from zipsel.readers.jsonl import iter_rows
 from zipsel.readers.lines import STRETCH_BYTES, LineChunk, cut_lines
@@ -61,8 +62,7 @@ def main() -> None:
                 pass
 
     def stretches() -> Iterator[LineChunk]:
-        with open(shard, "rb") as file:
-            pieces = iter_pieces(file, shard, "zst")
+        with open_pieces(open_shard(shard, 0), reading, at_once=True) as pieces:
             yield from cut_lines(pieces, reading.max_row_bytes, stretch_bytes=STRETCH_BYTES)
 
     chunks = list(stretches())

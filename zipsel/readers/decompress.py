@@ -2,11 +2,13 @@
 
 zstandard's ``stream_reader`` ends a truncated file without a word; a ``decompressobj`` knows
 whether its frame has ended. Input goes in by small pieces, since a hostile zstd block expands
-4 bytes to 128 KB.
+4 bytes to 128 KB. A small frame that tells its size is decompressed at once, which takes half the
+time of decompressing it by pieces between which rows are scored.
 """
 
 from __future__ import annotations
 
+import io
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +27,8 @@ _ZSTD_OUT_BYTES = 1 << 15
 #: libzstd refuses larger windows by default; ``--long`` allows what ``zstd --long=31`` writes.
 _DEFAULT_WINDOW_BYTES = 1 << 27
 _LONG_WINDOW_BYTES = 1 << 31
+#: What is decompressed at once has at most so many bytes, before and after.
+_AT_ONCE_BYTES = 1 << 25
 
 
 def iter_pieces(
@@ -46,7 +50,7 @@ def iter_pieces(
 
 @contextmanager
 def open_pieces(
-    shard: Shard, reading: Reading, damage: list[str] | None = None
+    shard: Shard, reading: Reading, damage: list[str] | None = None, *, at_once: bool = False
 ) -> Iterator[Iterator[bytes]]:
     """Open a shard's decompressed bytes.
 
@@ -54,12 +58,16 @@ def open_pieces(
         shard: The shard.
         reading: Says whether large zstd windows are accepted.
         damage: To salvage: takes what ended the stream, which then ends without an error.
+        at_once: Let a small shard be one piece, because all of it will be read.
 
     Raises:
         ShardError: If the shard cannot be opened; later, if its data are corrupt or end early.
     """
     with open_raw(shard) as file:
-        pieces = iter_pieces(file, shard.path, shard.compression, zstd_long=reading.zstd_long)
+        if at_once and shard.compression == "zst" and shard.n_bytes <= _AT_ONCE_BYTES:
+            pieces = _iter_small_zstd(file, shard.path, reading.zstd_long)
+        else:
+            pieces = iter_pieces(file, shard.path, shard.compression, zstd_long=reading.zstd_long)
         yield until_damage(pieces, damage)
 
 
@@ -116,6 +124,35 @@ def _iter_zstd(file: BinaryIO, path: str, zstd_long: bool) -> Iterator[bytes]:
         yield b"".join(gathered)
     if problem:
         raise ShardError(path, problem)
+
+
+def _iter_small_zstd(file: BinaryIO, path: str, zstd_long: bool) -> Iterator[bytes]:
+    """Yield all that one small frame holds; anything else as ``_iter_zstd`` does."""
+    stored = b"".join(_iter_plain(file, path))
+    whole = _decompress_frame(stored)
+    if whole is None:
+        yield from _iter_zstd(io.BytesIO(stored), path, zstd_long)
+    else:
+        yield whole
+
+
+def _decompress_frame(stored: bytes) -> bytes | None:
+    """Decompress a frame that tells its size; None if it is large, damaged or not the only one.
+
+    Arrow's function accepts nothing behind the frame but frames without content, which
+    zstandard's would pass over together with anything else.
+    """
+    import pyarrow as pa
+    import zstandard
+
+    try:
+        n_bytes = zstandard.frame_content_size(stored)
+        if not 0 < n_bytes <= _AT_ONCE_BYTES:
+            return None
+        whole: bytes = pa.decompress(stored, n_bytes, "zstd", asbytes=True)
+    except (zstandard.ZstdError, OSError):
+        return None
+    return whole
 
 
 def _zstd_problem(error: Exception) -> str:

@@ -167,7 +167,9 @@ class _JsonLines:
     ) -> Iterator[Chunk]:
         """Yield the lines of a stream, chunk by chunk."""
         damage: list[str] = []
-        with open_pieces(shard, reading, damage if salvage else None) as pieces:
+        # Without stretches only the beginning may be asked for; salvage keeps every piece it gets.
+        at_once = stretch_bytes is not None and not salvage
+        with open_pieces(shard, reading, damage if salvage else None, at_once=at_once) as pieces:
             for lines in cut_lines(
                 pieces,
                 reading.max_row_bytes,
@@ -213,7 +215,7 @@ class _JsonLines:
             return
         damage: list[str] = []
         n_lines = 0
-        with open_pieces(shard, reading, damage) as pieces:
+        with open_pieces(shard, reading, damage, at_once=True) as pieces:
             for line in _lines_at(pieces, map(int, places)):
                 yield line
                 n_lines += 1
