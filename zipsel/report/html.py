@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import sys
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,7 +30,7 @@ from zipsel.report.tables import (
 from zipsel.report.visible import visible
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
+    from jinja2 import BytecodeCache, Environment
 
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -45,6 +48,7 @@ def environment() -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     env = Environment(
+        bytecode_cache=_compiled_templates(),
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
@@ -65,6 +69,25 @@ def environment() -> Environment:
         charts=charts,
     )
     return env
+
+
+def _compiled_templates() -> BytecodeCache | None:
+    """Keeps templates compiled where Python keeps modules, because compiling takes 60 ms a run.
+
+    Where nothing can be written, as in an installation of somebody else, they are compiled again.
+    """
+    from jinja2 import FileSystemBytecodeCache
+    from jinja2.bccache import Bucket
+
+    class CompiledTemplates(FileSystemBytecodeCache):
+        def dump_bytecode(self, bucket: Bucket) -> None:
+            with suppress(OSError):
+                os.makedirs(self.directory, exist_ok=True)
+                super().dump_bytecode(bucket)
+
+    if sys.dont_write_bytecode:
+        return None
+    return CompiledTemplates(str(_TEMPLATES / "__pycache__"), f"%s.{sys.implementation.cache_tag}")
 
 
 def strip_markup(record: ShownRecord) -> Markup:
