@@ -275,7 +275,8 @@ def test_help_of_a_command_does_without_arrow():
 def test_options_load_nothing_that_scores():
     """Before the settings are known, no worker can start: what is loaded by then delays all."""
     code = (
-        "import sys; from zipsel.commands.options import Given, gather; "
+        "import sys; import zipsel.commands.start; "
+        "from zipsel.commands.options import Given, gather; "
         "from zipsel.commands.settings import run_settings, select_settings; "
         "level = {'pool': ('p',), 'target': ('t',), 'output': 'o', 'top_k': 1, 'workers': 2}; "
         "options = gather('select', [{name: Given(one) for name, one in level.items()}]); "

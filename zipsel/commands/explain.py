@@ -14,12 +14,12 @@ from zipsel.errors import BadShards, ProfileError, UsageError
 from zipsel.explain.explanation import explain_texts
 from zipsel.explain.model import Explanation
 from zipsel.pool.finding import find_shards
-from zipsel.pool.formats import STDIN
+from zipsel.pool.formats import STDIN, refuse_stdin_twice
 from zipsel.readers import refuse_without_effect
 from zipsel.readers.fetch import parse_record, read_record
 from zipsel.readers.reading import Reading
 from zipsel.readers.row_text import check_text
-from zipsel.readers.stdin import read_text_of_stdin, refuse_stdin_twice
+from zipsel.readers.stdin import read_text_of_stdin
 from zipsel.readers.target import read_target
 from zipsel.report.explanations import (
     PAGE_CHARACTERS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from zipsel.commands.kept_stdin import kept_stdin
 from zipsel.console.messages import Log
-from zipsel.readers.stdin import refuse_stdin_twice
+from zipsel.pool.formats import refuse_stdin_twice
 from zipsel.scorers.profile import Profile
 from zipsel.scoring.fitting import fit_profile
 from zipsel.scoring.inputs import Inputs

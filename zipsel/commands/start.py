@@ -11,13 +11,18 @@ from zipsel.commands.settings import select_settings as settings_to_select
 from zipsel.console.messages import Log
 from zipsel.engines import open_engine, runs_in_order
 from zipsel.errors import UsageError
-from zipsel.pool.formats import STDIN
-from zipsel.readers.stdin import refuse_stdin_twice
+from zipsel.pool.formats import STDIN, refuse_stdin_twice
 from zipsel.scoring.settings import RunSettings, ScoreOutput
 from zipsel.selection.settings import SelectSettings
 
-#: Modules of the functions that workers run.
-WORKER_MODULES = ("zipsel.scoring.small_shards", "zipsel.selection.fetching")
+#: Modules of the functions that workers run, and what these load at their first rows.
+WORKER_MODULES = (
+    "zipsel.scoring.small_shards",
+    "zipsel.selection.fetching",
+    "zipsel.readers.jsonl",
+    "zstandard",
+    "numpy.ma",  # which pyarrow takes for its first array with a mask
+)
 
 if TYPE_CHECKING:
     from zipsel.commands.stream import StreamCounts

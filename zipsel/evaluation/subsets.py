@@ -32,13 +32,13 @@ from zipsel.evaluation.ppm import (
 )
 from zipsel.evaluation.verdicts import Evaluation, Judge, Judged, JudgedRandom
 from zipsel.pool.finding import find_shards
-from zipsel.pool.formats import STDIN
+from zipsel.pool.formats import STDIN, refuse_stdin_twice
 from zipsel.pool.shards import Shard
 from zipsel.readers import refuse_without_effect
 from zipsel.readers.reading import Reading
 from zipsel.readers.rows import RowBatch
 from zipsel.readers.shard import iter_shard
-from zipsel.readers.stdin import STDIN_NAME, iter_stdin_rows, refuse_stdin_twice
+from zipsel.readers.stdin import STDIN_NAME, iter_stdin_rows
 from zipsel.readers.target import read_target
 from zipsel.scorers.fit import DEFAULT_SAMPLE_BYTES
 from zipsel.scoring.pool_sample import sample_pool

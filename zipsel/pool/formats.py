@@ -7,7 +7,7 @@ first bytes must agree (``heads``). Text may be compressed as a whole, tables ne
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -182,6 +182,28 @@ def suffix_list(for_target: bool) -> str:
     """The suffixes of what pools, or targets, are made of, for a message."""
     known = ", ".join(known_suffixes(for_target))
     return f"{known} (all but tables also with .gz or .zst)"
+
+
+def refuse_stdin_twice(roles: Mapping[str, Sequence[str]]) -> None:
+    """Raise ``UsageError`` where standard input is named twice, or beside other files of one role.
+
+    Args:
+        roles: Option, or ``POOL`` → the files that it names.
+    """
+    users = {role: paths for role, paths in roles.items() if any(map(_is_stdin, paths))}
+    if len(users) > 1:
+        raise UsageError(
+            f"{' and '.join(users)} both name standard input (-), which can be read once; "
+            "name a file for one of them"
+        )
+    for role, paths in users.items():
+        if len(paths) > 1:
+            raise UsageError(f"{role}: - (standard input) cannot be combined with other files")
+
+
+def _is_stdin(argument: str) -> bool:
+    """Whether an argument is ``-``, alone or as ``NAME=-``."""
+    return argument == STDIN or argument.endswith(f"={STDIN}")
 
 
 #: What ``--format`` takes.

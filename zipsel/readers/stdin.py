@@ -9,12 +9,12 @@ from __future__ import annotations
 import codecs
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from functools import cache
 from typing import BinaryIO, cast
 
 from zipsel.errors import UsageError
-from zipsel.pool.formats import COMPRESSIONS, STDIN
+from zipsel.pool.formats import COMPRESSIONS
 from zipsel.readers.decompress import iter_pieces
 from zipsel.readers.json_rows import RowParser
 from zipsel.readers.jsonl import iter_rows
@@ -122,28 +122,6 @@ def read_text_of_stdin() -> str:
     if not text.strip():
         raise UsageError(f"{STDIN_NAME} has no text")
     return text
-
-
-def refuse_stdin_twice(roles: Mapping[str, Sequence[str]]) -> None:
-    """Raise ``UsageError`` where standard input is named twice, or beside other files of one role.
-
-    Args:
-        roles: Option, or ``POOL`` → the files that it names.
-    """
-    users = {role: paths for role, paths in roles.items() if any(map(_is_stdin, paths))}
-    if len(users) > 1:
-        raise UsageError(
-            f"{' and '.join(users)} both name standard input (-), which can be read once; "
-            "name a file for one of them"
-        )
-    for role, paths in users.items():
-        if len(paths) > 1:
-            raise UsageError(f"{role}: - (standard input) cannot be combined with other files")
-
-
-def _is_stdin(argument: str) -> bool:
-    """Whether an argument is ``-``, alone or as ``NAME=-``."""
-    return argument == STDIN or argument.endswith(f"={STDIN}")
 
 
 def _descriptor() -> int:
