@@ -32,6 +32,13 @@ def text_of(task):
     return min(CHUNK_BYTES, shard.n_bytes - task.chunk.index * CHUNK_BYTES)
 
 
+def job_in(folder, chunk_bytes=CHUNK_BYTES):
+    return SimpleNamespace(
+        chunk_bytes=chunk_bytes, folder=str(folder), reading=Reading(), salvage=False,
+        threshold=None, kept_of=lambda _: 0.0,
+    )  # fmt: skip
+
+
 def run_greedily(tasks, n_workers):
     """Text that each worker scores where whoever is free takes the next task, as engines do."""
     loads = [0.0] * n_workers
@@ -57,12 +64,21 @@ def test_no_worker_has_much_more_than_a_fair_share(
         )
         for i in range(n_shards)
     ]  # fmt: skip
-    job = SimpleNamespace(
-        chunk_bytes=CHUNK_BYTES, folder=str(tmp_path), reading=Reading(), salvage=False,
-        threshold=None, kept_of=lambda _: 0.0,
-    )  # fmt: skip
+    job = job_in(tmp_path)
     pending = Pending(job, shards, False, n_workers, Tally(job), lambda *_: True)
     loads = run_greedily(pending.iter_tasks(), n_workers)
     fair = sum(shard.guessed_bytes for shard in shards) / n_workers
     assert sum(loads) == pytest.approx(fair * n_workers)
     assert max(loads) <= max(LIMIT * fair, fair + CHUNK_BYTES)
+
+
+@pytest.mark.parametrize(("place", "chunk_bytes", "n_tasks"), [
+    ("s3://b", CHUNK_BYTES, 1), ("s3://b", CHUNK_BYTES // 16, 4), ("pool", CHUNK_BYTES, 4),
+])  # fmt: skip
+def test_a_stream_behind_a_url_is_downloaded_once_unless_scoring_is_slow(
+    tmp_path, place, chunk_bytes, n_tasks
+):
+    shard = Shard(0, f"{place}/a.jsonl.zst", "jsonl", "zst", 1 << 30, "mark", "fingerprint")
+    job = job_in(tmp_path, chunk_bytes)
+    pending = Pending(job, [shard], False, 4, Tally(job), lambda *_: True)
+    assert len(list(pending.iter_tasks())) == n_tasks

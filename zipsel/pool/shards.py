@@ -15,7 +15,8 @@ import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b, file_digest
-from typing import Any, BinaryIO, NamedTuple
+from io import BufferedReader
+from typing import Any, NamedTuple
 
 from zipsel.errors import ShardError
 from zipsel.pool import hf_datasets
@@ -214,7 +215,7 @@ def _open_remote_shard(
         )
     head = listed.head
     if head is None:
-        with ranges.open_remote(path, found.n_bytes) as file:
+        with ranges.open_remote(path, found.n_bytes, first_range=_HEAD_BYTES) as file:
             head = file.read(_HEAD_BYTES)
     kind = kind_of_head(kind, head)
     check_head(path, kind, compression, head)
@@ -291,7 +292,7 @@ def check_unchanged(shard: Shard) -> None:
         raise ShardError(shard.path, "changed while it was being read; run again when it is still")
 
 
-def open_raw(shard: Shard, *, end: int | None = None, first_range: int = 0) -> BinaryIO:
+def open_raw(shard: Shard, *, end: int | None = None, first_range: int = 0) -> BufferedReader:
     """Open a shard's bytes as they lie on disk.
 
     Args:

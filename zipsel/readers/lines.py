@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import BinaryIO, NamedTuple
+from io import BufferedIOBase
+from typing import NamedTuple
 
 from zipsel.pool.shards import CHUNK_BYTES
 from zipsel.readers.rows import SNIPPET_BYTES
@@ -174,7 +175,12 @@ def iter_whole_lines(pieces: Iterable[bytes], max_row_bytes: int) -> Iterator[Li
 
 
 def read_chunk(
-    file: BinaryIO, index: int, max_row_bytes: int, *, n_bytes: int, chunk_bytes: int = CHUNK_BYTES
+    file: BufferedIOBase,
+    index: int,
+    max_row_bytes: int,
+    *,
+    n_bytes: int,
+    chunk_bytes: int = CHUNK_BYTES,
 ) -> Iterator[LineChunk]:
     """Read one chunk of a plain file by seeking to it, in stretches."""
     start, end = index * chunk_bytes, (index + 1) * chunk_bytes
@@ -186,7 +192,8 @@ def read_chunk(
         yield LineChunk(index, start, b"")
         return
     file.seek(start)
-    pieces = iter(lambda: file.read(_READ_BYTES), b"")
+    # One read of the file each: of a file behind a URL, no range is fetched that nothing needs.
+    pieces = iter(lambda: file.read1(_READ_BYTES), b"")
     for stretch in cut_lines(
         pieces,
         max_row_bytes,
@@ -200,10 +207,10 @@ def read_chunk(
             return
 
 
-def _skip_line(file: BinaryIO, start: int, end: int) -> int:
+def _skip_line(file: BufferedIOBase, start: int, end: int) -> int:
     """Offset after the first newline at or after ``start``; at least ``end`` if none is before."""
     while start < end:
-        piece = file.read(1 << 16)
+        piece = file.read1(1 << 16)
         if not piece:
             return start
         newline = piece.find(b"\n")

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache, partial
+from io import BufferedReader
 from itertools import chain
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -34,6 +35,9 @@ from zipsel.storage import ranges, remote
 
 #: Rows after which a chunk ends, however few bytes they have.
 _CHUNK_ROWS = 1 << 20
+
+#: Of a shard behind a URL, bytes of a column that are read at once.
+_LEAST_BUFFER_BYTES, _MOST_BUFFER_BYTES = 1 << 16, 1 << 21
 
 
 def open_parquet(shard: Shard, **options: Any) -> pq.ParquetFile:
@@ -70,11 +74,23 @@ def _open(shard: Shard, **options: Any) -> pq.ParquetFile:
     return pq.ParquetFile(source, **options)
 
 
+def _buffered(shard: Shard, n_columns: int) -> dict[str, Any]:
+    """Options of ``ParquetFile`` by which a shard behind a URL is read piece by piece.
+
+    Otherwise Arrow reads all of a column's row group for its first row, and again for the others.
+    """
+    if not remote.is_remote(shard.path):
+        return {}
+    of_column = ranges.HELD_BYTES // 4 // max(1, n_columns)
+    n_bytes = min(_MOST_BUFFER_BYTES, max(_LEAST_BUFFER_BYTES, of_column))
+    return {"buffer_size": n_bytes, "pre_buffer": False}
+
+
 def _bad_footer(shard: Shard, error: Exception) -> ShardError:
     return ShardError(shard.path, f"no readable Parquet footer: {first_line(error)}")
 
 
-def _open_remote(shard: Shard) -> BinaryIO:
+def _open_remote(shard: Shard) -> BufferedReader:
     """Open a shard behind a URL; its footer and its last row groups are fetched once."""
     return ranges.open_remote(shard.path, shard.n_bytes, version=shard.fingerprint)
 
@@ -121,8 +137,8 @@ class _Parquet:
         first, end = chunk.place
         if first == end:
             return
-        file = open_parquet(shard)
-        columns = pick_columns(file.schema_arrow.names, shard.path, reading)
+        columns = pick_columns(self.schema(shard, reading).names, shard.path, reading)
+        file = open_parquet(shard, **_buffered(shard, len(columns)))
         if not salvage:  # tiny row groups are read at the cost of large ones
             runs = iter_runs(file, range(first, end))
             of_runs = (iter_batches(file, shard, run, columns) for run in runs)
@@ -138,7 +154,7 @@ class _Parquet:
         self, shard: Shard, places: NDArray[Any], reading: Reading
     ) -> Iterator[pa.RecordBatch]:
         """Yield rows by their numbers, reading only the row groups that hold one."""
-        file = open_parquet(shard)
+        file = open_parquet(shard, **_buffered(shard, len(self.schema(shard, reading))))
         metadata = file.metadata
         sizes = np.array([metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)])
         ends = np.cumsum(sizes, dtype=np.int64)

@@ -116,7 +116,7 @@ def safe_batch_rows(
             if column.has_dictionary_page and may_burst:
                 suspects.append(leaf.path)
     if suspects:
-        probe = reopen(read_dictionary=suspects, buffer_size=1 << 20)
+        probe = reopen(read_dictionary=suspects, buffer_size=1 << 20, pre_buffer=False)
         names = sorted({path.split(".")[0] for path in suspects})
         first = next(probe.iter_batches(1, row_groups=[group], columns=names), None)
         if first is not None:

@@ -34,6 +34,9 @@ def bin_floor(bins: NDArray[np.int64]) -> NDArray[np.float64]:
     return bits.astype(np.uint32).view(np.float32).astype(np.float64)
 
 
+#: Records that say too little of a pool to foresee which will be its best.
+_FEW_RECORDS = 10_000
+
 #: One bin of a packed histogram.
 _PACKED = np.dtype([("bin", "<u4"), ("n_records", "<u4"), ("n_bytes", "<u8")])
 
@@ -59,6 +62,15 @@ class Histogram:
         counted = np.frombuffer(packed, _PACKED)
         self.n_records[counted["bin"]] += times * counted["n_records"].astype(np.int64)
         self.n_bytes[counted["bin"]] += times * counted["n_bytes"].astype(np.int64)
+
+    def lowest_of_best(self, fraction: float) -> float | None:
+        """The value of the last of the best records; None if these are all, or few are known."""
+        n_records = int(self.n_records.sum()) if 0 < fraction < 1 else 0
+        if n_records < _FEW_RECORDS:
+            return None
+        n_better = np.cumsum(self.n_records[::-1])
+        steps = int(np.searchsorted(n_better, fraction * n_records))
+        return float(bin_floor(np.array([N_BINS - 1 - steps]))[0])
 
 
 def pack(values: NDArray[np.float64], n_bytes: NDArray[np.int64]) -> bytes:

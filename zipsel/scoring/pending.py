@@ -15,6 +15,7 @@ from zipsel.scoring.sidecar import PartSummary, Place, adopt_parts, part_path, r
 from zipsel.scoring.small_shards import LEAST_SHARDS, MOST_SHARDS, SMALL_BYTES, SmallShardsTask
 from zipsel.scoring.tally import Tally
 from zipsel.scoring.task import Job, ScoreTask, Turn
+from zipsel.storage.remote import is_remote
 
 #: Asked with a shard and the number of a chunk, whether it is among this process's.
 Wanted = Callable[[Shard, int], bool]
@@ -90,7 +91,7 @@ class Pending:
             self.known_bytes += len(done) * self._chunk_bytes[shard.index]
             for chunk in chunks:
                 if chunk.index not in done and self._wanted(shard, chunk.index):
-                    yield ScoreTask(job, shard, chunk)
+                    yield ScoreTask(job, shard, chunk, keep_above=self._lowest_kept(shard))
                 elif chunk.index not in done:
                     self.known_bytes += self._chunk_bytes[shard.index]
             return
@@ -99,9 +100,13 @@ class Pending:
             self.known_bytes += shard.n_bytes
         else:
             n_turns = self._n_turns(shard)
-            lowest = self._tally.lowest_of_best(job.kept_of(shard))
             for first in range(n_turns):
-                yield ScoreTask(job, shard, None, known, Turn(first, n_turns), lowest)
+                turn = Turn(first, n_turns)
+                yield ScoreTask(job, shard, None, known, turn, self._lowest_kept(shard))
+
+    def _lowest_kept(self, shard: Shard) -> float | None:
+        """The alignment from which on lines of a shard are kept, as far as it is known."""
+        return self._tally.histogram.lowest_of_best(self._job.kept_of(shard))
 
     def stored_bytes(self, task: Task) -> int:
         """Roughly how much of the stored pool a task is, for progress."""
@@ -115,11 +120,14 @@ class Pending:
         """Among how many tasks a stream's chunks are dealt.
 
         A stream is one task unless workers would wait for it: streams are few or large, or a
-        scorer is slow, as small chunks tell.
+        scorer is slow, as small chunks tell. Each task reads all of the stream, so one behind a URL
+        is shared for the sake of a slow scorer alone.
         """
         n_bytes = shard.guessed_bytes
         piece_bytes = self._job.chunk_bytes
         if piece_bytes >= CHUNK_BYTES:  # each task decompresses all of the stream: few do
+            if is_remote(shard.path):
+                return 1
             piece_bytes = max(piece_bytes, self._whole_bytes)
         return max(1, min(self._n_workers, -(-n_bytes // piece_bytes)))
 

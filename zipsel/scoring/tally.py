@@ -8,7 +8,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from zipsel.pool.shards import Shard
-from zipsel.scoring.histogram import N_LENGTH_BINS, Histogram, bin_floor, length_bins
+from zipsel.scoring.histogram import N_LENGTH_BINS, Histogram, length_bins
 from zipsel.scoring.sidecar import (
     Part,
     PartSummary,
@@ -20,9 +20,6 @@ from zipsel.scoring.sidecar import (
     read_summary,
 )
 from zipsel.scoring.task import Job
-
-#: Records that say too little of a pool to foresee which will be its best.
-_FEW_RECORDS = 10_000
 
 
 class Tally:
@@ -58,16 +55,6 @@ class Tally:
             if stretch[0].summary.threshold == self._job.threshold:
                 contends = ~np.isnan(alignment)
                 self.histogram.add(alignment[contends], n_bytes[contends])
-
-    def lowest_of_best(self, fraction: float) -> float | None:
-        """The alignment of the last of the best so far; None if these are all, or few are known."""
-        counts = self.histogram.n_records
-        n_records = int(counts.sum())
-        if not 0 < fraction < 1 or n_records < _FEW_RECORDS:
-            return None
-        n_better = np.cumsum(counts[::-1])
-        steps = int(np.searchsorted(n_better, fraction * n_records))
-        return float(bin_floor(np.array([len(counts) - 1 - steps]))[0])
 
     def take_back(self, shards: Sequence[Shard]) -> None:
         """Subtract shards that turned out to be bad from the totals."""

@@ -23,6 +23,7 @@ from zipsel.readers.reading import Reading
 from zipsel.readers.rows import Chunk, RowBatch
 from zipsel.scorers import ScoreColumns, Scorer, as_cascade, columns_finished_later
 from zipsel.scorers.profile import ProfileFile, load_cached
+from zipsel.scoring.histogram import Histogram
 from zipsel.scoring.sidecar import PartSummary, part_path, read_scores, read_summary
 from zipsel.scoring.sidecar_writer import PartBuilder
 from zipsel.storage.remote import is_remote
@@ -39,8 +40,8 @@ class Job:
         threshold: The cascade's threshold; None to finish every row.
         salvage: Keep what was read of a shard before it turned out to be damaged.
         keep_lines: Keep the lines of finished rows where the shard is compressed.
-        keep_best: Fraction of the rows, best first, whose lines are kept where the shard is
-            compressed and behind a URL.
+        keep_best: Fraction of the rows, best first, whose lines are kept where the shard is behind
+            a URL.
     """
 
     profile: ProfileFile
@@ -53,9 +54,10 @@ class Job:
 
     def kept_of(self, shard: Shard) -> float:
         """Fraction of a shard's finished rows whose lines are kept."""
-        if shard.is_table or shard.seekable:  # which are read again at little cost
+        is_far = is_remote(shard.path)
+        if shard.is_table or (shard.seekable and not is_far):  # which are read again at little cost
             return 0.0
-        return 1.0 if self.keep_lines else self.keep_best if is_remote(shard.path) else 0.0
+        return 1.0 if self.keep_lines else self.keep_best if is_far else 0.0
 
     @property
     def chunk_bytes(self) -> int:
@@ -75,7 +77,8 @@ class Turn(NamedTuple):
     """Every ``step``-th chunk of a stream, from ``first`` on.
 
     Workers that share a compressed shard each read all of it and score their own chunks:
-    decompressing costs a fraction of scoring, and no texts travel between processes.
+    decompressing costs a fraction of scoring, and no texts travel between processes. Of a shard
+    behind a URL reading costs more, so that only a slow scorer is shared so.
     """
 
     first: int = 0
@@ -96,7 +99,8 @@ class ScoreTask:
         chunk: Which chunk; None for a shard that has to be cut from its beginning.
         done: Chunks of such a shard whose parts exist.
         turn: Of such a shard, the chunks that are this task's.
-        keep_above: The alignment from which on lines are kept, as far as it is known.
+        keep_above: The alignment from which on lines are kept, as far as it is known; of a stream
+            the chunks before tell otherwise.
     """
 
     job: Job
@@ -126,12 +130,14 @@ def score_chunks(task: ScoreTask) -> list[PartSummary]:
     check_unchanged(task.shard)
     scorer, reader = task.job.scorer(), reader_of(task.shard)
     found = [task.chunk] if task.chunk is not None else _cut(reader, task.shard, task.job)
-    chunks = groupby(found, key=attrgetter("index"))
-    return [
-        _score_chunk(task, scorer, reader, index, stretches)
-        for index, stretches in chunks
-        if index not in task.done and task.turn.has(index)
-    ]
+    summaries, lowest, seen = [], task.keep_above, Histogram()
+    for index, stretches in groupby(found, key=attrgetter("index")):
+        if index not in task.done and task.turn.has(index):
+            if task.keep_above is None:
+                lowest = seen.lowest_of_best(task.job.kept_of(task.shard))
+            summaries.append(_score_chunk(task, scorer, reader, index, stretches, lowest))
+            seen.add_packed(summaries[-1].histogram)
+    return summaries
 
 
 def _cut(reader: Reader, shard: Shard, job: Job) -> Iterator[Chunk]:
@@ -182,7 +188,12 @@ def score_rows(
 
 
 def _score_chunk(
-    task: ScoreTask, scorer: Scorer, reader: Reader, index: int, stretches: Iterable[Chunk]
+    task: ScoreTask,
+    scorer: Scorer,
+    reader: Reader,
+    index: int,
+    stretches: Iterable[Chunk],
+    keep_above: float | None,
 ) -> PartSummary:
     """Score the rows of one chunk as they come, and write its part.
 
@@ -190,7 +201,7 @@ def _score_chunk(
     """
     job, shard = task.job, task.shard
     path, kept = part_path(job.folder, shard, index), job.kept_of(shard)
-    builder = PartBuilder(scorer.columns, columns_finished_later(scorer), kept, task.keep_above)
+    builder = PartBuilder(scorer.columns, columns_finished_later(scorer), kept, keep_above)
     known = _read_known(path, scorer, job.threshold)
     n_rows, final, damage = 0, False, ""
     for chunk in stretches:

@@ -24,11 +24,11 @@ from zipsel.storage.remote import asked, is_web
 _FIRST_RANGE_BYTES = 1 << 18
 _LAST_RANGE_BYTES = 1 << 23
 
-#: Range behind the end that a reader has named: the rest of a line.
-_REST_BYTES = 1 << 16
+#: Bytes behind the end that a reader has named, which come with the last range: the rest of a line.
+_REST_BYTES = 1 << 14
 
 #: Bytes of ranges that an open file holds.
-_HELD_BYTES = 1 << 26
+HELD_BYTES = 1 << 26
 
 #: Copies of files of servers without ranges: (URL, size, version) → unnamed file in TMPDIR.
 _copies: OrderedDict[tuple[str, int, str], BinaryIO] = OrderedDict()
@@ -39,7 +39,7 @@ _MAX_COPIES = 32
 
 def open_remote(
     path: str, n_bytes: int, *, end: int | None = None, first_range: int = 0, version: str = ""
-) -> BinaryIO:
+) -> io.BufferedReader:
     """Open a file of known size for reading and seeking.
 
     Args:
@@ -169,7 +169,9 @@ class _Ranges(io.RawIOBase):
         """Length of the range to fetch at the position, for a reader that asked for some bytes."""
         if self._end is not None:
             left = self._end - self._position
-            return min(left, _LAST_RANGE_BYTES) if left > 0 else _REST_BYTES
+            if left > _LAST_RANGE_BYTES:
+                return _LAST_RANGE_BYTES
+            return left + _REST_BYTES if left > 0 else max(_REST_BYTES, -left)
         if n_asked > self._first_range:  # a reader that knows what it wants
             return min(n_asked, _LAST_RANGE_BYTES)
         last = next(reversed(self.held), None)
@@ -196,7 +198,7 @@ class _Ranges(io.RawIOBase):
             return data
 
         self.held[start] = asked(self._path, fetch)
-        while sum(map(len, self.held.values())) > _HELD_BYTES and len(self.held) > 1:
+        while sum(map(len, self.held.values())) > HELD_BYTES and len(self.held) > 1:
             self.held.popitem(last=False)
 
     def _fetch_from_web(self, start: int, end: int) -> bytes:
