@@ -121,7 +121,7 @@ def test_the_estimate_falls_while_a_step_goes_on_and_waits_where_it_takes_longer
     progress.close()
 
 
-def test_fit_fetching_writing_and_folds_show_how_they_go_on(
+def test_every_stage_and_each_fold_shows_how_it_goes_on(
     pool, target, tmp_path, monkeypatch, capsys
 ):
     """Each stage tells of its rows, up to the whole, and an estimate that ends at nothing."""
@@ -142,7 +142,13 @@ def test_fit_fetching_writing_and_folds_show_how_they_go_on(
     zipsel.select(pool, output=tmp_path / "out", top_k=20, **arguments)
     zipsel.select(pool, output=tmp_path / "auto", auto=True, **arguments)
     shown = {one.what: one for one in reversed(closed)}  # the first of each name
-    names = ["drawing the pool's sample", "scoring", "fetching candidates", "writing the subset"]
+    names = [
+        "drawing the pool's sample",
+        "scoring",
+        "fetching candidates",
+        "choosing",
+        "writing the subset",
+    ]
     for name in [*names, *(f"--auto, fold {i} of 3: {name}" for i in (1, 2, 3) for name in names)]:
         progress = shown[name]
         assert progress.n_rows > 0

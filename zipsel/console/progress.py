@@ -68,7 +68,6 @@ class Progress:
     def _tell(self) -> None:
         """Print a line from time to time, however long a task takes."""
         while not self._ended.wait(_PLAIN_INTERVAL_SECONDS):
-            self._look()
             self._say_progress()
 
     def _draw(self) -> None:
@@ -149,6 +148,7 @@ class Progress:
         return max(0, round(taken * (1 - self._share) / self._share - since))
 
     def _say_progress(self) -> None:
+        self._look()
         now = time.monotonic()
         left = self.seconds_left(now)
         self.log.say(

@@ -66,7 +66,8 @@ class CoverRun:
         """
         expected = end_of_stage(expected_bytes)
         self._offer(self._stream.until(expected))
-        with self._log.progress("choosing", int(expected_bytes)) as progress:
+        n_bytes = min(int(expected_bytes), int(self._cover.candidates.n_bytes.sum()))
+        with self._log.progress("choosing", n_bytes) as progress:
             progress.under_way = self._cover.count_taken
             self._take(expected)
         return Taken(
