@@ -236,8 +236,10 @@ class GreedyCover:
                 self._bounds[positions] = sums / np.maximum(n_bytes[positions], 1)
         return self._columns.flatnonzero(entered)
 
-    def _in_order(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Positions, which ascend, by bound, alignment, shard and row."""
+    def _in_order(
+        self, positions: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Positions, which ascend, by bound, alignment, shard and row; their bounds, negated."""
         columns = self._columns
         negated = columns.compute(
             len(positions), np.float64, lambda some: -self._bounds[positions[some]]
@@ -245,20 +247,23 @@ class GreedyCover:
         order = columns.argsort(negated)
         ordered = columns.take(positions, order)
         bounds = columns.take(negated, order)
-        pairs = stretches(len(bounds) - 1)
-        if not any(self._are_swapped(ordered[some], ordered[1:][some]) for some in pairs):
-            return ordered  # as in any one offer, which has the order of the ranking
+        ones, others = ordered[:-1], ordered[1:]
+        for pairs in stretches(len(ones)):
+            equal = bounds[:-1][pairs] == bounds[1:][pairs]
+            if self._are_swapped(ones[pairs][equal], others[pairs][equal]):
+                break
+        else:
+            return ordered, bounds  # as in any one offer, which has the order of the ranking
         equal = bounds[1:] == bounds[:-1]
         tied = np.flatnonzero(np.append(equal, False) | np.append(False, equal))
         some = self.candidates.take(ordered[tied])
         keys = (some.row, some.shard, -some.alignment, bounds[tied])
         ordered[tied] = ordered[tied[np.lexsort(keys)]]
-        return ordered
+        return ordered, bounds
 
     def _are_swapped(self, ones: NDArray[np.int64], others: NDArray[np.int64]) -> bool:
-        """Whether any of some positions has the bound of its other, and comes after it."""
-        equal = self._bounds[ones] == self._bounds[others]
-        a, b = self.candidates.take(ones[equal]), self.candidates.take(others[equal])
+        """Whether any of some positions comes after its other, which has the same bound."""
+        a, b = self.candidates.take(ones), self.candidates.take(others)
         same, shard, row = a.alignment == b.alignment, a.shard, a.row
         later = (shard > b.shard) | ((shard == b.shard) & (row > b.row))
         return bool(((a.alignment < b.alignment) | (same & later)).any())
@@ -270,4 +275,4 @@ class GreedyCover:
             best = np.sort(np.append(best, self._bounds[some][self._left[some]]))[-n_candidates:]
         least = best.min(initial=np.inf)
         left = self._columns.flatnonzero(self._left & (self._bounds >= least))
-        return self._in_order(left)[:n_candidates]
+        return self._in_order(left)[0][:n_candidates]

@@ -23,7 +23,8 @@ class Descent:
     Args:
         positions: Positions of the stage's candidates, ascending.
         bounds: Bound of each candidate of all, which falls when a candidate is looked at.
-        in_order: Puts positions, which ascend, in the order in which they are looked at.
+        in_order: Puts positions, which ascend, in the order in which they are looked at; returns
+            them and their bounds, negated.
         columns: Holds the positions.
     """
 
@@ -31,17 +32,14 @@ class Descent:
         self,
         positions: NDArray[np.int64],
         bounds: NDArray[np.float64],
-        in_order: Callable[[NDArray[np.int64]], NDArray[np.int64]],
+        in_order: Callable[[NDArray[np.int64]], tuple[NDArray[np.int64], NDArray[np.float64]]],
         columns: Columns,
     ) -> None:
         self._bounds = bounds
         self._in_order = in_order
         self._columns = columns
         #: Candidates that were not looked at in this stage, and their bounds, negated.
-        self._fresh = in_order(positions)
-        self._keys = columns.compute(
-            len(positions), np.float64, lambda some: -bounds[self._fresh[some]]
-        )
+        self._fresh, self._keys = in_order(positions)
         self._n_used = 0
         #: Candidates that were, and whose bounds were too low then.
         self._again = np.zeros(0, np.int64)
@@ -72,7 +70,7 @@ class Descent:
             self._again = self._take(again, lambda some: bounds[some] < self._threshold)
             positions = columns.concatenate([positions, due], np.int64)
             positions.sort()
-            positions = self._in_order(positions)
+            positions, _ = self._in_order(positions)
         else:
             self._again = again
         self._round = positions
