@@ -31,6 +31,10 @@ from zipsel.storage.remote import is_remote
 from zipsel.storage.staging import Staging, staged_files
 from zipsel.storage.workdir import digest_of
 
+#: Rows of a shard whose file gains nothing by compression, which takes half the time to write it.
+_TINY_ROWS = 32
+_TINY_OPTIONS = {"compression": "none", "use_dictionary": False}
+
 
 def write_scores(run: Run, output: ScoreOutput, pool: Sequence[Shard], scores: PoolScores) -> None:
     """Write the scores of a pool as asked for: lines, tables or dolma attributes.
@@ -181,8 +185,12 @@ def _write_table(path: str, parts: Sequence[tuple[Part, pa.Table]]) -> None:
     for part, columns in parts:
         table = score_table(part, columns)
         if writer is None:
-            writer = pq.ParquetWriter(path, table.schema, compression="zstd")
-        writer.write_table(table.select(writer.schema.names).cast(writer.schema))
+            is_tiny = len(parts) == 1 and table.num_rows <= _TINY_ROWS
+            options = _TINY_OPTIONS if is_tiny else {"compression": "zstd"}
+            writer = pq.ParquetWriter(path, table.schema, **options)
+        if table.schema != writer.schema:
+            table = table.select(writer.schema.names).cast(writer.schema)
+        writer.write_table(table)
     if writer is not None:
         writer.close()
 
