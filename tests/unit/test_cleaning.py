@@ -3,8 +3,11 @@
 import io
 import os
 from pathlib import Path
+from random import Random
 
 import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from made_up import make_records, write_jsonl
 
@@ -17,6 +20,7 @@ from zipsel.console.messages import Log
 from zipsel.engines.local import LocalEngine
 from zipsel.errors import UsageError, WorkDirLocked
 from zipsel.pool import known
+from zipsel.scoring.packs import read_entries
 from zipsel.scoring.run import Run
 from zipsel.scoring.settings import RunSettings, ScoreOutput
 from zipsel.storage.workdir import WorkDir
@@ -87,6 +91,49 @@ def test_a_window_of_thirty_nights_keeps_a_flat_work_directory(tmp_path, night):
         assert len(parts(work)) <= 5 + 4
         let_a_day_pass(work)
     assert sizes[-1] < 1.1 * sizes[10]
+
+
+def test_packs_whose_shards_go_one_by_one_keep_a_flat_work_directory(tmp_path, night):
+    """Sixteen small shards come each night, and of all as many go, whichever."""
+    work, pool, generator, n_packed = tmp_path / "work", tmp_path / "pool", Random(0), []
+    records = iter(make_records(16 * 60))
+    for number in range(60):
+        for i in range(16):
+            write_jsonl(pool / f"{number:02}-{i:02}.jsonl", [next(records)])
+        shards = sorted(pool.iterdir())
+        for path in generator.sample(shards[:-16], max(0, len(shards) - 48)):
+            path.unlink()
+        assert night() == 1  # the new shards, together
+        run_clean(work, keep_days=2, yes=True)
+        n_packed.append(sum(len(read_entries(path)) for path in work.rglob("packs/*")))
+        let_a_day_pass(work)
+    assert max(n_packed) < 3 * 48
+    assert night() == 0
+
+
+def test_a_pack_that_is_written_again_serves_as_the_old_one_did_and_beside_it(tmp_path, night):
+    work, pool = tmp_path / "work", tmp_path / "pool"
+    for i, record in enumerate(make_records(20)):
+        write_jsonl(pool / f"{i:02}.jsonl", [record] * (1 + i % 3))
+    night()
+    (old,) = work.rglob("packs/*")
+    content = old.read_bytes()
+    for i in range(11):
+        (pool / f"{i:02}.jsonl").unlink()
+    night()
+    for _ in range(3):
+        let_a_day_pass(work)
+    assert night() == 0
+    run_clean(work, keep_days=1)
+    assert old.exists()
+    run_clean(work, keep_days=1, yes=True)
+    (new,) = work.rglob("packs/*")
+    rows, kept = pq.read_table(new), pq.read_table(pa.BufferReader(content))
+    assert rows.equals(kept.slice(len(kept) - len(rows)))
+    assert len(read_entries(new)) == 9
+    assert night() == 0
+    old.write_bytes(content)  # as after a kill between writing and removing
+    assert night() == 0
 
 
 def test_nothing_goes_without_yes_and_nothing_young_goes(tmp_path, night):

@@ -194,11 +194,11 @@ def test_packs_go_when_no_run_has_met_any_of_their_shards(tmp_path, pool, score)
     for path in sorted(pool.iterdir())[1:]:
         path.unlink()
     score_days_later()  # meets one shard of the pack
-    assert find_leftovers(work, 1) == []
+    assert [one.is_part for one in find_leftovers(work, 1)] == [True]
     (pool / "000.jsonl").unlink()
     write_small(pool, 300, 301)
     score_days_later()
-    assert [one.path for one in find_leftovers(work, 1)] == [str(pack)]
+    assert [(one.path, one.is_part) for one in find_leftovers(work, 1)] == [(str(pack), False)]
 
 
 def test_a_lower_threshold_finishes_what_an_earlier_run_began(tmp_path, pool, target, monkeypatch):

@@ -2,8 +2,8 @@
 
 Runs leave traces of use: the times of profiles and of the folders of scores under one key, the time
 of access of rows that Python gave, and the day on which a shard was last met (``pool.known``). A
-sidecar part is in use as long as its shard is, or as it is young itself; a pack, as long as one of
-its shards.
+sidecar part is in use as long as its shard is, or as it is young itself. A pack is written again
+with the parts that are in use, once they are fewer than the others.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from zipsel.pool.known import KnownFiles
 from zipsel.scoring import packs
+from zipsel.scoring.repacking import repack
 from zipsel.storage.workdir import WorkDir
 
 _SECONDS_PER_DAY = 86_400
@@ -31,12 +32,14 @@ class Leftover(NamedTuple):
     Attributes:
         kind: ``scores``, ``profiles``, ``rows``.
         path: A file, or a folder with all that is in it.
-        n_bytes: Its size.
+        n_bytes: Its size, or the size of what can go.
+        is_part: Whether some parts of a pack stay.
     """
 
     kind: str
     path: str
     n_bytes: int
+    is_part: bool = False
 
 
 def find_leftovers(work_dir: WorkDir, keep_days: int) -> list[Leftover]:
@@ -63,27 +66,44 @@ def _iter_old_parts(folder: str, oldest: float, met: set[str]) -> Iterator[Lefto
         for name in names:
             path = os.path.join(parent, name)
             status = os.stat(path)
-            if status.st_mtime < oldest and met.isdisjoint(_fingerprints_of(path)):
-                yield Leftover("scores", path, status.st_size)
+            if status.st_mtime >= oldest:
+                continue
+            of_parts = _fingerprints_of(path)
+            n_gone = sum(fingerprint not in met for fingerprint in of_parts)
+            if 2 * n_gone > len(of_parts):
+                n_bytes = status.st_size * n_gone // len(of_parts)
+                yield Leftover("scores", path, n_bytes, is_part=n_gone < len(of_parts))
 
 
-def _fingerprints_of(path: str) -> set[str]:
-    """Fingerprints of the shards whose parts a file holds."""
+def _fingerprints_of(path: str) -> list[str]:
+    """Fingerprint of the shard of each part that a file holds; of a broken pack, none is met."""
     if os.path.basename(os.path.dirname(path)) == packs.FOLDER:
-        return {entry.fingerprint for entry in packs.read_entries(path)}
-    return {os.path.basename(path).partition("-")[0]}
+        return [entry.fingerprint for entry in packs.read_entries(path)] or [""]
+    return [os.path.basename(path).partition("-")[0]]
 
 
 def remove(work_dir: WorkDir, leftovers: list[Leftover], keep_days: int) -> None:
-    """Remove leftovers, and forget the files that no run has met."""
+    """Remove leftovers, and forget the files that no run has met; the lock is held by the caller.
+
+    Raises:
+        OutputError: If a pack cannot be written.
+    """
+    in_part: dict[str, list[str]] = {}
     for leftover in leftovers:
-        if os.path.isdir(leftover.path):
+        if leftover.is_part:
+            folder = os.path.dirname(os.path.dirname(leftover.path))
+            in_part.setdefault(folder, []).append(leftover.path)
+        elif os.path.isdir(leftover.path):
             shutil.rmtree(leftover.path)
         else:
             os.unlink(leftover.path)
             with suppress(OSError):  # others are in it
                 os.rmdir(os.path.dirname(leftover.path))
-    KnownFiles(work_dir.path).save(keep_days)
+    known = KnownFiles(work_dir.path)
+    met = known.fingerprints_since(keep_days)
+    for folder, paths in in_part.items():
+        repack(folder, paths, met)
+    known.save(keep_days)
 
 
 def kept_bytes(work_dir: WorkDir) -> int:

@@ -148,15 +148,18 @@ def read_summary(path: str) -> PartSummary | None:
         return None
 
 
-def _read(path: str, columns: Sequence[str] | None) -> pa.Table:
-    """Read without ``pq.read_table``, which imports all of pyarrow.dataset for one local file."""
+def read_rows(path: str, columns: Sequence[str] | None) -> pa.Table:
+    """Some columns of a file of parts, or all.
+
+    Read without ``pq.read_table``, which imports all of pyarrow.dataset for one local file.
+    """
     with pq.ParquetFile(path, memory_map=True) as file:
         return file.read(None if columns is None else list(columns), use_threads=False)
 
 
 def read_columns(part: Part, columns: Sequence[str] | None) -> pa.Table:
     """Some columns of a part, or all, in row order."""
-    table = _read(part.path, columns)
+    table = read_rows(part.path, columns)
     return table if part.start is None else table.slice(part.start, part.summary.n_rows)
 
 
@@ -183,7 +186,7 @@ def _follows(before: Part, part: Part) -> bool:
 
 def read_stretch(stretch: Sequence[Part], columns: Sequence[str] | None) -> pa.Table:
     """Some columns of the parts of a stretch, or all, one part after the other."""
-    table = _read(stretch[0].path, columns)
+    table = read_rows(stretch[0].path, columns)
     first, last = stretch[0].start, stretch[-1]
     if first is None or last.start is None:
         return table
@@ -229,7 +232,7 @@ def read_scores(path: str, columns: Mapping[str, str]) -> ScoreColumns | None:
     """A part's score columns as a scorer returns them; None if there is no part."""
     if read_summary(path) is None:
         return None
-    return _score_columns(_read(path, list(columns)), columns)
+    return _score_columns(read_rows(path, list(columns)), columns)
 
 
 def read_placed(places: Iterable[Place], columns: Mapping[str, str]) -> ScoreColumns:
@@ -238,7 +241,7 @@ def read_placed(places: Iterable[Place], columns: Mapping[str, str]) -> ScoreCol
     found = []
     for path, start, n_rows in places:
         if path not in tables:
-            tables[path] = _read(path, list(columns))
+            tables[path] = read_rows(path, list(columns))
         found.append(tables[path].slice(start, n_rows))
     return _score_columns(pa.concat_tables(found), columns)
 
@@ -252,7 +255,7 @@ def _score_columns(table: pa.Table, columns: Mapping[str, str]) -> ScoreColumns:
 
 def read_lines(path: str, positions: np.ndarray) -> list[bytes | None]:
     """Lines that a file of parts holds, by their positions in it; None where it lacks one."""
-    lines = _read(path, ["line"])["line"].combine_chunks()
+    lines = read_rows(path, ["line"])["line"].combine_chunks()
     return [lines[position].as_py() for position in positions.tolist()]
 
 

@@ -193,13 +193,22 @@ class PartBuilder:
         Raises:
             OutputError: If it cannot be written.
         """
-        _write(path, self.table(), PACK_KEY, list(entries))
+        write_pack(path, self.table(), entries)
 
     def table(self) -> pa.Table:
         """The rows so far; without any it has all columns nevertheless."""
         if not self._columns:
             self._add_nothing()
         return pa.table({name: pa.chunked_array(parts) for name, parts in self._columns.items()})
+
+
+def write_pack(path: str, table: pa.Table, entries: Sequence[PackEntry]) -> None:
+    """Write a pack of the rows of some entries.
+
+    Raises:
+        OutputError: If it cannot be written.
+    """
+    _write(path, table, PACK_KEY, list(entries))
 
 
 def _write(path: str, table: pa.Table, key: bytes, about: Any) -> None:
