@@ -7,6 +7,7 @@ message and an exit code, and lets a signal end the run in order.
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import signal
 import sys
@@ -66,6 +67,7 @@ def main() -> NoReturn:
     if code != 0:  # discard what is still buffered
         os.dup2(os.open(os.devnull, os.O_WRONLY), stdout)
     end_log(code)
+    gc.freeze()  # or the interpreter looks through every object once more, 35 ms, before it ends
     sys.exit(code)
 
 
