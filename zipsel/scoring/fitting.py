@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 
+from zipsel.engines.threads import do_both
 from zipsel.pool.shards import Shard
 from zipsel.scorers import package_version
 from zipsel.scorers.fit import fit_scorer
@@ -62,7 +63,9 @@ def make_profile(
         "n_sample_bytes": int(sample.offsets[-1]),
     }
     target = join_batches(list(targets.values()))
-    scorer, ngrams = fit_scorer(fit, targets, sample), TargetNgrams.fit(target, sample)
+    scorer, ngrams = do_both(
+        lambda: fit_scorer(fit, targets, sample), lambda: TargetNgrams.fit(target, sample)
+    )
     return Profile(scorer, target, origin, ngrams)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from zipsel.engines import Engine
+from zipsel.engines.threads import iter_in_threads
 from zipsel.errors import ShardError
 from zipsel.pool.known import KnownFile
 from zipsel.pool.shards import Content, Shard, read_content
@@ -65,7 +66,8 @@ def _iter_contents(
     engine: Engine, shards: Sequence[Shard], *, here: bool
 ) -> Iterator[tuple[Shard, Content | ShardError]]:
     if here:
-        yield from zip(shards, map(_try_to_read, shards), strict=True)
+        contents = iter_in_threads(_try_to_read, shards, engine.n_workers)
+        yield from zip(shards, contents, strict=True)
         return
     for task, result in engine.run(read_contents, _iter_tasks(shards)):
         if isinstance(result, BaseException):
