@@ -6,7 +6,7 @@ import json
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from made_up import make_records, write_jsonl
+from made_up import make_records, read_jsonl, write_jsonl
 from rich.console import Console
 from unit.test_html import make_report
 
@@ -20,7 +20,7 @@ from zipsel.errors import BadShards, ProfileError, ShardError
 from zipsel.readers.reading import Reading, TextSpec
 from zipsel.report.compare import compare_runs
 from zipsel.report.model import GroupShare
-from zipsel.report.print_comparison import print_comparison, render_comparison
+from zipsel.report.print_comparison import print_comparison, render_comparison, sentence
 from zipsel.report.runs import FinishedRun, open_run
 from zipsel.scoring.run import Run
 from zipsel.scoring.settings import RunSettings
@@ -141,6 +141,49 @@ def test_a_comparison_says_which_shards_have_changed(run, pool):
     both = json.loads(found)
     assert {one["text"] for one in (*both["only_a"], *both["only_b"], *both["moved"])} == {""}
     assert len(both["unreadable"]) >= 1
+
+
+def rename_into_each_other(pool):
+    (pool / "part-0.jsonl").rename(pool / "away")
+    (pool / "part-1.jsonl").rename(pool / "part-0.jsonl")
+    (pool / "away").rename(pool / "part-1.jsonl")
+
+
+def test_a_record_is_the_same_wherever_it_stands(run, pool, tmp_path):
+    def lines(name):
+        return set((tmp_path / name / "subset-00000.jsonl").read_text().splitlines())
+
+    run("a")
+    rename_into_each_other(pool)
+    run("b")
+    both = compare_runs(open_run("a"), open_run("b"))
+    assert sentence(both) == "Both runs chose the same 8 records, in the same order."
+    assert (both.only_a, both.only_b, both.moved) == ([], [], [])
+    for path in pool.iterdir():
+        write_jsonl(path, [{"text": "a row before all others"}, *read_jsonl(path)])
+    run("c", budget=12)
+    both = compare_runs(open_run("b"), open_run("c"))
+    assert both.n_common == len(lines("b") & lines("c")) > 0
+    for path in pool.iterdir():
+        write_jsonl(path, make_records(20, seed=int(path.stem[-1]) + 50))
+    run("d")
+    assert compare_runs(open_run("a"), open_run("d")).n_common == len(lines("a") & lines("d")) == 0
+
+
+def test_other_texts_of_the_same_rows_are_the_same_records(run, pool, tmp_path):
+    run("a", budget=60)
+    rename_into_each_other(pool)
+    run("b", budget=60, text=TextSpec("template", "{text}{text}"))
+    assert compare_runs(open_run("a"), open_run("b")).n_common == 60
+
+
+def test_copies_are_counted_one_by_one(run, pool):
+    for path in pool.iterdir():
+        write_jsonl(path, [{"text": "return self"}] * 20)
+    run("a", budget=8, dedup="none")
+    run("b", budget=12, dedup="none")
+    both = compare_runs(open_run("a"), open_run("b"))
+    assert (both.n_common, both.jaccard) == (8, 8 / 12)
 
 
 def test_the_report_says_what_was_read(run, tmp_path):

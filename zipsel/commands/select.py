@@ -211,8 +211,9 @@ def _write_side_files(
         with staging.open(output.side_file(name)) as file:
             file.write(content)
     selection, group_names = choice.selection, choice.ranking.group_names
+    of_each = (selection.text_hashes, selection.gains)
     with staging.open(output.side_file(CHOSEN_FILE)) as file:
-        write_chosen(file, selection.chosen, choice.shards, group_names, selection.gains)
+        write_chosen(file, selection.chosen, choice.shards, group_names, *of_each)
     if not output.is_file:
         path = output.side_file(CARD_FILE)
         if may_write(path):

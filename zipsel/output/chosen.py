@@ -3,7 +3,8 @@
 A Feather file and not Parquet, so that nobody who reads ``subset/*.parquet`` takes it for data.
 Columns, best record first: rank (from 1), shard, row, offset (of a JSON line or CSV row in the
 decompressed shard; null for tables), alignment, n_bytes (of text), group, gain (what the record
-added to those before it, in bits per n-gram of the target; null but for ``--strategy cover``).
+added to those before it, in bits per n-gram of the target; null but for ``--strategy cover``),
+text_hash (equal for equal texts, whatever their files).
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ def write_chosen(
     chosen: Candidates,
     shards: Sequence[Shard],
     group_names: Sequence[str],
+    text_hashes: NDArray[np.uint64],
     gains: NDArray[np.float64] | None = None,
 ) -> None:
     """Write the table of the chosen records, best first, into an open file."""
@@ -49,6 +51,7 @@ def write_chosen(
             table = _chosen_table(of_part, first + 1, names, groups)
             gain = pa.nulls(len(table), pa.float64()) if gains is None else pa.array(gains[part])
             table = table.append_column("gain", gain)
+            table = table.append_column("text_hash", pa.array(text_hashes[part]))
             if sink is None:
                 sink = stack.enter_context(pa.ipc.new_file(file, table.schema, options=options))
             sink.write_table(table)

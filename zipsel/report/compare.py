@@ -1,11 +1,14 @@
 """Two runs held against each other: which records, in which order, of which kind.
 
-Records are the same if file and row are.
+Records are the same if their texts are, wherever they stand in the pool. Runs that made their texts
+in different ways, or that kept no hashes of them, have the same record where the content of its
+file and its row are the same.
 """
 
 from __future__ import annotations
 
 import os
+from collections import Counter
 from itertools import islice
 from typing import Any
 
@@ -102,7 +105,8 @@ class Comparison(msgspec.Struct, kw_only=True):
 
 def compare_runs(a: FinishedRun, b: FinishedRun) -> Comparison:
     """Compare two runs; an ``OutputError`` if a table of chosen records cannot be read."""
-    keys_a, keys_b = _keys(a), _keys(b)
+    by_text = _have_texts_in_common(a, b)
+    keys_a, keys_b = _keys(a, by_text), _keys(b, by_text)
     places_b = {key: i for i, key in enumerate(keys_b)}
     common = [(i, places_b[key]) for i, key in enumerate(keys_a) if key in places_b]
     pairs = np.array(common, np.int64).reshape(-1, 2)
@@ -111,9 +115,9 @@ def compare_runs(a: FinishedRun, b: FinishedRun) -> Comparison:
     in_a, in_b = set(keys_a), set(keys_b)
     lost = (i for i, key in enumerate(keys_a) if key not in in_b)
     gained = (j for j, key in enumerate(keys_b) if key not in in_a)
-    only_a = [_show(keys_a[i], a, i, b, None) for i in islice(lost, _N_MOVED)]
-    only_b = [_show(keys_b[j], a, None, b, j) for j in islice(gained, _N_MOVED)]
-    moved = [_show(keys_a[i], a, i, b, j) for i, j in _most_moved(pairs)]
+    only_a = [_show(a, i, b, None) for i in islice(lost, _N_MOVED)]
+    only_b = [_show(a, None, b, j) for j in islice(gained, _N_MOVED)]
+    moved = [_show(a, i, b, j) for i, j in _most_moved(pairs)]
     problems: dict[str, None] = {}
     for run, shown, ranks in (
         (a, [*only_a, *moved], [one.rank_a or 1 for one in (*only_a, *moved)]),
@@ -142,15 +146,25 @@ def compare_runs(a: FinishedRun, b: FinishedRun) -> Comparison:
     )
 
 
-def _keys(run: FinishedRun) -> list[tuple[str, int]]:
-    """``(absolute path, row)`` of the chosen, best first."""
+def _have_texts_in_common(a: FinishedRun, b: FinishedRun) -> bool:
+    """Whether equal texts tell the same record: hashes are there, of texts made in one way."""
+    ways = [run.report.provenance and run.report.provenance.reading.text for run in (a, b)]
+    return ways[0] == ways[1] and all("text_hash" in run.chosen.column_names for run in (a, b))
+
+
+def _keys(run: FinishedRun, by_text: bool) -> list[tuple[str, int, int]]:
+    """What tells each of the chosen from others, best first; equal ones are numbered."""
     table: pa.Table = run.chosen
-    paths = {
-        path: os.path.abspath(run.locate(path)) for path in table["shard"].unique().to_pylist()
-    }
-    shards = table["shard"].to_pylist()
-    rows = table["row"].to_pylist()
-    return [(paths[shard], row) for shard, row in zip(shards, rows, strict=True)]
+    contents = {shard.path: shard.fingerprint for shard in run.report.shards}
+    shards = [""] * len(table) if by_text else table["shard"].to_pylist()
+    numbers = table["text_hash" if by_text else "row"].to_pylist()
+    met: Counter[tuple[str, int]] = Counter()
+    keys = []
+    for shard, number in zip(shards, numbers, strict=True):
+        key = contents.get(shard, shard), number
+        keys.append((*key, met[key]))
+        met[key] += 1
+    return keys
 
 
 def _curve(common: NDArray[np.int64], n_a: int, n_b: int) -> Curve:
@@ -186,12 +200,12 @@ def _settings(a: FinishedRun, b: FinishedRun) -> dict[str, tuple[str, str]]:
     return {name: values for name, values in both.items() if of_a.get(name) != of_b.get(name)}
 
 
-def _show(
-    key: tuple[str, int], a: FinishedRun, i: int | None, b: FinishedRun, j: int | None
-) -> Moved:
+def _show(a: FinishedRun, i: int | None, b: FinishedRun, j: int | None) -> Moved:
     """A record and its places in both runs, from 0; None where it is not chosen."""
+    run, place = (b, j) if i is None else (a, i)
+    path = os.path.abspath(run.locate(run.chosen["shard"][place].as_py()))
     return Moved(
-        record=f"{key[0]}:{key[1]}",
+        record=f"{path}:{run.chosen['row'][place].as_py()}",
         rank_a=None if i is None else i + 1,
         rank_b=None if j is None else j + 1,
         alignment_a=None if i is None else a.chosen["alignment"][i].as_py(),

@@ -19,7 +19,7 @@ def sentence(both: Comparison) -> str:
     if not both.n_common:
         return "The two runs have no record in common."
     if both.n_common == both.n_a == both.n_b:
-        order = ", in the same order" if both.rank_correlation in (None, 1.0) else ""
+        order = "" if both.moved else ", in the same order"
         return f"Both runs chose the same {both.n_a:,} records{order}."
     return (
         f"{both.n_common:,} records are in both runs: "

@@ -62,6 +62,13 @@ class Selection:
         """The chosen records, best first."""
         return self.candidates.take(self.taken, self.columns)
 
+    @property
+    def text_hashes(self) -> NDArray[np.uint64]:
+        """Of the text of each chosen record, best first; equal for equal texts."""
+        return self.columns.compute(
+            len(self.taken), np.uint64, lambda some: self.spool.text_hashes(self.taken[some])
+        )
+
     def name_of(self, position: int, shards: Sequence[Shard]) -> str:
         """Shard and row of a candidate, for messages."""
         shard = shards[int(self.candidates.shard[position])].path
