@@ -107,6 +107,23 @@ def test_a_pool_that_drifted_is_fitted_again_and_says_by_how_much(nightly, pool,
     assert nightly()["profile_use"]["since"] == second["provenance"]["finished"]
 
 
+def test_a_pool_of_one_record_has_no_drift_and_says_so(zipsel, pool, target, tmp_path):
+    for path in pool.iterdir():
+        path.unlink()
+    for text in ("def foo return self import", "cheese and wine and def return lambda"):
+        write_jsonl(pool / "one.jsonl", [{"text": text}])
+        log = zipsel("select", pool, "--target", target, "--output", "out", "--top-k", 1,
+                     "--log-format", "json").stderr  # fmt: skip
+    told = [msgspec.json.decode(line) for line in log.splitlines()]  # which takes no Infinity
+    said = next(one for one in told if one["event"] == "profile")
+    assert (said["kept"], said["drift"]) == (False, None)
+    assert "all have one score, so drift has no measure" in said["message"]
+    page = (tmp_path / "out" / "report.html").read_bytes()
+    assert b"so drift has no measure" in page
+    zipsel("report", "out")
+    assert (tmp_path / "out" / "report.html").read_bytes() == page
+
+
 def test_refit_makes_what_a_first_run_makes_and_only_once(nightly, pool, tmp_path):
     nightly()
     add_shard(pool)

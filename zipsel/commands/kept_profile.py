@@ -36,6 +36,8 @@ from zipsel.texts import TextBatch
 #: Between what samples of one pool differ by and what other kinds of records do.
 DRIFT_LIMIT = 0.25
 
+_NO_DRIFT = "the records of the pool's sample all have one score, so drift has no measure"
+
 
 class RunProfile(NamedTuple):
     """The profile of a run.
@@ -95,7 +97,8 @@ def open_run_profile(
             if last is not None:
                 sample = draw_sample(run, shards)
                 use.drift = measure_drift(last.ngrams, sample)
-                use.kept = use.drift <= DRIFT_LIMIT
+                use.kept = use.drift is not None and use.drift <= DRIFT_LIMIT
+                use.reason = _NO_DRIFT if use.drift is None else ""
                 key = past.key if use.kept else key
             if said := say_profile(use):
                 run.log.say("profile", said, **msgspec.to_builtins(use))
@@ -131,7 +134,7 @@ def _fitted_at(output: Output) -> str:
     return "" if past.provenance is None else past.provenance.finished
 
 
-def measure_drift(before: TargetNgrams, sample: TextBatch) -> float:
+def measure_drift(before: TargetNgrams, sample: TextBatch) -> float | None:
     """How far a pool has drifted from the sample that n-grams of a target were counted in.
 
     Args:
@@ -139,13 +142,14 @@ def measure_drift(before: TargetNgrams, sample: TextBatch) -> float:
         sample: Of the pool as it is now.
 
     Returns:
-        Mean change of the alignments of the sample's records, in their standard deviations.
+        Mean change of the alignments of the sample's records, in their standard deviations; None
+        if they change and have none.
     """
     then, now = before.score(sample), before.recount(sample).score(sample)
     if len(sample) == 0 or (then == now).all():
         return 0.0
     deviation = float(now.std())
-    return float(abs(now - then).mean()) / deviation if deviation else float("inf")
+    return float(abs(now - then).mean()) / deviation if deviation else None
 
 
 def must_refit(output: Output, fresh: Fresh, *, refit: bool) -> bool:
