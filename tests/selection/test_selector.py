@@ -11,6 +11,7 @@ from made_up import write_jsonl
 import zipsel
 from selection.conftest import TOPICS, make_topic, make_topic_records
 from zipsel.errors import BadShards, UsageError
+from zipsel.report.findings import findings
 from zipsel.selection import selector
 from zipsel.selection.budgets import Budget
 from zipsel.selection.candidates import Candidates
@@ -148,6 +149,52 @@ def test_leaks_of_the_target_are_left_out_and_listed(choose, topic_target, items
     chosen = choose(("min_alignment", -100), target=[topic_target, items])
     check_leaks(chosen, "target", chosen.leaks[0]["example"] // 24 * 24)
     assert len(chosen.rows) == 240
+
+
+@pytest.mark.usefixtures("planted")
+def test_what_a_least_alignment_leaves_out_is_no_leak(choose, topic_target, items):
+    options = {"strategy": "top", "target": [topic_target, items]}
+    all_leaks = choose(("min_alignment", -100), **options).leaks
+    least = sorted(leak["alignment"] for leak in all_leaks)[3]
+    above = [leak for leak in all_leaks if leak["alignment"] >= least]
+    chosen = choose(("min_alignment", least), **options)
+    assert chosen.leaks == above
+    assert chosen.report.counts.n_leaks == len(above) < len(all_leaks)
+    assert choose(("min_alignment", 99), **options).leaks == []
+
+
+@pytest.mark.usefixtures("planted")
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_records_past_the_budget_were_not_chosen_and_are_no_leaks(
+    choose, items, topic_target, strategy
+):
+    options = {**STRATEGIES[strategy], "target": [topic_target, items]}
+    chosen = choose(("top_k", 30), **options)
+    refused = {(leak["shard"], leak["row"]) for leak in chosen.leaks}
+    shown = chosen.report.borderline
+    assert len({(one.shard, one.row) for one in shown}) == len(shown)
+    assert [one.chosen for one in shown] == [True] * 5 + [False] * (len(shown) - 5)
+    assert not refused & {(one.shard, one.row) for one in shown}
+
+
+def test_what_kept_records_out_of_a_budget_is_said(choose, topic_pool):
+    def said(*args, **options):
+        return " ".join(one.text for one in findings(choose(*args, **options).report))
+
+    assert "The pool ran out before --top-k 300 was reached: every" in said(("top_k", 300))
+    write_jsonl(topic_pool / "copies.jsonl", make_topic_records(10))
+    assert "The pool ran out before --fraction 1 was reached: every" in said(("fraction", 1))
+    capped = {"group": "topic", "max_per_group": 3}
+    for kind, budget in (("top_k", 100), ("fraction", 0.4)):
+        assert (
+            f"--{kind.replace('_', '-')} {budget} was not reached: "
+            "238 other records were left out for --max-per-group 3."
+        ) in said((kind, budget), **capped)
+    write_jsonl(topic_pool / "short.jsonl", [{"text": "the of"}])
+    assert (
+        "--max-bytes 50 was not reached: 250 other records were left out since they exceed it."
+    ) in said(("max_bytes", 50))
+    assert "for --contenders 0.1." in said(("top_k", 100), contenders=0.1)
 
 
 @pytest.mark.usefixtures("planted")

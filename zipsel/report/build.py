@@ -43,7 +43,7 @@ from zipsel.storage.columns import stretches
 from zipsel.texts import TextBatch
 
 #: Budgets of so many records, bytes or tokens, which a pool may not have.
-_SIZED = ("top_k", "max_bytes", "max_tokens")
+_SIZED = ("top_k", "fraction", "max_bytes", "max_tokens")
 
 #: Target examples that the report shows.
 _N_EXAMPLES = 4
@@ -103,6 +103,7 @@ def build_report(
         reject_examples=show_rejects(scores.parts, counts.rejects),
         removed=list_removals(selection, shards, spec, select),
         ran_out=_ran_out(select, selection),
+        limits=_limits(select, choice) if _ran_out(select, selection) else [],
         target_examples=_some_examples(profile.target),
         shortfalls=[asdict(shortfall) for shortfall in selection.shortfalls],
         curves=[*_gain_curves(selection), *curves],
@@ -114,6 +115,16 @@ def build_report(
 def _ran_out(select: SelectSettings, selection: Selection) -> bool:
     """Whether the pool had too few records for the budget."""
     return select.budget.kind in _SIZED and not selection.full
+
+
+def _limits(select: SelectSettings, choice: Choice) -> list[str]:
+    """Options that keep records out, whatever the budget."""
+    per_group, contenders = select.max_per_group, select.contenders
+    options = {
+        f"--max-per-group {per_group}": per_group is not None,
+        f"--contenders {contenders or 0:g}": contenders is not None and choice.fraction != 1,
+    }
+    return [option for option, is_given in options.items() if is_given]
 
 
 def _some_examples(target: TextBatch) -> list[str]:

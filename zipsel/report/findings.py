@@ -54,13 +54,7 @@ def _about_choice(report: Report) -> list[Finding]:
         for short in report.shortfalls
     ]
     if report.ran_out and not report.shortfalls:
-        found.append(
-            Finding(
-                True,
-                f"The pool ran out before {report.budget} was reached: every record that was left "
-                "was taken, however far from the target.",
-            )
-        )
+        found.append(Finding(True, _say_ran_out(report)))
     median = report.quantiles.get("pool", {}).get("p50")
     if report.threshold is not None and median is not None:
         whom = "records compared" if counts.n_no_contenders else "pool's records"
@@ -88,6 +82,19 @@ def _about_choice(report: Report) -> list[Finding]:
                 )
             )
     return found
+
+
+def _say_ran_out(report: Report) -> str:
+    counts = report.counts
+    n_others = counts.n_passed - counts.n_leaks - counts.n_duplicates
+    if n_others <= 0:
+        return (
+            f"The pool ran out before {report.budget} was reached: every record that was left "
+            "was taken, however far from the target."
+        )
+    why = f"for {' and '.join(report.limits)}" if report.limits else "since they exceed it"
+    others = "another record was" if n_others == 1 else f"{n_others:,} other records were"
+    return f"{report.budget} was not reached: {others} left out {why}."
 
 
 def _last_of(report: Report) -> str:

@@ -126,17 +126,21 @@ class Meter:
 
     def admit(self, alignment: float, n_bytes: int, n_tokens: int) -> bool:
         """Take a record if it fits, and count it."""
-        if self.full:
+        if self.full or self.ends_before(alignment):
             return False
         if self.budget.kind == "min_alignment":
-            self.full = alignment < self.limit
-            return not self.full
+            return True
         cost = self.cost(n_bytes, n_tokens)
         if not self.has_room(cost):
             self.turn_away(cost)
             return False
         self.use(cost)
         return True
+
+    def ends_before(self, alignment: float) -> bool:
+        """Whether no record of this alignment or a lower one is taken; ends there if so."""
+        self.full |= self.budget.kind == "min_alignment" and alignment < self.limit
+        return self.full
 
     def has_room(self, cost: float) -> bool:
         """Whether a record of this cost fits."""

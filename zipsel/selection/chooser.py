@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -92,6 +93,13 @@ class Chooser:
 
         return IN_MEMORY.compute(len(block), bool, are_open)
 
+    def not_refused(self, positions: range, n_most: int) -> NDArray[np.int64]:
+        """The first of some positions whose candidates are no leaks and no copies."""
+        copies = self.copies.values()[::2]
+        refused = {*copies[copies >= positions.start].tolist(), *self.leaks}
+        others = (position for position in positions if position not in refused)
+        return np.array(list(islice(others, n_most)), np.int64)
+
     def take_in_order(self, block: Candidates, fetched: Fetched) -> NDArray[np.int64]:
         """Consider a block as it comes; positions of those taken, ascending, int64."""
         taken = Growing(self.columns, "q")
@@ -138,6 +146,8 @@ class Chooser:
         def consider(i: int) -> bool:
             position, part, group, alignment, n_bytes, found = known[i]
             if self.done or not self.quotas.is_open(part, group):
+                return False
+            if self.quotas.whole.ends_before(alignment):  # also before a leak or a copy
                 return False
             digest, n_tokens, leak, minhash = found
             original = self.duplicates.find(digest, minhash)

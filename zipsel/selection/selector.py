@@ -175,10 +175,10 @@ class Selector:
                 break
         candidates = Candidates.concatenate(blocks, self._columns)
         positions = self._columns.concatenate(taken, np.int64)
+        after = int(positions[-1]) + 1 if len(positions) else 0
+        following = chooser.not_refused(range(after, n_before), N_FOLLOWING)
         if ranked.plan.priority is not None:
             positions = _best_first(candidates, positions, self._columns)
-        after = int(positions[-1]) + 1 if len(positions) else 0
-        following = np.arange(after, min(after + N_FOLLOWING, n_before))
         return Taken(candidates, positions, following, fetched)
 
     def _cover(self, ranked: Ranked, chooser: Chooser) -> Taken:
