@@ -70,9 +70,9 @@ def let_a_day_pass(work):
         os.utime(path, (path.stat().st_atime, path.stat().st_mtime - 86_400))
 
 
-def run_clean(work, **options):
+def run_clean(work, log=Log(quiet=True), **options):  # noqa: B008 - has no state
     level = {name: Given(value) for name, value in {"work_dir": str(work), **options}.items()}
-    clean(gather("clean", [level]), Log(quiet=True))
+    clean(gather("clean", [level]), log)
 
 
 def parts(work):
@@ -150,6 +150,22 @@ def test_nothing_goes_without_yes_and_nothing_young_goes(tmp_path, night):
     run_clean(work, keep_days=1, yes=True)
     assert parts(work) == set()
     assert night() == 1
+
+
+def test_what_was_freed_is_what_is_gone(tmp_path, night, capsys):
+    def size():
+        return sum(path.stat().st_size for path in work.rglob("*") if path.is_file())
+
+    work = tmp_path / "work"
+    for number in range(40):  # what is known of so many files takes some bytes too
+        write_jsonl(tmp_path / "pool" / f"{number}.jsonl", make_records(2, seed=number))
+    night()
+    for _ in range(3):
+        let_a_day_pass(work)
+    before = size()
+    run_clean(work, Log(log_format="json"), keep_days=1, yes=True)
+    told = [msgspec.json.decode(line) for line in capsys.readouterr().err.splitlines()]
+    assert [one["n_bytes"] for one in told if one["event"] == "cleaned"] == [before - size()]
 
 
 def test_rows_that_python_gave_go_when_no_run_is_given_them_any_more(tmp_path, target):

@@ -33,10 +33,15 @@ def clean(options: Options, log: Log) -> None:
         ]
         what = f"{' and '.join(kinds) or 'nothing'} that no run has met for {keep_days} days"
         log.say("clean", f"{path}: {what}", n_bytes=n_bytes, paths=[one.path for one in found])
+        before = size_below(path)
         if options["yes"]:
             remove(work_dir, found, keep_days)
-    left = human_bytes(size_below(path))
+        left = size_below(path)
     if options["yes"]:
-        log.say("cleaned", f"{human_bytes(n_bytes)} freed, {left} left", n_bytes=n_bytes)
+        freed = before - left  # with what is known of files that no run has met
+        log.say("cleaned", f"{human_bytes(freed)} freed, {human_bytes(left)} left", n_bytes=freed)
     elif found:
-        log.say("kept", f"nothing is removed of {left}; add --yes to free {human_bytes(n_bytes)}")
+        log.say(
+            "kept",
+            f"nothing is removed of {human_bytes(left)}; add --yes to free {human_bytes(n_bytes)}",
+        )

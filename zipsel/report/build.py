@@ -71,8 +71,7 @@ def build_report(
     """
     shards, scores, ranking = choice.shards, choice.scores, choice.ranking
     selection, reading = choice.selection, run.settings.reading
-    spec, group_field = reading.text, reading.group_field
-    chosen = selection.chosen
+    spec, group_field, chosen = reading.text, reading.group_field, selection.chosen
     counts = count(scores, shards, ranking, selection)
     shown = show_records(selection, shards, ranking.group_names, spec, profile)
     return Report(
@@ -103,7 +102,7 @@ def build_report(
         reject_examples=show_rejects(scores.parts, counts.rejects),
         removed=list_removals(selection, shards, spec, select),
         ran_out=_ran_out(select, selection),
-        limits=_limits(select, choice) if _ran_out(select, selection) else [],
+        limits=_limits(select, choice),
         target_examples=_some_examples(profile.target),
         shortfalls=[asdict(shortfall) for shortfall in selection.shortfalls],
         curves=[*_gain_curves(selection), *curves],

@@ -148,7 +148,7 @@ class Report(msgspec.Struct, kw_only=True):
         removed: Candidates left out, by cause.
         shortfalls: Parts of the budget that nothing was left to fill: name, wanted, used.
         ran_out: Whether the pool had too few records for the budget.
-        limits: Options that then kept records out which were no leaks and no copies.
+        limits: Options that keep records out, whatever the budget.
         target_examples: How a few examples of the target begin.
         facets: Coverage of the target's parts, where it has any.
         curves: Measured curves, where there are any.
