@@ -216,7 +216,7 @@ MUTANTS = [
     ),
     Mutant(
         "scoring/cleaning.py", "packs go with the first of their shards",
-        "met.isdisjoint(_fingerprints_of(path))", "not met.issuperset(_fingerprints_of(path))",
+        "is_part=n_gone < len(of_parts)", "is_part=False",
         "unit/test_packs.py",
     ),
     Mutant(

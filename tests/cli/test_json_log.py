@@ -35,6 +35,7 @@ def test_a_run_tells_shards_rejects_and_counts(select, pool):
     assert by_event["shards"]["n_scored"] == 3
     assert by_event["rejects"]["rejects"] == {"invalid-json": 1}
     assert by_event["done"]["counts"]["n_chosen"] == 5
+    assert 0 < by_event["done"]["seconds"]["score"] < by_event["done"]["seconds"]["total"]
     assert log[-1]["event"] == "exit"
     assert log[-1]["exit_code"] == 0
     again = read_log(select("-o", "out", "--top-k", 5, "--max-rejects", 1, *JSON).stderr)

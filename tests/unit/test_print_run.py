@@ -50,6 +50,13 @@ def test_says_what_asks_for_a_look(report):
     assert "look Chosen texts are much shorter than the pool's" in text
 
 
+def test_says_how_long_it_took_and_which_stages_took_longest():
+    stages = {"find": 1.0, "score": 3599.0, "choose": 59.94, "write": 900.0, "total": 4560.0}
+    text = " ".join(shown(make_report(stages=stages)).split())
+    assert "time 1:16:00, score 0:59:59, write 0:15:00" in text
+    assert "choose" not in text
+
+
 def test_an_empty_run_has_a_summary():
     report = make_report(counts=Counts(), threshold=None, best=[], shards=[])
     assert "Nothing was chosen" in shown(report)

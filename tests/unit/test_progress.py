@@ -155,7 +155,7 @@ def test_every_stage_and_each_fold_shows_how_it_goes_on(
         assert progress._share > 0.8  # where a guess is the whole, texts are less than files
         assert progress.seconds_left(progress._advanced) == 0
     assert shown["--auto"]._share == 1
-    assert "\n--auto: 3 of 3 folds, about 0 s left\n" in capsys.readouterr().err
+    assert "\n--auto: 3 of 3 folds, 100%, about 0:00:00 left\n" in capsys.readouterr().err
 
 
 def test_without_a_first_result_no_time_is_promised(capsys):

@@ -140,6 +140,7 @@ def _say_done(report: Report, log: Log) -> None:
         f"{counts.n_chosen:,} of {counts.n_rows:,} rows chosen",
         n_chosen=counts.n_chosen,
         threshold=report.threshold,
+        seconds=report.stages,
         counts=msgspec.to_builtins(counts),
     )
 

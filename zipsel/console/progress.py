@@ -153,7 +153,10 @@ class Progress:
         left = self.seconds_left(now)
         self.log.say(
             "progress",
-            f"{self.what}: {self._done(now)}" + ("" if left is None else f", about {left} s left"),
+            f"{self.what}: {self._done(now)}"
+            + (
+                "" if left is None else f", {self._share:.0%}, about {timedelta(seconds=left)} left"
+            ),
             stage=self.what,
             n_rows=self.n_rows,
             n_bytes=self.n_text_bytes,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from datetime import timedelta
 
 #: Joiners that emoji and several scripts need, and that do no harm.
 _HARMLESS = "\u200c\u200d"
@@ -15,6 +16,11 @@ def human_bytes(n_bytes: float) -> str:
             return f"{n_bytes:.0f} {unit}" if unit == "B" else f"{n_bytes:.1f} {unit}"
         n_bytes /= 1000
     return f"{n_bytes:.1f} TB"
+
+
+def human_seconds(n_seconds: float) -> str:
+    """A time in seconds, or from a minute on in hours, minutes and seconds."""
+    return f"{n_seconds:.1f} s" if n_seconds < 60 else str(timedelta(seconds=round(n_seconds)))
 
 
 def cut(text: str, limit: int) -> str:

@@ -9,11 +9,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from zipsel.console.safe_text import human_bytes, printable
+from zipsel.console.safe_text import human_bytes, human_seconds, printable
 from zipsel.evaluation.verdicts import Evaluation, Judged, JudgedRandom
 from zipsel.report.model import Report
 from zipsel.report.shown import ShownRecord
-from zipsel.report.tables import tokens
+from zipsel.report.tables import stage_rows, tokens
 
 _LEAST_WIDTH = 80
 
@@ -72,6 +72,11 @@ def _iter_counts(report: Report) -> Iterator[tuple[str, str]]:
         yield "leaks", f"{counts.n_leaks:,} candidates hold a target or excluded example"
     if counts.n_duplicates:
         yield "duplicates", f"{counts.n_duplicates:,} candidates left out"
+    if total := report.stages.get("total"):
+        long = [
+            f", {name} {human_seconds(n)}" for name, n, share in stage_rows(report) if share > 0.1
+        ]
+        yield "time", human_seconds(total) + "".join(long)
 
 
 def _in_tokens(report: Report) -> str:

@@ -30,8 +30,10 @@ class IdentifyTask:
     shards: tuple[Shard, ...]
 
     def __str__(self) -> str:
-        """Name the shards."""
-        return ", ".join(shard.path for shard in self.shards)
+        """Name the first shard, and how many others there are."""
+        n_others = len(self.shards) - 1
+        more = f", or in one of {n_others:,} files after it" if n_others else ""
+        return f"{self.shards[0].path}{more}"
 
 
 def identify(
