@@ -151,12 +151,10 @@ class Progress:
         self._look()
         now = time.monotonic()
         left = self.seconds_left(now)
+        rest = "" if left is None else f", {self._share:.0%}, about {timedelta(seconds=left)} left"
         self.log.say(
             "progress",
-            f"{self.what}: {self._done(now)}"
-            + (
-                "" if left is None else f", {self._share:.0%}, about {timedelta(seconds=left)} left"
-            ),
+            f"{self.what}: {self._done(now)}{rest}",
             stage=self.what,
             n_rows=self.n_rows,
             n_bytes=self.n_text_bytes,

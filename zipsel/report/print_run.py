@@ -73,10 +73,9 @@ def _iter_counts(report: Report) -> Iterator[tuple[str, str]]:
     if counts.n_duplicates:
         yield "duplicates", f"{counts.n_duplicates:,} candidates left out"
     if total := report.stages.get("total"):
-        long = [
-            f", {name} {human_seconds(n)}" for name, n, share in stage_rows(report) if share > 0.1
-        ]
-        yield "time", human_seconds(total) + "".join(long)
+        long = [(name, seconds) for name, seconds, share in stage_rows(report) if share > 0.1]
+        of_stages = [f", {name} {human_seconds(seconds)}" for name, seconds in long]
+        yield "time", human_seconds(total) + "".join(of_stages)
 
 
 def _in_tokens(report: Report) -> str:

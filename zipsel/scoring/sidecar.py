@@ -8,8 +8,8 @@ its presence is the completion marker.
 
 Row numbers are not stored: row = rows of the shard's earlier parts + position in this part. If few
 rows of a compressed shard are contenders, the part keeps their lines, so that pass two need not
-decompress the shard again; of one behind a URL it keeps those of the best rows, so that pass two
-need not download it again.
+decompress the shard again; of JSONL behind a URL, compressed or not, it keeps those of the best
+rows, so that pass two need not download the shard again or ask for each line.
 """
 
 from __future__ import annotations
