@@ -93,6 +93,20 @@ def test_a_chosen_line_costs_one_small_range(
     assert sum(n_bytes for _, n_bytes in ranges) < n_fetched * _LINE_RANGE_BYTES
 
 
+def test_lines_that_are_near_each_other_come_in_one_range(
+    bucket, objects, ranges, target, tmp_path, monkeypatch
+):
+    """Where a large part of a large pool is chosen, pass one keeps no lines."""
+    monkeypatch.setattr(passes.Passes, "_fraction_kept", lambda *_: 0.0)
+    url = "s3://bucket/large/a.jsonl"
+    package.select(
+        url, output=tmp_path / "out", work_dir=tmp_path / "work", target=target, workers=1,
+        strategy="top", fraction=0.3, sample_bytes=SAMPLE_BYTES // 2,
+    )  # fmt: skip
+    assert sum(n_bytes for _, n_bytes in ranges) < 2.2 * objects[url]
+    assert len(ranges) < 12 + 4 * objects[url] / LAST_BYTES
+
+
 @pytest.mark.parametrize("options", [{"strategy": "top", "top_k": 20}, {"max_bytes": 100_000}])
 def test_of_a_compressed_shard_sample_and_chosen_rows_cost_one_range_beside_scoring(
     bucket, objects, ranges, target, tmp_path, monkeypatch, options

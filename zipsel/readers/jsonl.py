@@ -16,6 +16,7 @@ from zipsel.readers.json_rows import MAX_DEPTH, RowParser, is_too_deep
 from zipsel.readers.lines import BOM, LineChunk, cut_lines, read_chunk
 from zipsel.readers.reading import Reading
 from zipsel.readers.rows import SNIPPET_BYTES, Chunk, Lines, Reason, RowBatch, RowError, Taken
+from zipsel.storage.remote import is_remote
 from zipsel.texts import BATCH_BYTES, TextBatch
 
 #: Of a file behind a URL, what is asked for where a single line begins.
@@ -208,10 +209,12 @@ class _JsonLines:
         Damage behind the last wanted line is ignored: pass one has reported it.
         """
         if shard.seekable:
-            with open_raw(shard, first_range=_LINE_RANGE_BYTES) as file:
-                for offset in places.tolist():
-                    file.seek(offset)
-                    yield _clean(file.readline(), offset)
+            for stretch in _stretches(shard, places):
+                end = int(stretch[-1]) + 1
+                with open_raw(shard, end=end, first_range=_LINE_RANGE_BYTES) as file:
+                    for offset in stretch.tolist():
+                        file.seek(offset)
+                        yield _clean(file.readline(), offset)
             return
         damage: list[str] = []
         n_lines = 0
@@ -225,6 +228,13 @@ class _JsonLines:
 
     def check(self, shard: Shard, reading: Reading) -> None:
         """Every line speaks for itself."""
+
+
+def _stretches(shard: Shard, places: NDArray[Any]) -> list[NDArray[Any]]:
+    """Places of lines that are read together: of a file behind a URL, lines near each other."""
+    if not is_remote(shard.path) or len(places) == 0:
+        return [places] if len(places) else []
+    return np.split(places, np.flatnonzero(np.diff(places) > _LINE_RANGE_BYTES) + 1)
 
 
 def _lines_at(pieces: Iterator[bytes], offsets: Iterable[int]) -> Iterator[bytes]:
