@@ -16,8 +16,8 @@ from zipsel.pool.known import KnownFile
 from zipsel.pool.shards import Content, Shard, read_content
 from zipsel.scoring.run import Run
 
-#: Up to this many bytes this process is done before workers are up.
-_HERE_BYTES = 128 << 20
+#: Up to this many bytes threads of this process are done sooner than workers that have to start.
+_HERE_BYTES = 512 << 20
 
 #: Bytes of one task; small files are read together.
 _TASK_BYTES, _TASK_FILES = 256 << 20, 256
