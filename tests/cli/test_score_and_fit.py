@@ -50,6 +50,38 @@ def test_fused_is_the_mean_of_its_components(tmp_path, zipsel, pool, target):
         assert row["conditional"] == 1 - row["c_x_given_t"] / row["c_x"]
 
 
+def test_scores_of_shards_that_were_not_scored_now_are_named(zipsel, pool, target, tmp_path):
+    def left(*options):
+        log = zipsel("score", pool, "--profile", "code.profile", "--output", "scores",
+                     "--log-format", "json", *options).stderr  # fmt: skip
+        told = [json.loads(line) for line in log.splitlines()]
+        return [one["files"] for one in told if one["event"] == "left"]
+
+    zipsel("fit", pool, "--target", target, "--output", "code.profile")
+    assert left() == left() == []
+    (pool / "part-1.jsonl").unlink()
+    gone = ["part-1.jsonl.scores.parquet"]
+    assert left() == left() == [gone]
+    (pool / "part-2.jsonl").write_text("no JSON\n")
+    assert left("--on-bad-file", "skip") == [[*gone, "part-2.jsonl.scores.parquet"]]
+    for path in gone:
+        (tmp_path / "scores" / path).unlink()
+    (pool / "part-2.jsonl").unlink()
+    assert left("--format", "dolma", "--add-field", "zipsel__alignment") == [
+        ["part-0.jsonl.scores.parquet", "part-2.jsonl.scores.parquet"]
+    ]
+
+
+def test_a_share_does_not_name_the_scores_of_another(zipsel, pool, target):
+    zipsel("fit", pool, "--target", target, "--output", "code.profile")
+    score = ("score", pool, "--profile", "code.profile", "--output", "scores")
+    for _ in range(2):
+        for number in (0, 1):
+            said = zipsel(*score, "--rank", number, "--world-size", 2).stderr
+            assert b"still holds" not in said
+        write_jsonl(pool / "part-9.jsonl", make_records(200, seed=9))  # shares are other ones
+
+
 @pytest.mark.parametrize("format_name", ["parquet", "dolma"])
 def test_files_of_known_shards_stay_unless_they_are_not_what_was_written(
     tmp_path, command, pool, target, format_name

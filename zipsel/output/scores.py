@@ -27,6 +27,7 @@ from zipsel.scoring.rejects import encode_rejects
 from zipsel.scoring.run import Run
 from zipsel.scoring.settings import ScoreOutput
 from zipsel.scoring.sidecar import Part, column_values, iter_tables, score_table
+from zipsel.storage import paths
 from zipsel.storage.remote import is_remote
 from zipsel.storage.staging import Staging, staged_files
 from zipsel.storage.workdir import digest_of
@@ -34,6 +35,9 @@ from zipsel.storage.workdir import digest_of
 #: Rows of a shard whose file gains nothing by compression, which takes half the time to write it.
 _TINY_ROWS = 32
 _TINY_OPTIONS = {"compression": "none", "use_dictionary": False}
+
+#: Names that a message lists.
+_N_SHOWN = 5
 
 
 def write_scores(run: Run, output: ScoreOutput, pool: Sequence[Shard], scores: PoolScores) -> None:
@@ -65,7 +69,26 @@ def write_scores(run: Run, output: ScoreOutput, pool: Sequence[Shard], scores: P
                 file.write(_encode_manifest(output, kept | files))
                 file.flush()
                 os.fsync(file.fileno())
+            before = read_manifest(os.path.join(output.path, manifest_name(output)))
             staging.commit()
+        ours = {*files, *(made if output.share is None else names.values())}
+        _say_left(run, output, set() if before is None else before.names - ours)
+
+
+def _say_left(run: Run, output: ScoreOutput, listed: set[str]) -> None:
+    """Say which files of earlier runs are still there that this one has nothing to do with."""
+    here = paths.list_files(str(output.path), below=True) if listed else []
+    left = sorted(listed.intersection(here))
+    if left:
+        shown = ", ".join(map(printable, left[:_N_SHOWN]))
+        more = f" and {len(left) - _N_SHOWN:,} more" if len(left) > _N_SHOWN else ""
+        run.log.say(
+            "left",
+            f"{output.path} still holds files of earlier runs, of shards that were not scored "
+            f"now: {shown}{more}; remove them if all of it is read together",
+            files=left,
+            level="warning",
+        )
 
 
 def _digest_of(output: ScoreOutput, key: str, shard: Shard) -> str:
