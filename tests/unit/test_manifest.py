@@ -146,6 +146,17 @@ def test_a_damaged_output_is_made_again(tmp_path, select, name, damage, output):
     assert select(output=output)
 
 
+@pytest.mark.parametrize("name", ["subset-00000.jsonl", "chosen.feather"])
+def test_a_file_that_was_changed_and_kept_its_size_and_time_is_made_again(tmp_path, select, name):
+    select()
+    path = tmp_path / "out" / name
+    before, status = path.read_bytes(), path.stat()
+    path.write_bytes(before[:-9] + b"x" * 9)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert not select()
+    assert path.read_bytes() == before
+
+
 def test_a_file_that_was_cut_short_and_kept_its_time_is_made_again(tmp_path, select):
     """As an interrupted copy that keeps times leaves it."""
     select()

@@ -156,8 +156,9 @@ class Output:
     def _is_whole(self, file: OutputFile | SideFile) -> bool:
         """Whether a file has the size, and if it was changed later, the bytes that were written.
 
-        A file older than the manifest was not changed since, so its bytes are not read. Of an
-        object behind a URL only the size is compared.
+        A file older than the manifest was not changed since, so its bytes are not read. Its status
+        has to be older too, since ``cp -p`` and rsync set the time of modification. Of an object
+        behind a URL only the size is compared.
         """
         directory = self.side_directory
         if isinstance(file, OutputFile):
@@ -167,8 +168,10 @@ class Output:
         path = os.path.join(directory, file.name)
         if file.sha256 is None or is_remote(path):
             return True
-        written = os.stat(self.side_file(MANIFEST)).st_mtime_ns
-        return os.stat(path).st_mtime_ns < written or sha256_of(path) == file.sha256
+        found, written = os.stat(path), os.stat(self.side_file(MANIFEST))
+        is_older = found.st_mtime_ns < written.st_mtime_ns
+        is_older &= found.st_ctime_ns < written.st_ctime_ns
+        return is_older or sha256_of(path) == file.sha256
 
     def write_subset(
         self, writer: SubsetWriter, shard_bytes: int, staging: Staging, engine: Engine
