@@ -8,7 +8,7 @@ import pytest
 from made_up import make_records, read_jsonl
 
 import zipsel as package
-from zipsel.errors import UsageError
+from zipsel.errors import OutputError, UsageError
 
 RECORDS = make_records(40)
 TARGET = [{"text": record["text"]} for record in make_records(6, seed=1)]
@@ -173,3 +173,16 @@ def test_a_streamed_data_set_may_have_other_columns_later(tmp_path):
     result = choose(tmp_path, pool=streamed, target=TARGET, top_k=1100, dedup="none")
     assert result.n_chosen == 1100
     assert sum(row["note"] == "late" for row in result.iter_rows()) == 49
+
+
+def test_a_result_has_no_rows_of_a_later_run(pool, target, tmp_path):
+    def select(top_k):
+        return package.select(pool, target=target, output=tmp_path / "out", top_k=top_k, workers=1)
+
+    first = select(8)
+    assert first.to_arrow().num_rows == 8
+    again = select(8)
+    assert len(list(again.iter_rows())) == len(list(first.iter_rows())) == 8
+    assert select(5).to_arrow().num_rows == 5
+    with pytest.raises(OutputError, match="out holds the subset of a later run"):
+        list(first.iter_rows())

@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+import msgspec
 import pyarrow as pa
 
 from zipsel.console.safe_text import human_bytes
+from zipsel.errors import OutputError
+from zipsel.output.place import Output
 from zipsel.pool.shards import open_shard
 from zipsel.readers.json_rows import decode_object
 from zipsel.readers.reading import Reading
@@ -16,9 +19,15 @@ from zipsel.readers.rows import Lines
 from zipsel.readers.shard import iter_shard
 from zipsel.report.html import render_notebook
 from zipsel.report.model import Report
+from zipsel.storage.paths import read_bytes
 
 #: The subset's rows have been read before, whatever limit their pool had.
 _ANY_LENGTH = 1 << 40
+
+
+def _read_again(report: bytes) -> bytes:
+    """A report as one that was read is written."""
+    return msgspec.json.decode(report, type=Report).to_json()
 
 
 @dataclass(frozen=True, repr=False)
@@ -58,7 +67,16 @@ class SelectResult:
         return render_notebook(self.report)
 
     def iter_rows(self) -> Iterator[dict[str, Any]]:
-        """Yield the rows of the subset, best first, as dictionaries."""
+        """Yield the rows of the subset, best first, as dictionaries.
+
+        Raises:
+            OutputError: If another run has written into the output since.
+        """
+        report = read_bytes(Output(self.output).side_file("report.json"))
+        if _read_again(report) != _read_again(self.report.to_json()):
+            raise OutputError(
+                f"{self.output} holds the subset of a later run; select into another output"
+            )
         for path in self.files:
             shard = open_shard(path, 0)
             if shard.is_table:
