@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_up import write_jsonl
+from made_up import read_jsonl, write_jsonl
 
 import zipsel
 from selection.conftest import TOPICS, make_topic, make_topic_records
@@ -301,6 +301,17 @@ def named(tmp_path):
             (topic, make_topic_records(12, seed=7, topics=(topic,))) for topic in TOPICS[:2]
         )
     ]
+
+
+def test_examples_are_numbered_in_the_order_in_which_targets_are_named(choose, named, topic_pool):
+    def texts_of(names):
+        paths = [name.partition("=")[2] for name in names]
+        return [row["text"] for path in paths for row in read_jsonl(Path(path))]
+
+    plant(topic_pool, [{"id": "leak", "text": texts_of(named)[3]}])
+    for order in (named, named[::-1], named):
+        (leak,) = choose(("top_k", 20), target=order).leaks
+        assert texts_of(order)[leak["example"]].startswith(leak["text"])
 
 
 @pytest.mark.parametrize("strategy", ["top", "sample", "cover"])

@@ -101,8 +101,12 @@ def digest_basis(settings: RunSettings, targets: Mapping[str, TextBatch]) -> str
 
 
 def digest_targets(targets: Mapping[str, TextBatch]) -> dict[str, str]:
-    """Name of each target → digest of its texts."""
-    return {name: _digest(target) for name, target in targets.items()}
+    """Name of each target, of several with its place → digest of its texts.
+
+    Examples are numbered through all targets, so their order is part of a profile.
+    """
+    names = [f"{i} {name}" if len(targets) > 1 else name for i, name in enumerate(targets)]
+    return dict(zip(names, map(_digest, targets.values()), strict=True))
 
 
 def _digest(target: TextBatch) -> str:
