@@ -226,10 +226,12 @@ def _groups(scores: PoolScores, ranking: Ranking, selection: Selection) -> list[
         n_chosen += np.bincount(codes, minlength=n_codes)
         of_bytes = np.bincount(codes, chosen.n_bytes[some], minlength=n_codes)
         n_chosen_bytes += of_bytes.astype(np.int64)
-    of_chosen = {
-        name: (int(n_chosen[i]), int(n_chosen_bytes[i]))
-        for i, name in enumerate(["", *ranking.group_names])
-    }
+    of_chosen: dict[str, tuple[int, int]] = {}
+    for name, n, n_bytes in zip(
+        ["", *ranking.group_names], n_chosen.tolist(), n_chosen_bytes.tolist(), strict=True
+    ):  # a group named by an empty string is that of rows without one
+        before = of_chosen.get(name, (0, 0))
+        of_chosen[name] = before[0] + n, before[1] + n_bytes
     shares = [
         GroupShare(
             name=name or "(none)",
