@@ -349,6 +349,17 @@ def test_leaks_are_told_of_in_whole_sentences(removal, look, text):
     assert [one.look for one in found] == [look]
 
 
+def test_of_many_short_shares_those_that_lack_most_are_named():
+    shares = [{"name": f"s{i}", "wanted": 50, "used": 50 - i} for i in range(1, 9)]
+    told = findings(make_report(shortfalls=shares))
+    texts = [one.text for one in told if "not filled" in one.text]
+    assert texts[0] == "The share of s8 was not filled: 42 of 50."
+    assert texts[-1] == "3 other shares were not filled either."
+    assert len(texts) == 6
+    told = findings(make_report(shortfalls=shares[:5]))
+    assert sum("not filled" in one.text for one in told) == 5
+
+
 def test_groups_beyond_thirty_are_summed_up():
     groups = [
         GroupShare(name=str(i), n_pool=10 + i, n_pool_bytes=1, n_chosen=i, n_chosen_bytes=1)

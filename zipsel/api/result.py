@@ -67,7 +67,7 @@ class SelectResult:
         return render_notebook(self.report)
 
     def iter_rows(self) -> Iterator[dict[str, Any]]:
-        """Yield the rows of the subset, best first, as dictionaries.
+        """Yield the rows of the subset as dictionaries: best first, unless ``order`` was ``input``.
 
         Raises:
             OutputError: If another run has written into the output since.
@@ -91,7 +91,7 @@ class SelectResult:
                     yield from (decode_object(lines[i]) for i in range(batch.n_rows))
 
     def to_arrow(self) -> pa.Table:
-        """The subset as one table, best first.
+        """The rows of ``iter_rows`` as one table.
 
         Raises:
             pyarrow.ArrowInvalid: If values of one field have no common type; use ``iter_rows``.
@@ -101,5 +101,5 @@ class SelectResult:
         return pa.table({name: [row.get(name) for row in rows] for name in names})
 
     def to_pandas(self) -> Any:
-        """The subset as a data frame, best first; needs pandas."""
+        """The rows of ``iter_rows`` as a data frame; needs pandas."""
         return self.to_arrow().to_pandas()

@@ -17,9 +17,8 @@ _ONE_SHARD = 0.5
 #: Share of a text explained by the target from which it looks like a copy.
 _COPY = 0.85
 
-
-#: Files that a sentence names.
-_N_FILES = 5
+#: Files that a sentence names, and shares that have a sentence each.
+_N_FILES = _N_SHARES = 5
 
 
 class Finding(NamedTuple):
@@ -45,14 +44,19 @@ def _about_choice(report: Report) -> list[Finding]:
     counts = report.counts
     if not counts.n_chosen:
         return [Finding(True, f"Nothing was chosen: no record meets {report.budget}.")]
+    short_shares = sorted(report.shortfalls, key=lambda short: short["used"] - short["wanted"])
     found = [
         Finding(
             True,
             f"The share of {printable(str(short['name']), 60)} was not filled: "
             f"{short['used']:,.0f} of {short['wanted']:,.0f}.",
         )
-        for short in report.shortfalls
+        for short in short_shares[:_N_SHARES]
     ]
+    n_more = len(short_shares) - len(found)
+    if n_more:
+        others = "1 other share was" if n_more == 1 else f"{n_more:,} other shares were"
+        found.append(Finding(True, f"{others} not filled either."))
     if report.ran_out and not report.shortfalls:
         found.append(Finding(True, _say_ran_out(report)))
     median = report.quantiles.get("pool", {}).get("p50")
