@@ -40,7 +40,7 @@ from zipsel.storage.workdir import WorkDir
 #: the bytes of the pool; beyond it, decompressing again costs less.
 _KEPT_FRACTION = 0.1
 
-#: Text of the best rows of compressed shards behind URLs that is kept in any case.
+#: Text of the best rows of JSONL behind URLs that is kept in any case.
 _KEPT_BYTES = 1 << 30
 
 
