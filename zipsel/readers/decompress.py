@@ -9,10 +9,10 @@ time of decompressing it by pieces between which rows are scored.
 from __future__ import annotations
 
 import io
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
-from typing import Any, BinaryIO, TypeVar
+from typing import BinaryIO, TypeVar
 
 from zipsel.errors import ShardError
 from zipsel.pool.shards import Shard, open_raw
@@ -163,7 +163,6 @@ def _zstd_problem(error: Exception) -> str:
 
 def _iter_gzip(file: BinaryIO, path: str) -> Iterator[bytes]:
     """Members by zlib itself: the gzip module hides where a member ends."""
-    zlib = _load_zlib()
     member = None
     try:
         for data in _iter_plain(file, path):
@@ -185,11 +184,3 @@ def _iter_gzip(file: BinaryIO, path: str) -> Iterator[bytes]:
             yield out
     except zlib.error as error:
         raise ShardError(path, f"corrupt gzip data: {error}") from None
-
-
-def _load_zlib() -> Any:
-    """ISA-L under the names of zlib, which takes a third of the time; zlib where it is missing."""
-    try:
-        return import_module("isal.isal_zlib")
-    except ImportError:
-        return import_module("zlib")
