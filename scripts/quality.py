@@ -18,7 +18,7 @@ import contextlib
 import itertools
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,7 +60,9 @@ SMALL_PART = "lm-small"
 QUICK_TARGETS = ("humaneval",)
 # Minutes each, so no part of a quick run.
 SLOW_SELECTORS = ("zipfit-gzip-9", "conditional-19", "minilm-mean", "minilm-max", "minilm-top5")
-LM_BUDGET_BYTES = PICTURE_BUDGET_BYTES = 1_000_000
+PICTURE_BUDGET_BYTES = 1_000_000
+# What the LM judge measures; the larger budget, of which it reads as much more, on two targets.
+LM_TARGETS = {1_000_000: TARGETS, 4_000_000: ("proofnet", "mmlu_stem")}
 # What the LM judge compares; of a family with variants, the one that PPM found best.
 LM_FAMILIES = {
     "cover": ("cover",),
@@ -107,25 +109,27 @@ def measure_grid(bench: Bench, targets: tuple[str, ...], names: list[str]) -> li
 def measure_lm_grid(
     bench: Bench,
     judge: "LmJudge",
-    targets: tuple[str, ...],
+    targets: Iterable[str],
+    budget: int,
     families: Iterable[tuple[str, ...]],
     ppm: list[Cell],
 ) -> list[Cell]:
-    """LM cells at 1 MB of one selector per family, the one that PPM found best."""
+    """LM cells of one selector per family, the one that PPM found best."""
     cells = []
     indexed = tables.index_cells(ppm)
     for task, names in itertools.product(map(Task, targets), families):
-        found = [indexed.get((task.name, name, LM_BUDGET_BYTES)) for name in names]
+        found = [indexed.get((task.name, name, budget)) for name in names]
         measured = [cell for cell in found if cell is not None]
         if not measured:
             continue
         name = min(measured, key=lambda cell: cell.bits_per_byte).selector
         for seed in range(judge.config.n_seeds):
             with contextlib.suppress(NotKept):
-                scores = load_scores(bench, task, name, LM_BUDGET_BYTES)
-                subset = take_budget(bench, scores, LM_BUDGET_BYTES)
-                cell = measure_lm(bench, judge, task, name, subset, LM_BUDGET_BYTES, seed)
-                print(f"lm   {task.name:14} {name:20} {cell.bits_per_byte:.3f}", flush=True)
+                scores = load_scores(bench, task, name, budget)
+                subset = take_budget(bench, scores, budget)
+                cell = measure_lm(bench, judge, task, name, subset, budget, seed)
+                cost = f"{budget / 1e6:g} MB {cell.bits_per_byte:.3f}"
+                print(f"lm   {task.name:14} {name:20} {cost}", flush=True)
                 cells.append(cell)
     return cells
 
@@ -136,6 +140,7 @@ def run_lm(
     targets: tuple[str, ...],
     part: str,
     ppm: list[Cell],
+    without: Container[str],
     n_seeds: int | None,
 ) -> None:
     """The LM judge on one selector per family, or the small one on three."""
@@ -149,10 +154,13 @@ def run_lm(
     if n_seeds is not None:
         config = replace(config, n_seeds=n_seeds)
     families = SMALL_FAMILIES if part == SMALL_PART else tuple(LM_FAMILIES.values())
-    judge = LmJudge(config, bench.pool.texts, bench.cache)
-    write_lm(
-        bench, folder, targets, part, ppm, measure_lm_grid(bench, judge, targets, families, ppm)
-    )
+    families = tuple(tuple(name for name in names if name not in without) for names in families)
+    cells: list[Cell] = []
+    for budget, of_budget in LM_TARGETS.items():
+        judge = LmJudge(config.for_bytes(budget), bench.pool.texts, bench.cache)
+        among = [target for target in targets if target in of_budget]
+        cells += measure_lm_grid(bench, judge, among, budget, families, ppm)
+    write_lm(bench, folder, targets, part, ppm, cells)
 
 
 def run_experiments(bench: Bench, targets: tuple[str, ...]) -> dict[str, list[tuple[str, Cell]]]:
@@ -214,13 +222,21 @@ def write_lm(
 ) -> None:
     """Tables of the LM judge, and how the two judges agree."""
     lm = with_earlier(folder / f"quality-{part}.json", tables.average_seeds(lm))
-    found = tables.verdicts(lm, targets, (LM_BUDGET_BYTES,))
-    against_top = tables.verdicts(lm, targets, (LM_BUDGET_BYTES,), tables.OWN["ngram"])
+    budgets = tuple(LM_TARGETS)
+    found = tables.verdicts(lm, targets, budgets)
+    against_top = tables.verdicts(lm, targets, budgets, tables.OWN["ngram"])
     correlation = tables.correlate_judges(ppm, lm)
-    markdown = f"### LM, 1 MB\n\n{tables.quality_table(lm, targets, LM_BUDGET_BYTES)}\n"
+    markdown = ""
+    for budget in budgets:
+        among = [target for target in targets if target in LM_TARGETS[budget]]
+        of_budget = [cell for cell in lm if cell.budget_bytes == budget]
+        if of_budget:
+            megabytes = f"{budget / 1e6:g} MB"
+            markdown += f"### LM, {megabytes}\n\n{tables.quality_table(lm, among, budget)}\n"
+            markdown += f"### Tokens to the rival's best loss, {megabytes}\n\n"
+            markdown += f"{tables.saving_table(of_budget, among)}\n"
     markdown += f"### Default against the best rival\n\n{tables.verdict_table(found)}\n"
     markdown += f"### Default against top\n\n{tables.verdict_table(against_top)}\n"
-    markdown += f"### Tokens to the rival's best loss\n\n{tables.saving_table(lm, targets)}\n"
     markdown += f"Rank correlation of the judges: {json.dumps(correlation)}\n"
     content = {
         "run": describe_run(bench),
@@ -265,7 +281,7 @@ def main() -> int:
         write_ppm(bench, folder, targets, ppm)
     for part in ("lm", SMALL_PART):
         if part in parts:
-            run_lm(bench, folder, targets, part, ppm, arguments.seeds)
+            run_lm(bench, folder, targets, part, ppm, without, arguments.seeds)
     if "extras" in parts:
         path = folder / "quality-extras.json"
         found = {

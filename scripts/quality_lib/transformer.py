@@ -55,6 +55,11 @@ class LmConfig:
         """Short name of the pretrained weights."""
         return _digest(asdict(self.pretraining))
 
+    def for_bytes(self, n_bytes: int) -> "LmConfig":
+        """The same for subsets of so many bytes: read as often as one of a megabyte is."""
+        n_tokens = self.finetuning.n_tokens * n_bytes // 1_000_000
+        return replace(self, finetuning=replace(self.finetuning, n_tokens=n_tokens))
+
     def digest(self) -> str:
         """Short name of everything but the seeds."""
         return _digest([asdict(self.pretraining), asdict(self.finetuning)])
