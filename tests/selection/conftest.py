@@ -6,16 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from made_up import write_jsonl
 
 from zipsel.commands.select import run_select
 from zipsel.console.messages import Log
-from zipsel.readers.reading import Reading
+from zipsel.readers.reading import Reading, TextSpec
 from zipsel.scorers.fit import FitSettings
 from zipsel.scoring.run import Run
 from zipsel.scoring.settings import RunSettings
 from zipsel.selection.budgets import Budget
+from zipsel.selection.covering import CoverRun
+from zipsel.selection.leak_search import LeakSearch
 from zipsel.selection.settings import SelectSettings
 
 TOPICS = ("cooking", "sailing", "chess", "opera")
@@ -88,6 +91,12 @@ class Chosen:
     @property
     def n_bytes(self):
         return sum(len(row["text"].encode()) for row in self.rows)
+
+
+def cover_run(cover, stream, chooser, fetch):
+    """A choice by ``cover`` of a budget in one part, which looks for no leaks."""
+    leaks = LeakSearch(None, TextSpec())
+    return CoverRun(cover, stream, np.ones(1), chooser, fetch, leaks, Log(quiet=True))
 
 
 @pytest.fixture

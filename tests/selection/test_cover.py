@@ -10,21 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_up import write_jsonl
 
-from selection.conftest import TOPICS, make_topic, make_topic_records
-from zipsel.console.messages import Log
+from selection.conftest import TOPICS, cover_run, make_topic, make_topic_records
 from zipsel.output.chosen import read_chosen
-from zipsel.readers.reading import TextSpec
 from zipsel.report.novelty import new_characters
 from zipsel.scorers.target_ngrams import TargetNgrams
 from zipsel.selection.budgets import Budget
 from zipsel.selection.candidates import Candidates
 from zipsel.selection.chooser import Chooser
 from zipsel.selection.cover import GreedyCover
-from zipsel.selection.covering import CoverRun
 from zipsel.selection.duplicates import Duplicates
 from zipsel.selection.gather import Fetched
 from zipsel.selection.inspection import Inspection
-from zipsel.selection.leak_search import LeakSearch
 from zipsel.selection.offers import CANDIDATE_FACTOR, FIRST_STAGE_BYTES, STAGE_ENDS, OfferStream
 from zipsel.selection.quotas import Quotas
 from zipsel.selection.spool import ROW, SpooledRows, ngrams_path
@@ -130,16 +126,7 @@ class Made:
         one_part = BudgetParts({}, lambda b: b.group, lambda: [""])
         chooser = Chooser(quotas, Duplicates("exact", 0.7), one_part, lambda: [""])
         stream = OfferStream(iter(blocks), np.ones(1), lambda b: np.zeros(len(b), np.int32))
-        cover = GreedyCover(self.ngrams)
-        choice = CoverRun(
-            cover,
-            stream,
-            np.ones(1),
-            chooser,
-            fetch,
-            LeakSearch(None, TextSpec()),
-            Log(quiet=True),
-        ).take(fetch_bytes)
+        choice = cover_run(GreedyCover(self.ngrams), stream, chooser, fetch).take(fetch_bytes)
         return choice.candidates.row[choice.positions].tolist(), choice
 
 

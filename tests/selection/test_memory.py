@@ -5,17 +5,14 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from zipsel.console.messages import Log
-from zipsel.readers.reading import TextSpec
+from selection.conftest import cover_run
 from zipsel.scorers.target_ngrams import TargetNgrams
 from zipsel.selection.budgets import Budget
 from zipsel.selection.candidates import Candidates
 from zipsel.selection.chooser import Chooser
 from zipsel.selection.cover import GreedyCover
-from zipsel.selection.covering import CoverRun
 from zipsel.selection.duplicates import Duplicates
 from zipsel.selection.gather import Fetched
-from zipsel.selection.leak_search import LeakSearch
 from zipsel.selection.offers import OfferStream
 from zipsel.selection.quotas import Quotas
 from zipsel.selection.spool import ROW, SpooledRows, ngrams_path
@@ -89,15 +86,7 @@ def test_a_candidate_takes_few_bytes_of_memory(tmp_path, monkeypatch, strategy):
     try:
         if strategy == "cover":
             stream = OfferStream(iter([block]), np.ones(1), lambda b: b.group, columns=columns)
-            run = CoverRun(
-                GreedyCover(ngrams, columns),
-                stream,
-                np.ones(1),
-                chooser,
-                fetch,
-                LeakSearch(None, TextSpec()),
-                Log(quiet=True),
-            )
+            run = cover_run(GreedyCover(ngrams, columns), stream, chooser, fetch)
             n_taken = len(run.take(N * LENGTH / 6).positions)
         else:
             n_taken = len(chooser.take_in_order(block, fetch(block, 0)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from datetime import timedelta
 
 #: Joiners that emoji and several scripts need, and that do no harm.
@@ -54,6 +55,12 @@ def printable(text: str, limit: int | None = None) -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(" " if one in "\n\t\r" else printable_character(one) for one in text)
+
+
+def name_some(names: Sequence[str], n_most: int, limit: int | None = None) -> str:
+    """The first of some names, printable and each cut to a limit, and how many others there are."""
+    shown = ", ".join(printable(name, limit) for name in names[:n_most])
+    return f"{shown} and {len(names) - n_most:,} more" if len(names) > n_most else shown
 
 
 def printable_lines(text: str) -> str:

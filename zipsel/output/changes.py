@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from zipsel.console.safe_text import printable
+from zipsel.console.safe_text import name_some
 from zipsel.output.place import Output
 from zipsel.pool.shards import Shard
 from zipsel.storage.paths import read_bytes
@@ -88,6 +88,5 @@ def _iter_shard_changes(output: Output, shards: Sequence[Shard]) -> Iterator[str
 
 def _sentence(paths: Sequence[str], what: str) -> Iterator[str]:
     if paths:
-        names = ", ".join(printable(path, 200) for path in paths[:_N_SHOWN])
-        more = f" and {len(paths) - _N_SHOWN:,} more" if len(paths) > _N_SHOWN else ""
-        yield f"{len(paths):,} shard{'s' * (len(paths) != 1)} {what}: {names}{more}"
+        names = name_some(paths, _N_SHOWN, 200)
+        yield f"{len(paths):,} shard{'s' * (len(paths) != 1)} {what}: {names}"

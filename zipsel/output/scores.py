@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from zipsel import __version__
-from zipsel.console.safe_text import printable
+from zipsel.console.safe_text import name_some, printable
 from zipsel.errors import OutputError, UsageError
 from zipsel.output.manifest import MANIFEST, Manifest, SideFile, read_manifest, refuse_foreign
 from zipsel.output.subset_file import sha256_of, with_field
@@ -80,12 +80,10 @@ def _say_left(run: Run, output: ScoreOutput, listed: set[str]) -> None:
     here = paths.list_files(str(output.path), below=True) if listed else []
     left = sorted(listed.intersection(here))
     if left:
-        shown = ", ".join(map(printable, left[:_N_SHOWN]))
-        more = f" and {len(left) - _N_SHOWN:,} more" if len(left) > _N_SHOWN else ""
         run.log.say(
             "left",
             f"{output.path} still holds files of earlier runs, of shards that were not scored "
-            f"now: {shown}{more}; remove them if all of it is read together",
+            f"now: {name_some(left, _N_SHOWN)}; remove them if all of it is read together",
             files=left,
             level="warning",
         )

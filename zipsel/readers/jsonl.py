@@ -232,8 +232,10 @@ class _JsonLines:
 
 def _stretches(shard: Shard, places: NDArray[Any]) -> list[NDArray[Any]]:
     """Places of lines that are read together: of a file behind a URL, lines near each other."""
-    if not is_remote(shard.path) or len(places) == 0:
-        return [places] if len(places) else []
+    if len(places) == 0:
+        return []
+    if not is_remote(shard.path):
+        return [places]
     return np.split(places, np.flatnonzero(np.diff(places) > _LINE_RANGE_BYTES) + 1)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import NamedTuple
 
-from zipsel.console.safe_text import printable
+from zipsel.console.safe_text import name_some, printable
 from zipsel.report.model import ProfileUse, Report
 
 #: Factor between the median lengths of subset and pool that is worth a look.
@@ -183,10 +183,9 @@ def _about_empty_files(report: Report) -> list[Finding]:
     empty = [shard.path for shard in report.shards if not shard.n_chosen]
     if not empty or len(report.shards) < 2:
         return []
-    shown = ", ".join(printable(path, 60) for path in empty[:_N_FILES])
-    more = f" and {len(empty) - _N_FILES:,} more" if len(empty) > _N_FILES else ""
+    shown = name_some(empty, _N_FILES, 60)
     total = len(report.shards)
-    return [Finding(False, f"{len(empty):,} of {total:,} files gave nothing: {shown}{more}.")]
+    return [Finding(False, f"{len(empty):,} of {total:,} files gave nothing: {shown}.")]
 
 
 def _files(n_files: int) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import IO, TYPE_CHECKING
 
-from zipsel.console.safe_text import human_bytes, printable
+from zipsel.console.safe_text import human_bytes, name_some, printable
 from zipsel.errors import ShardError
 from zipsel.readers.guess import Field
 from zipsel.readers.peek import Peek
@@ -58,11 +58,10 @@ def _print_alike(peeks: Sequence[Peek], console: Console) -> None:
     from rich.text import Text
 
     first = peeks[0]
-    names = ", ".join(printable(one.path, 60) for one in peeks[:_N_SHARDS])
-    more = f" and {len(peeks) - _N_SHARDS:,} more" if len(peeks) > _N_SHARDS else ""
+    names = name_some([one.path for one in peeks], _N_SHARDS, 60)
     n_rows = sum(one.n_rows for one in peeks)
     rows = "row" if n_rows == 1 else "rows"
-    console.print(Text(f"{names}{more}: {n_rows:,} {rows} looked at", "bold"))
+    console.print(Text(f"{names}: {n_rows:,} {rows} looked at", "bold"))
     if first.problem:
         console.print(Text(f"  {printable(first.problem)}"))
     table = Table(box=None, padding=(0, 2, 0, 0), expand=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import IO
 
 from zipsel.console.messages import Log
-from zipsel.console.safe_text import printable
+from zipsel.console.safe_text import name_some
 from zipsel.errors import BadShards, ShardError
 from zipsel.pool.finding import find_shards
 from zipsel.pool.known import KnownFiles
@@ -71,11 +71,9 @@ class Run:
         shards, errors = find_shards(self.settings.pool, passed_over=passed_over, known=self.known)
         if passed_over:
             names = sorted(map(os.path.basename, passed_over))
-            shown = ", ".join(printable(name) for name in names[:_N_SHOWN])
-            more = f" and {len(names) - _N_SHOWN:,} more" if len(names) > _N_SHOWN else ""
             self.log.say(
                 "passed-over",
-                f"{len(names):,} files are of no known format: {shown}{more}",
+                f"{len(names):,} files are of no known format: {name_some(names, _N_SHOWN)}",
                 files=sorted(passed_over),
                 level="warning",
             )

@@ -126,7 +126,7 @@ class Meter:
 
     def admit(self, alignment: float, n_bytes: int, n_tokens: int) -> bool:
         """Take a record if it fits, and count it."""
-        if self.full or self.ends_before(alignment):
+        if self.full or self.end_below(alignment):
             return False
         if self.budget.kind == "min_alignment":
             return True
@@ -137,8 +137,8 @@ class Meter:
         self.use(cost)
         return True
 
-    def ends_before(self, alignment: float) -> bool:
-        """Whether no record of this alignment or a lower one is taken; ends there if so."""
+    def end_below(self, alignment: float) -> bool:
+        """End where an alignment is below the lowest that is taken; True if this has ended."""
         self.full |= self.budget.kind == "min_alignment" and alignment < self.limit
         return self.full
 

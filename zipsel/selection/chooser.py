@@ -147,7 +147,7 @@ class Chooser:
             position, part, group, alignment, n_bytes, found = known[i]
             if self.done or not self.quotas.is_open(part, group):
                 return False
-            if self.quotas.whole.ends_before(alignment):  # also before a leak or a copy
+            if self.quotas.whole.end_below(alignment):  # also before a leak or a copy
                 return False
             digest, n_tokens, leak, minhash = found
             original = self.duplicates.find(digest, minhash)
