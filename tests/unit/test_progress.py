@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -156,6 +157,24 @@ def test_every_stage_and_each_fold_shows_how_it_goes_on(
         assert progress.seconds_left(progress._advanced) == 0
     assert shown["--auto"]._share == 1
     assert "\n--auto: 3 of 3 folds, 100%, about 0:00:00 left\n" in capsys.readouterr().err
+
+
+def test_no_line_comes_after_the_end_of_a_stage(monkeypatch):
+    """A line that is under way when the stage ends is out before anything else is said."""
+    monkeypatch.setattr(progress_module, "_PLAIN_INTERVAL_SECONDS", 0.0)
+    said, inside, begun = [], threading.Event(), threading.Event()
+
+    class SlowLog(Log):
+        def say(self, event, *_, **__):
+            begun.set()
+            inside.wait()
+            progress._ended.wait()
+            said.append(event)
+
+    with SlowLog().progress("scoring", 1000) as progress:
+        inside.set()
+        begun.wait()
+    assert said == ["progress"]
 
 
 def test_without_a_first_result_no_time_is_promised(capsys):

@@ -59,11 +59,15 @@ class Progress:
         self._bar: Any = None
         self._task: Any = None
         self._ended = threading.Event()
-        if not log.quiet and log.log_format == "text" and sys.stderr.isatty():
-            self._open_bar()
-            threading.Thread(target=self._draw, daemon=True).start()
-        elif not log.quiet:
-            threading.Thread(target=self._tell, daemon=True).start()
+        self._thread: threading.Thread | None = None
+        if not log.quiet:
+            is_bar = log.log_format == "text" and sys.stderr.isatty()
+            if is_bar:
+                self._open_bar()
+            self._thread = threading.Thread(
+                target=self._draw if is_bar else self._tell, daemon=True
+            )
+            self._thread.start()
 
     def _tell(self) -> None:
         """Print a line from time to time, however long a task takes."""
@@ -169,8 +173,10 @@ class Progress:
         return f"{self.n_rows:,} rows, {human_bytes(self.n_text_bytes)}, {human_bytes(rate)}/s"
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Take the bar away; no line of this stage is printed after it."""
         self._ended.set()
+        if self._thread is not None:
+            self._thread.join()
         if self._bar is not None and self._above is not None:
             self._bar.remove_task(self._task)
         elif self._bar is not None:
