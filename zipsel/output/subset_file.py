@@ -8,9 +8,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import repeat
 from typing import IO, Any
 
@@ -61,12 +63,19 @@ def with_field(line: bytes, name: str, value: float) -> bytes:
     Raises:
         OutputError: If it has a field of that name.
     """
-    key = json.dumps(name).encode()
-    if key in line and name in decode_object(line):
+    if _spellings(name).search(line) and name in decode_object(line):
         raise OutputError(f"a row already has a field {name!r}; choose another for --add-field")
     body = line.rstrip()[:-1].rstrip()
     comma = b"" if body.endswith(b"{") else b","
-    return body + comma + key + b":" + json.dumps(value).encode() + b"}"
+    return body + comma + json.dumps(name).encode() + b":" + json.dumps(value).encode() + b"}"
+
+
+@lru_cache(maxsize=4)
+def _spellings(name: str) -> re.Pattern[bytes]:
+    """Matches a JSON string that may be this one: JSON can escape any character of it."""
+    escape = rb"|\\u[0-9a-fA-F]{4}(?:\\u[0-9a-fA-F]{4})?|\\[^u])"
+    raw = (re.escape(character.encode(errors="surrogatepass")) for character in name)
+    return re.compile(b'"' + b"".join(b"(?:" + one + escape for one in raw) + b'"')
 
 
 @dataclass(frozen=True)
