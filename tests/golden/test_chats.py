@@ -226,6 +226,14 @@ U, A = {"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "Yes
         ({"messages": [{**U, "caption": "more"}, A]}, {"other fields": 1}),
         ({"messages": [{"role": "user", "content": [{"type": "text", "text": "Hi?", "b": "c"}]}]},
          {"other fields": 1}),
+        ({"messages": [U, {"role": "assistant", "tool_calls": [
+            {"id": "1", "type": "function", "result": "noon",
+             "function": {"name": "now", "arguments": "{}", "input": {"zone": "UTC"}}},
+            {"name": "now", "args": {}, "error": "late"}]}]},
+         {"other fields": 3}),
+        ({"messages": [U, {"role": "assistant", "content": [
+            {"type": "tool_use", "name": "now", "input": {"a": 1}, "arguments": "{}"}]}]},
+         {"other fields": 1}),
     ],
 )  # fmt: skip
 def test_words_beside_the_turns_are_counted(row, left_out):

@@ -85,10 +85,8 @@ def turn_words(turn: dict[str, Any], role: str) -> list[Words]:
         words.append(Words("media", "[audio]", "audio"))
     for field in _CALLS:
         calls = turn.get(field)
-        words += [
-            Words("calls", _call_text(call))
-            for call in (calls if isinstance(calls, list) else [calls])
-        ]
+        for call in calls if isinstance(calls, list) else [calls]:
+            words += _call_words(call, _CALL_FIELDS)
     words += _field_words(turn, _TOOL_RESULTS, "results")
     for field, name in _TURN_MEDIA.items():
         media = turn.get(field)
@@ -97,7 +95,7 @@ def turn_words(turn: dict[str, Any], role: str) -> list[Words]:
         )
     words = [one for one in words if one.text]
     others = _other_words(turn, _TURN_FIELDS)
-    if others and not any(one.kind != "media" for one in words):
+    if others and not any(one.kind not in ("media", "other") for one in words):
         raise RowError(Reason.UNKNOWN_PART)
     return words + others
 
@@ -129,6 +127,9 @@ _PART_WORDS = ("text", "value", "refusal", "transcript")
 _PART_REASONING = ("thinking", "reasoning", "summary")
 _ARGUMENTS = ("arguments", "parameters", "input", "args")
 _RESULTS = ("content", "output")
+
+#: Fields of a tool call beside its name and arguments that are no words.
+_CALL_FIELDS = frozenset({"type", "id", "index", "call_id", "status"})
 
 _WORDY_KINDS = frozenset(
     {*_PART_WORDS, "thinking", "reasoning", "input_text", "output_text", "summary_text",
@@ -182,7 +183,7 @@ def part_words(part: Any, kind: str) -> list[Words]:
     words = [Words("reasoning", _reasoning_of(part.get(name))) for name in _PART_REASONING]
     words += [Words(text_kind, _words_of(part.get(name))) for name in _PART_WORDS]
     if of in _CALL_KINDS or first_of(part, _ARGUMENTS) is not None:
-        words.append(Words("calls", _call_text(part)))
+        words += _call_words(part, part.keys() - {*_ARGUMENTS})
     result_kind = "results" if of in _RESULT_KINDS else text_kind
     for name in _RESULTS:
         words += _result_words(part.get(name), result_kind)
@@ -266,16 +267,27 @@ def _result_words(result: Any, kind: str) -> list[Words]:
     return content_words(result, kind) if is_content else [Words(kind, as_json(result))]
 
 
-def _call_text(call: Any) -> str:
-    """A tool call as ``name(arguments)``; one of unknown shape as JSON."""
+def _call_words(call: Any, known: Collection[str]) -> list[Words]:
+    """A tool call as ``name(arguments)``, and what else it holds; one of unknown shape as JSON.
+
+    Args:
+        call: The call.
+        known: Its fields that are no words, or that its caller takes or counts.
+    """
     if not isinstance(call, dict):
-        return "" if call is None else as_json(call)
+        return [] if call is None else [Words("calls", as_json(call))]
     inner = first_of(call, ("function", "custom"))
     inner = inner if isinstance(inner, dict) else call
     name, arguments = inner.get("name"), first_of(inner, _ARGUMENTS)
     if not isinstance(name, str):
-        return as_json(call)
-    return f"{name}({'' if arguments is None else as_json(arguments)})"
+        return [Words("calls", as_json(call))]
+    said = [inner, name, arguments]
+    beside = {field: value for field, value in call.items() if value not in said}
+    others = _other_words(beside, known)
+    if inner is not call:
+        beside = {field: value for field, value in inner.items() if value not in said}
+        others += _other_words(beside, _CALL_FIELDS)
+    return [Words("calls", f"{name}({'' if arguments is None else as_json(arguments)})"), *others]
 
 
 def as_json(value: Any) -> str:
