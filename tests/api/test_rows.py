@@ -100,6 +100,7 @@ def test_a_result_is_short_on_one_line_and_a_table_in_a_notebook(tmp_path):
         ("pool", [{"text": object()}], "row 0 cannot be written"),
         ("target", [{"text": "a"}, 3], "target holds a value of type int"),
         ("pool", [{"text": "a", 1: "b", "1": "c"}], "the key 1 is no text"),
+        ("pool", [{"text": "a", "of": [{"n": {None: "b"}}]}], "the key None is no text"),
         ("pool", object(), "pool is a object, which gives no rows"),
         ("pool", pa.chunked_array([["a text"]]), "{'text': text} for text in texts"),
     ],
@@ -143,6 +144,21 @@ def test_a_table_has_the_fields_that_only_later_rows_have(tmp_path):
     result = choose(tmp_path, pool=rows, target=TARGET)
     table = result.to_arrow().sort_by("text")
     assert table.to_pylist() == [{"note": None, **rows[0]}, rows[1]]
+
+
+def test_a_table_has_no_other_values_than_the_rows(tmp_path):
+    rows = [{"text": "a text of words", "n": 1.5}, {"text": "another text", "n": True}]
+    result = choose(tmp_path, pool=rows, target=TARGET, order="input")
+    with pytest.raises(pa.ArrowInvalid, match="field 'n': true or false where other rows have num"):
+        result.to_arrow()
+    assert list(result.iter_rows()) == rows
+
+
+def test_a_table_has_the_types_of_the_parquet_that_was_chosen_from(tmp_path):
+    n_ns = pa.array([1, 86_399_999_999_999], pa.time64("ns"))
+    table = pa.table({"text": ["a text of words", "another text"], "at": n_ns})
+    result = choose(tmp_path, pool=table, target=TARGET, output=tmp_path / "out.parquet")
+    assert result.to_arrow().sort_by("text").equals(table)
 
 
 def test_rows_are_given_back_however_large_they_and_their_numbers_are(tmp_path):

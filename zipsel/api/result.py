@@ -8,14 +8,17 @@ from typing import Any, cast
 
 import msgspec
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from zipsel.console.safe_text import human_bytes
 from zipsel.errors import OutputError
 from zipsel.output.place import Output
-from zipsel.pool.shards import open_shard
+from zipsel.pool.shards import Shard, open_shard
+from zipsel.readers.convert import to_tables
 from zipsel.readers.json_rows import decode_object
 from zipsel.readers.reading import Reading
 from zipsel.readers.rows import Lines
+from zipsel.readers.schemas import ConversionError, fit_schema, join_schemas
 from zipsel.readers.shard import iter_shard
 from zipsel.report.html import render_notebook
 from zipsel.report.model import Report
@@ -28,6 +31,17 @@ _ANY_LENGTH = 1 << 40
 def _read_again(report: bytes) -> bytes:
     """A report as one that was read is written."""
     return msgspec.json.decode(report, type=Report).to_json()
+
+
+def _iter_lines(shard: Shard) -> Iterator[bytes]:
+    for batch in iter_shard(shard, Reading(max_row_bytes=_ANY_LENGTH)):
+        lines = cast(Lines, batch.lines)
+        yield from (lines[i] for i in range(batch.n_rows))
+
+
+def _read_parquet(path: str) -> pa.Table:
+    with pq.ParquetFile(path) as file:
+        return file.read()
 
 
 @dataclass(frozen=True, repr=False)
@@ -72,33 +86,42 @@ class SelectResult:
         Raises:
             OutputError: If another run has written into the output since.
         """
+        for shard in self._open_files():
+            if shard.is_table:
+                with pq.ParquetFile(shard.path) as file:
+                    for batch in file.iter_batches():
+                        yield from batch.to_pylist()
+            else:
+                yield from map(decode_object, _iter_lines(shard))
+
+    def _open_files(self) -> Iterator[Shard]:
         report = read_bytes(Output(self.output).side_file("report.json"))
         if _read_again(report) != _read_again(self.report.to_json()):
             raise OutputError(
                 f"{self.output} holds the subset of a later run; select into another output"
             )
         for path in self.files:
-            shard = open_shard(path, 0)
-            if shard.is_table:
-                import pyarrow.parquet as pq
-
-                with pq.ParquetFile(path) as file:
-                    for batch in file.iter_batches():
-                        yield from batch.to_pylist()
-            else:
-                for batch in iter_shard(shard, Reading(max_row_bytes=_ANY_LENGTH)):
-                    lines = cast(Lines, batch.lines)
-                    yield from (decode_object(lines[i]) for i in range(batch.n_rows))
+            yield open_shard(path, 0)
 
     def to_arrow(self) -> pa.Table:
-        """The rows of ``iter_rows`` as one table.
+        """The subset's rows as one table: of Parquet with its types, of JSONL with those it needs.
 
         Raises:
-            pyarrow.ArrowInvalid: If values of one field have no common type; use ``iter_rows``.
+            OutputError: As ``iter_rows``.
+            pyarrow.ArrowInvalid: If no table holds the values of a field; use ``iter_rows``.
         """
-        rows = list(self.iter_rows())
-        names = dict.fromkeys(name for row in rows for name in row)
-        return pa.table({name: [row.get(name) for row in rows] for name in names})
+        shards = list(self._open_files())
+        if any(shard.is_table for shard in shards):
+            return pa.concat_tables([_read_parquet(shard.path) for shard in shards])
+        lines = (line for shard in shards for line in _iter_lines(shard))
+        try:
+            tables = list(to_tables(lines))
+            schema = join_schemas([table.schema for table in tables])
+            return pa.concat_tables(
+                [schema.empty_table(), *(fit_schema(t, schema) for t in tables)]
+            )
+        except ConversionError as error:
+            raise pa.ArrowInvalid(f"no table holds a row: {error.problem}") from None
 
     def to_pandas(self) -> Any:
         """The rows of ``iter_rows`` as a data frame; needs pandas."""

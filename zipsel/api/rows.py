@@ -124,7 +124,8 @@ def _write_lines(name: str, rows: Iterable[Any], path: str) -> int:
             if not isinstance(row, Mapping):
                 raise UsageError(_no_rows(name, row))
             try:
-                file.write(json.dumps(_with_plain_keys(row), ensure_ascii=False))
+                _refuse_other_keys(row)
+                file.write(json.dumps(dict(row), ensure_ascii=False))
                 file.write("\n")
             except (TypeError, ValueError, RecursionError) as error:
                 raise UsageError(
@@ -135,12 +136,17 @@ def _write_lines(name: str, rows: Iterable[Any], path: str) -> int:
     return n_rows
 
 
-def _with_plain_keys(row: Mapping[Any, Any]) -> dict[str, Any]:
-    """A row as a dictionary; a ``TypeError`` for keys that JSON would rename."""
-    other = next((key for key in row if not isinstance(key, str)), None)
-    if other is not None:
-        raise TypeError(f"the key {other!r} is no text")
-    return dict(row)
+def _refuse_other_keys(value: Any) -> None:
+    """Raise ``TypeError`` for keys that JSON would rename, however deep in a row."""
+    if isinstance(value, Mapping):
+        other = [key for key in value if not isinstance(key, str)]
+        if other:
+            raise TypeError(f"the key {other[0]!r} is no text")
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for one in value:
+            if not isinstance(one, str):
+                _refuse_other_keys(one)
 
 
 def _no_rows(name: str, found: Any) -> str:
