@@ -213,6 +213,10 @@ def test_findings_say_what_asks_for_a_look():
 def test_an_empty_subset_is_the_first_finding():
     report = make_report(counts=Counts(n_rows=3, n_scored=3), threshold=None)
     assert findings(report)[0].text == "Nothing was chosen: no record meets --top-k 2."
+    of_leaks = make_report(counts=Counts(n_rows=3, n_scored=3, n_leaks=3), threshold=None)
+    assert "no record meets --top-k 2 but for 3 leaks." in findings(of_leaks)[0].text
+    of_none = make_report(counts=Counts(n_rows=3, n_rejected=3), threshold=None)
+    assert "the pool has no record that can be used" in findings(of_none)[0].text
 
 
 @given(st.text())
@@ -360,6 +364,18 @@ def test_of_many_short_shares_those_that_lack_most_are_named():
     assert sum("not filled" in one.text for one in told) == 5
 
 
+def test_words_for_no_group_are_no_name_of_a_group():
+    names = ["", "(none)", "'(none)'", "(2 others)", *map(str, range(29))]
+    groups = [
+        GroupShare(name=name, n_pool=1, n_pool_bytes=1, n_chosen=1, n_chosen_bytes=1)
+        for name in names
+    ]
+    shown = [row.name for row in group_rows(make_report(groups=groups))]
+    assert shown[:4] == ["(none)", "'(none)'", "''(none)''", "'(2 others)'"]
+    assert shown[-1] == "(3 others)"
+    assert len(set(shown)) == len(shown)
+
+
 def test_groups_beyond_thirty_are_summed_up():
     groups = [
         GroupShare(name=str(i), n_pool=10 + i, n_pool_bytes=1, n_chosen=i, n_chosen_bytes=1)
@@ -367,7 +383,7 @@ def test_groups_beyond_thirty_are_summed_up():
     ]
     rows = group_rows(make_report(groups=groups))
     assert [row.name for row in rows[:30]] == [str(i) for i in range(30)]
-    assert rows[30][:3] == ("3 others", 10 * 3 + 30 + 31 + 32, 30 + 31 + 32)
+    assert rows[30][:3] == ("(3 others)", 10 * 3 + 30 + 31 + 32, 30 + 31 + 32)
     assert len(rows) == 31
 
 

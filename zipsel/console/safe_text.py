@@ -19,6 +19,11 @@ def human_bytes(n_bytes: float) -> str:
     return f"{n_bytes:.1f} TB"
 
 
+def count_of(n: int, noun: str) -> str:
+    """A number and what it counts: 1 row, 2 rows."""
+    return f"{n:,} {noun}{'s' * (n != 1)}"
+
+
 def human_seconds(n_seconds: float) -> str:
     """A time in seconds, or from a minute on in hours, minutes and seconds."""
     return f"{n_seconds:.1f} s" if n_seconds < 60 else str(timedelta(seconds=round(n_seconds)))

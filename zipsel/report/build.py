@@ -234,7 +234,7 @@ def _groups(scores: PoolScores, ranking: Ranking, selection: Selection) -> list[
         of_chosen[name] = before[0] + n, before[1] + n_bytes
     shares = [
         GroupShare(
-            name=name or "(none)",
+            name=name,
             n_pool=n_pool,
             n_pool_bytes=n_pool_bytes,
             n_chosen=of_chosen.get(name, (0, 0))[0],

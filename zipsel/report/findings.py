@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import NamedTuple
 
-from zipsel.console.safe_text import name_some, printable
+from zipsel.console.safe_text import count_of, name_some, printable
 from zipsel.report.model import ProfileUse, Report
 
 #: Factor between the median lengths of subset and pool that is worth a look.
@@ -43,7 +43,7 @@ def findings(report: Report) -> list[Finding]:
 def _about_choice(report: Report) -> list[Finding]:
     counts = report.counts
     if not counts.n_chosen:
-        return [Finding(True, f"Nothing was chosen: no record meets {report.budget}.")]
+        return [Finding(True, f"Nothing was chosen: {_say_nothing(report)}.")]
     short_shares = sorted(report.shortfalls, key=lambda short: short["used"] - short["wanted"])
     found = [
         Finding(
@@ -65,7 +65,7 @@ def _about_choice(report: Report) -> list[Finding]:
         found.append(
             Finding(
                 report.threshold <= median,
-                f"The {_last_of(report)} has alignment {report.threshold:.3f}; "
+                f"The lowest alignment chosen is {report.threshold:.3f}; "
                 f"the median of the {whom} is {median:.3f}.",
             )
         )
@@ -88,6 +88,14 @@ def _about_choice(report: Report) -> list[Finding]:
     return found
 
 
+def _say_nothing(report: Report) -> str:
+    counts = report.counts
+    if not counts.n_scored:
+        return "the pool has no record that can be used"
+    leaks = f" but for {count_of(counts.n_leaks, 'leak')}" if counts.n_leaks else ""
+    return f"no record meets {report.budget}{leaks}"
+
+
 def _say_ran_out(report: Report) -> str:
     counts = report.counts
     n_others = counts.n_passed - counts.n_leaks - counts.n_duplicates
@@ -99,12 +107,6 @@ def _say_ran_out(report: Report) -> str:
     why = f"for {' and '.join(report.limits)}" if report.limits else "since they exceed it"
     others = "another record was" if n_others == 1 else f"{n_others:,} other records were"
     return f"{report.budget} was not reached: {others} left out {why}."
-
-
-def _last_of(report: Report) -> str:
-    return (
-        "chosen record closest to the pool" if report.strategy == "cover" else "last chosen record"
-    )
 
 
 def _about_lengths(report: Report) -> list[Finding]:
@@ -163,7 +165,7 @@ def _about_fields(report: Report) -> list[Finding]:
     if not texts:
         return []
     said = ", ".join(
-        f"{n:,} of {printable(name, 60)} in {files[name]:,} {_files(files[name])}"
+        f"{n:,} of {printable(name, 60)} in {count_of(files[name], 'file')}"
         for name, n in texts.most_common()
     )
     return [Finding(False, f"Texts by field: {said}.")]
@@ -186,10 +188,6 @@ def _about_empty_files(report: Report) -> list[Finding]:
     shown = name_some(empty, _N_FILES, 60)
     total = len(report.shards)
     return [Finding(False, f"{len(empty):,} of {total:,} files gave nothing: {shown}.")]
-
-
-def _files(n_files: int) -> str:
-    return "file" if n_files == 1 else "files"
 
 
 def say_profile(use: ProfileUse) -> str:
@@ -226,13 +224,12 @@ def _about_profile(report: Report) -> list[Finding]:
 def _about_input(report: Report) -> list[Finding]:
     counts, found = report.counts, []
     if report.bad_shards:
-        found.append(
-            Finding(True, f"{len(report.bad_shards)} files could not be read whole; see below.")
-        )
+        files = count_of(len(report.bad_shards), "file")
+        found.append(Finding(True, f"{files} could not be read whole."))
     if counts.n_rejected:
         share = counts.n_rejected / max(1, counts.n_rows)
         found.append(
-            Finding(share > 0.001, f"{counts.n_rejected:,} rows ({share:.2%}) were refused.")
+            Finding(share > 0.001, f"Refused: {count_of(counts.n_rejected, 'row')} ({share:.2%}).")
         )
     else:
         found.append(Finding(False, "Every row could be read."))
@@ -246,7 +243,7 @@ def _about_input(report: Report) -> list[Finding]:
         found.append(
             Finding(
                 n_target < 5,
-                f"Scores were fitted on {n_target:,} target examples "
+                f"Scores were fitted on {count_of(n_target, 'target example')} "
                 f"and {n_sample:,} sampled pool records.",
             )
         )

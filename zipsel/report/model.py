@@ -153,7 +153,7 @@ class Report(msgspec.Struct, kw_only=True):
         facets: Coverage of the target's parts, where it has any.
         curves: Measured curves, where there are any.
         provenance: What it takes to read the records again.
-        work_dir_bytes: Size of the work directory after the run; ``zipsel clean`` frees some.
+        work_dir_bytes: Size of the work directory after the run.
         changes: What has changed since the last run into the same output.
         profile_use: Whether its profile was kept; None where a profile was given, or cannot be.
     """
@@ -234,7 +234,7 @@ class Histogram(msgspec.Struct, kw_only=True):
 
 
 class GroupShare(msgspec.Struct, kw_only=True):
-    """One value of the group field in pool and subset."""
+    """One value of the group field in pool and subset; an empty name is of rows without one."""
 
     name: str
     n_pool: int

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from zipsel.console.safe_text import printable
 from zipsel.report.compare import DEPTHS, Comparison, Moved
+from zipsel.report.tables import Row, show_group
 
 _N_SHOWN = 5
 
@@ -31,10 +32,9 @@ def sentence(both: Comparison) -> str:
 def render_comparison(both: Comparison) -> str:
     """One self-contained page."""
     from zipsel.report.html import environment
-    from zipsel.report.tables import Row
 
     groups = [
-        Row(group.name, n_a, n_b, n_a / max(1, both.n_a), n_b / max(1, both.n_b))
+        Row(show_group(group.name), n_a, n_b, n_a / max(1, both.n_a), n_b / max(1, both.n_b))
         for group in both.groups
         if (n_a := group.n_a) is not None and (n_b := group.n_b) is not None
     ]
@@ -85,7 +85,7 @@ def _print_groups(both: Comparison, console: Console) -> None:
     table.add_column("B", justify="right")
     for group in both.groups[:10]:
         table.add_row(
-            Text(printable(group.name, 40)),
+            Text(printable(show_group(group.name), 40)),
             *(
                 "-" if n is None else f"{n / max(1, n_chosen):.1%}"
                 for n, n_chosen in ((group.n_a, both.n_a), (group.n_b, both.n_b))

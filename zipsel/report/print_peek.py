@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import IO, TYPE_CHECKING
 
-from zipsel.console.safe_text import human_bytes, name_some, printable
+from zipsel.console.safe_text import count_of, human_bytes, name_some, printable
 from zipsel.errors import ShardError
 from zipsel.readers.guess import Field
 from zipsel.readers.peek import Peek
@@ -60,8 +60,7 @@ def _print_alike(peeks: Sequence[Peek], console: Console) -> None:
     first = peeks[0]
     names = name_some([one.path for one in peeks], _N_SHARDS, 60)
     n_rows = sum(one.n_rows for one in peeks)
-    rows = "row" if n_rows == 1 else "rows"
-    console.print(Text(f"{names}: {n_rows:,} {rows} looked at", "bold"))
+    console.print(Text(f"{names}: {count_of(n_rows, 'row')} looked at", "bold"))
     if first.problem:
         console.print(Text(f"  {printable(first.problem)}"))
     table = Table(box=None, padding=(0, 2, 0, 0), expand=True)
@@ -116,7 +115,7 @@ def advice(peeks: Sequence[Peek]) -> list[str]:
     return [
         "The shards need different options, so name them apart, or convert them to one field:",
         *(
-            f"  {_spelled(options) or '(none)'}   for {n:,} {'shard' if n == 1 else 'shards'}, "
+            f"  {_spelled(options) or '(none)'}   for {count_of(n, 'shard')}, "
             f"such as {printable(path, 60)}"
             for options, n, path in groups
         ),

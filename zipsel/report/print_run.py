@@ -9,11 +9,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from zipsel.console.safe_text import human_bytes, human_seconds, printable
+from zipsel.console.safe_text import count_of, human_bytes, human_seconds, printable
 from zipsel.evaluation.verdicts import Evaluation, Judged, JudgedRandom
 from zipsel.report.model import Report
 from zipsel.report.shown import ShownRecord
-from zipsel.report.tables import stage_rows, tokens
+from zipsel.report.tables import show_group, stage_rows, tokens
 
 _LEAST_WIDTH = 80
 
@@ -40,15 +40,15 @@ def _iter_counts(report: Report) -> Iterator[tuple[str, str]]:
     counts = report.counts
     yield (
         "pool",
-        f"{counts.n_rows:,} rows in {counts.n_shards:,} shard{'s' * (counts.n_shards != 1)}, "
+        f"{count_of(counts.n_rows, 'row')} in {count_of(counts.n_shards, 'shard')}, "
         f"{human_bytes(counts.n_bytes)} of text",
     )
     scored = (counts.n_scored_shards, counts.n_scored_bytes, report.stages.get("score", 0.0))
     yield "shards", count_shards(counts.n_shards, *scored)
-    yield "work directory", f"{human_bytes(report.work_dir_bytes)} (zipsel clean frees some)"
+    yield "work directory", f"{human_bytes(report.work_dir_bytes)} (see zipsel clean)"
     if counts.n_rejected:
         reasons = ", ".join(f"{n:,} {reason}" for reason, n in sorted(counts.rejects.items()))
-        yield "refused", f"{counts.n_rejected:,} rows: {reasons}"
+        yield "refused", f"{count_of(counts.n_rejected, 'row')}: {reasons}"
         losers = [shard for shard in report.shards if shard.n_rejected]
         losers.sort(key=lambda shard: (-shard.n_rejected, shard.path))
         for shard in losers[:_N_LOSERS]:
@@ -63,10 +63,10 @@ def _iter_counts(report: Report) -> Iterator[tuple[str, str]]:
             f"{int(report.cascade['n_contenders']):,} compressed; "
             f"{counts.n_no_contenders:,} ruled out by their n-grams",
         )
+    chosen = f"{count_of(counts.n_chosen, 'row')}, {human_bytes(counts.n_chosen_bytes)}"
     yield (
         "chosen",
-        f"{counts.n_chosen:,} rows, {human_bytes(counts.n_chosen_bytes)}{_in_tokens(report)} "
-        f"({report.budget}, {report.strategy}, {report.scorer})",
+        f"{chosen}{_in_tokens(report)} ({report.budget}, {report.strategy}, {report.scorer})",
     )
     if counts.n_leaks:
         yield "leaks", f"{counts.n_leaks:,} candidates hold a target or excluded example"
@@ -109,7 +109,7 @@ def _iter_composition(report: Report) -> Iterator[tuple[str, str]]:
         share_chosen = group.n_chosen / max(1, counts.n_chosen)
         yield (
             "" if group is not report.groups[0] else printable(report.group_field or "", 20),
-            f"{printable(group.name, 30)}: {share_chosen:.1%} of the subset, "
+            f"{printable(show_group(group.name), 30)}: {share_chosen:.1%} of the subset, "
             f"{share_pool:.1%} of the pool",
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from zipsel.console.safe_text import human_bytes
+from zipsel.console.safe_text import count_of, human_bytes
 from zipsel.report.model import Report
 from zipsel.selection.budgets import BYTES_PER_TOKEN
 
@@ -42,7 +42,7 @@ def sentence(report: Report) -> str:
     return (
         f"{counts.n_chosen:,} of {counts.n_rows:,} records ({share}), "
         f"{human_bytes(counts.n_chosen_bytes)} of {human_bytes(counts.n_bytes)} of text, "
-        f"closest to {report.profile.get('n_target', 0):,} target examples."
+        f"closest to {count_of(report.profile.get('n_target', 0), 'target example')}."
     )
 
 
@@ -62,13 +62,20 @@ def medians(report: Report) -> tuple[float, float] | None:
     return (found[0], found[1]) if found[0] and found[1] else None
 
 
+def show_group(name: str) -> str:
+    """The name of a group; in parentheses what is none, so names in parentheses are in quotes."""
+    if not name:
+        return "(none)"
+    return f"'{name}'" if name[0] in "('" else name
+
+
 def group_rows(report: Report) -> list[Row]:
     """Composition by group, the smallest groups summed up."""
     n_pool, n_chosen = max(1, report.counts.n_scored), max(1, report.counts.n_chosen)
-    triples = [(group.name, group.n_pool, group.n_chosen) for group in report.groups]
+    triples = [(show_group(one.name), one.n_pool, one.n_chosen) for one in report.groups]
     if len(triples) > _MAX_GROUPS:
         rest = triples[_MAX_GROUPS:]
-        name = f"{len(rest):,} others"
+        name = f"({len(rest):,} others)"
         triples = [*triples[:_MAX_GROUPS], (name, sum(t[1] for t in rest), sum(t[2] for t in rest))]
     return [
         Row(name, pool, chosen, pool / n_pool, chosen / n_chosen) for name, pool, chosen in triples
