@@ -2,6 +2,7 @@
 
 import io
 import json
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -141,6 +142,20 @@ def test_a_comparison_says_which_shards_have_changed(run, pool):
     both = json.loads(found)
     assert {one["text"] for one in (*both["only_a"], *both["only_b"], *both["moved"])} == {""}
     assert len(both["unreadable"]) >= 1
+
+
+def test_a_moved_record_is_shown_from_the_run_that_can_still_read_it(run, pool):
+    run("a", budget=40, strategy="top")
+    for path in pool.iterdir():
+        write_jsonl(path, [{"text": "a row before all others"}, *read_jsonl(path)])
+    run("b", budget=40)
+    for first, second in (("a", "b"), ("b", "a")):
+        both = compare_runs(open_run(first), open_run(second))
+        assert both.moved
+        for one in both.moved:
+            path, _, row = one.record.rpartition(":")
+            assert one.text == read_jsonl(Path(path))[int(row)]["text"][:100] != ""
+        assert bool(both.unreadable) == (not all(one.text for one in (*both.only_a, *both.only_b)))
 
 
 def rename_into_each_other(pool):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
@@ -39,12 +40,12 @@ class Moved(msgspec.Struct, kw_only=True):
     """A record that one run has and the other has not, or much lower.
 
     Attributes:
-        record: ``SHARD:ROW``.
+        record: ``SHARD:ROW`` in the first run, or in the second if its text is read there.
         rank_a: In the first run; None if it is not chosen there.
         rank_b: In the second.
         alignment_a: Its alignment in the first run; None if it is not chosen there.
         alignment_b: In the second.
-        text: How it begins; empty where its shard cannot be read any more.
+        text: How it begins; empty where it is in no shard as it was read.
     """
 
     record: str
@@ -118,15 +119,7 @@ def compare_runs(a: FinishedRun, b: FinishedRun) -> Comparison:
     only_a = [_show(a, i, b, None) for i in islice(lost, _N_MOVED)]
     only_b = [_show(a, None, b, j) for j in islice(gained, _N_MOVED)]
     moved = [_show(a, i, b, j) for i, j in _most_moved(pairs)]
-    problems: dict[str, None] = {}
-    for run, shown, ranks in (
-        (a, [*only_a, *moved], [one.rank_a or 1 for one in (*only_a, *moved)]),
-        (b, only_b, [one.rank_b or 1 for one in only_b]),
-    ):
-        texts, errors = run.texts_at(ranks)
-        problems.update(dict.fromkeys(map(str, errors)))
-        for one, text in zip(shown, texts, strict=True):
-            one.text = text[:_SHOWN_CHARACTERS]
+    unreadable = _read_texts(a, b, [*only_a, *only_b, *moved])
     return Comparison(
         a=a.directory,
         b=b.directory,
@@ -142,8 +135,26 @@ def compare_runs(a: FinishedRun, b: FinishedRun) -> Comparison:
         only_b=only_b,
         moved=moved,
         groups=_groups(a, b),
-        unreadable=list(problems),
+        unreadable=unreadable,
     )
+
+
+def _read_texts(a: FinishedRun, b: FinishedRun, shown: Sequence[Moved]) -> list[str]:
+    """Give records their texts, from the pool of the second run where that of the first has none.
+
+    Returns:
+        What is wrong with each shard, if a record is left without a text.
+    """
+    problems: dict[str, None] = {}
+    for run, ranks in ((a, [one.rank_a for one in shown]), (b, [one.rank_b for one in shown])):
+        wanted = [(one, rank) for one, rank in zip(shown, ranks, strict=True) if rank]
+        wanted = [(one, rank) for one, rank in wanted if not one.text]
+        texts, errors = run.texts_at([rank for _, rank in wanted])
+        problems.update(dict.fromkeys(map(str, errors)))
+        for (one, rank), text in zip(wanted, texts, strict=True):
+            if text:
+                one.record, one.text = _name(run, rank - 1), text[:_SHOWN_CHARACTERS]
+    return [] if all(one.text for one in shown) else list(problems)
 
 
 def _have_texts_in_common(a: FinishedRun, b: FinishedRun) -> bool:
@@ -202,15 +213,18 @@ def _settings(a: FinishedRun, b: FinishedRun) -> dict[str, tuple[str, str]]:
 
 def _show(a: FinishedRun, i: int | None, b: FinishedRun, j: int | None) -> Moved:
     """A record and its places in both runs, from 0; None where it is not chosen."""
-    run, place = (b, j) if i is None else (a, i)
-    path = os.path.abspath(run.locate(run.chosen["shard"][place].as_py()))
     return Moved(
-        record=f"{path}:{run.chosen['row'][place].as_py()}",
+        record=_name(b, j) if i is None else _name(a, i),
         rank_a=None if i is None else i + 1,
         rank_b=None if j is None else j + 1,
         alignment_a=None if i is None else a.chosen["alignment"][i].as_py(),
         alignment_b=None if j is None else b.chosen["alignment"][j].as_py(),
     )
+
+
+def _name(run: FinishedRun, place: int | None) -> str:
+    path = os.path.abspath(run.locate(run.chosen["shard"][place].as_py()))
+    return f"{path}:{run.chosen['row'][place].as_py()}"
 
 
 def _most_moved(pairs: NDArray[np.int64]) -> list[tuple[int, int]]:
