@@ -156,6 +156,14 @@ def test_what_is_asked_for_otherwise_is_fitted_again(nightly, pool, options):
     assert digest(second) == digest(nightly("fresh", **options)) != digest(first)
 
 
+def test_groups_are_no_part_of_a_profile(nightly, pool):
+    first = nightly()
+    add_shard(pool)
+    second = nightly(group_field="kind")
+    assert second["profile_use"]["kept"]
+    assert digest(second) == digest(first)
+
+
 def test_a_changed_target_is_fitted_again(nightly, target):
     first = nightly()
     write_jsonl(target, make_records(12, seed=8))

@@ -6,6 +6,8 @@ import os
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 
+from msgspec.structs import replace
+
 from zipsel.engines.threads import do_both
 from zipsel.pool.shards import Shard
 from zipsel.scorers import package_version
@@ -93,7 +95,7 @@ def digest_basis(settings: RunSettings, targets: Mapping[str, TextBatch]) -> str
         {
             "version": FIT_VERSION,
             "target": digest_targets(targets),
-            "reading": settings.reading,
+            "reading": replace(settings.reading, group_field=None),  # texts have no group
             "fit": settings.fit,
             "package": package_version(settings.fit.scorer_for(len(targets))),
         }
