@@ -26,5 +26,7 @@ def test_the_demo_finds_documented_functions(tmp_path, zipsel):
 
     before = (tmp_path / "here" / "subset" / "subset-00000.jsonl").read_bytes()
     again = next(line for line in shown.splitlines() if line.startswith("again: "))
-    zipsel(*again.removeprefix("again: ").split()[1:], "--force")
+    command = again.removeprefix("again: ").split()[1:]
+    assert b"up to date" in zipsel(*command).stderr
+    zipsel(*command, "--force")
     assert (tmp_path / "here" / "subset" / "subset-00000.jsonl").read_bytes() == before

@@ -114,7 +114,7 @@ def test_the_report_says_what_has_changed_since_the_last_run(nightly, pool):
     assert report["changes"] == [
         f"1 shard gone: {pool}/part-2.jsonl",
         f"1 shard new: {pool}/part-3.jsonl",
-        f"1 shard moved or copied: {pool}/part-9.jsonl",
+        f"1 shard under another path: {pool}/part-9.jsonl",
         "the budget was --top-k 5 and is --top-k 6",
     ]
 

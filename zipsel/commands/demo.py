@@ -40,15 +40,19 @@ def run_demo(
     directory: str, workers: int, log: Log, command: list[str], work_dir: str | None = None
 ) -> None:
     """Build pool and target, select, and show what came out."""
-    pool, target = os.path.join(directory, "pool"), os.path.join(directory, "target.jsonl")
-    output = os.path.join(directory, "subset")
+    pool, target, output = (
+        os.path.normpath(os.path.join(directory, name))
+        for name in ("pool", "target.jsonl", "subset")
+    )
     _claim(directory)
     n_pool, n_target = build(pool, target)
     log.say("built", f"{n_pool:,} pool records in {pool}, {n_target} target examples in {target}")
+    reading = Reading(group_field="kind")
     settings = RunSettings(
         pool=(pool,),
         target=(target,),
-        reading=Reading(group_field="kind"),
+        reading=reading,
+        target_reading=reading,
         work_dir=work_dir or os.path.join(directory, ".zipsel"),
         workers=workers,
     )

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from zipsel.console.safe_text import name_some
+from zipsel.console.safe_text import count_of, name_some
 from zipsel.output.place import Output
 from zipsel.pool.shards import Shard
 from zipsel.storage.paths import read_bytes
@@ -81,7 +81,7 @@ def _iter_shard_changes(output: Output, shards: Sequence[Shard]) -> Iterator[str
     added = [path for path in now if path not in before]
     yield from _sentence([one for one in gone if before[one] not in contents], "gone")
     yield from _sentence([one for one in added if now[one] not in past_contents], "new")
-    yield from _sentence([one for one in added if now[one] in past_contents], "moved or copied")
+    yield from _sentence([one for one in added if now[one] in past_contents], "under another path")
     changed = [path for path in now if before.get(path, now[path]) != now[path]]
     yield from _sentence(changed, "changed")
 
@@ -89,4 +89,4 @@ def _iter_shard_changes(output: Output, shards: Sequence[Shard]) -> Iterator[str
 def _sentence(paths: Sequence[str], what: str) -> Iterator[str]:
     if paths:
         names = name_some(paths, _N_SHOWN, 200)
-        yield f"{len(paths):,} shard{'s' * (len(paths) != 1)} {what}: {names}"
+        yield f"{count_of(len(paths), 'shard')} {what}: {names}"
