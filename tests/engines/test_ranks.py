@@ -1,6 +1,7 @@
 """One pool scored by processes that do not know of each other, then selected from."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -191,6 +192,16 @@ def test_select_finds_what_all_ranks_scored(zipsel, shared_pool, target, tmp_pat
     tables = sorted(path.name for path in (tmp_path / "scores").glob("*.scores.parquet"))
     assert tables == sorted(f"{shard.name}.scores.parquet" for shard in shared_pool.iterdir())
     assert len(list((tmp_path / "scores").glob("rejects-0000?-of-00003.jsonl"))) == 3
+
+
+def test_a_rank_counts_the_shards_of_its_share(zipsel, shared_pool, target):
+    command = ("score", shared_pool, "--target", target, "--work-dir", "work", "--world-size", 2)
+    shares = [zipsel(*command, "--rank", rank).stderr.decode() for rank in (0, 1)]
+    counted = [re.search(r"in (\d) of 7 shards.* 0 known, (\d) scored", said) for said in shares]
+    assert all(found and found[1] == found[2] for found in counted)
+    assert sum(int(found[1]) for found in counted) == 7
+    again = zipsel(*command, "--rank", 0).stderr.decode()
+    assert f"{counted[0][1]} known, 0 scored" in again
 
 
 def test_a_rank_that_never_ran_is_made_up_for(zipsel, shared_pool, target, tmp_path):

@@ -82,7 +82,8 @@ def run_score(run: Run, engine: Engine, output: ScoreOutput) -> PoolScores:
             check_rejects(scores, settings)
         with run.stage("write"):
             write_scores(run, output, pool, scores)
-    _say_scored(run, scores, len(shards), len(pool))
+    n_shards = len(shards) if dealt is None else len({part.shard.index for part in scores.parts})
+    _say_scored(run, scores, n_shards, len(pool))
     return scores
 
 
