@@ -409,7 +409,8 @@ def test_target_rows_of_one_reason_are_one_line(run, good, target):
     assert lines == [
         f"  {target}: 661 rows are refused as missing-field (rows 0, 1, 2, 3, 4, …: "
         '{"question": "q 0"}); they have no field \'text\'; the first has question; '
-        "name the text: --target-text-field NAME or --target-template",
+        "name the text: --target-text-field NAME or --target-template "
+        "(else the pool's --text-field or --template counts)",
         f'  {target}: 1 row is refused as empty (row 661: {{"text": ""}}); remove them',
         f'  {target}: 1 row is refused as null (row 662: {{"text": null}}); remove them',
         "Every example of a target counts, so none is left out.",
@@ -423,7 +424,7 @@ def test_a_target_table_without_the_column_names_the_option(run, good, target):
     assert "has no column 'text'; it has body" in done.message
     assert done.message.endswith(
         "To find them, name the text: --target-text-field NAME or --target-template, "
-        "or its turns: --target-chat."
+        "or its turns: --target-chat (else the pool's --text-field or --template counts)."
     )
 
 

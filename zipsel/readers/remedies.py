@@ -57,4 +57,4 @@ def name_text(text: TextSpec, found: str, prefix: str = "") -> str:
     is_chat = any(name in found.split(", ") for name in ("messages", "conversations"))
     if text.kind != "chat" and (is_chat or not found):
         options += f", or its turns: --{prefix}chat"
-    return options
+    return f"{options} (else the pool's --text-field or --template counts)" if prefix else options
