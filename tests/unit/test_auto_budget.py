@@ -67,6 +67,8 @@ def test_budget_stops_where_other_text_begins(tmp_path):
         assert bits == pytest.approx(np.mean([fold[size] for fold in folds]))
     assert f"{found.budget.value:,} bytes of text are the smallest subset" in found.conclusion
     assert found.conclusion in found.curve.note
+    best = min(found.curve.series["mean"], key=lambda point: point[1])[0]
+    assert ("bytes." in found.conclusion) == (best != found.budget.value)
     assert not list((tmp_path / "work").glob("auto/*"))
 
 

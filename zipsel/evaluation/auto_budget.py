@@ -133,10 +133,12 @@ def _conclude(curves: Sequence[dict[int, float]]) -> AutoBudget:
     best = settle(np.array(sizes), mean)
     of_best, least = mean[sizes.index(best)], int(np.argmin(mean))
     conclusion = (
-        f"{best:,} bytes of text are the smallest subset within 1 % of the best: "
-        f"{of_best:.3f} bits per byte of held-out examples, {mean[least]:.3f} with "
-        f"{sizes[least]:,} bytes."
+        f"{best:,} bytes of text are the smallest subset within 1 % of the best of {len(sizes)} "
+        f"sizes: {of_best:.3f} bits per byte of held-out examples"
     )
+    if best != sizes[least]:
+        conclusion += f", {mean[least]:.3f} with {sizes[least]:,} bytes"
+    conclusion += "."
     if best == sizes[-1]:
         conclusion += " The curve still falls at its end: a larger subset may be better."
     series = {"mean": list(zip(map(float, sizes), mean.tolist(), strict=True))}
