@@ -12,7 +12,7 @@ from zipsel.engines.local import LocalEngine
 from zipsel.errors import OutputError
 from zipsel.output import subset_file
 from zipsel.output.subset import SubsetWriter
-from zipsel.output.subset_file import WriteTask, with_field, write_shard
+from zipsel.output.subset_file import AddedField, WriteTask, write_shard
 from zipsel.selection.chosen_rows import Chosen
 from zipsel.selection.spool import ROW, Spool, SpooledRows
 from zipsel.storage.staging import staged_files
@@ -96,9 +96,9 @@ def test_gzip_holds_no_time(write):
 )
 def test_a_field_of_the_same_name_is_found_however_it_is_written(line):
     with pytest.raises(OutputError, match="already has a field 'zürich/1'"):
-        with_field(line.encode(), "zürich/1", 0.5)
+        AddedField("zürich/1").append(line.encode(), 0.5)
     inner = b'{"text": "z\xc3\xbcrich/1", "meta": ' + line.encode() + b"}"
-    assert json.loads(with_field(inner, "zürich/1", 0.5))["zürich/1"] == 0.5
+    assert json.loads(AddedField("zürich/1").append(inner, 0.5))["zürich/1"] == 0.5
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -7,7 +7,7 @@ from typing import cast
 
 import numpy as np
 
-from zipsel.output.subset_file import with_field
+from zipsel.output.subset_file import AddedField
 from zipsel.pool.formats import STDIN
 from zipsel.readers.json_rows import RowParser
 from zipsel.readers.jsonl import iter_rows
@@ -66,6 +66,7 @@ def score_lines(task: StreamTask) -> StreamResult:
     scorer = task.job.scorer()
     result = StreamResult()
     refusals = result.refusals
+    added = None if task.add_field is None else AddedField(task.add_field)
     for batch in iter_rows(task.chunk, RowParser(task.job.reading.text), task.job.reading):
         alignment = scorer.score(batch.texts)["alignment"]
         lines = cast(Lines, batch.lines)
@@ -81,8 +82,8 @@ def score_lines(task: StreamTask) -> StreamResult:
                     continue
                 result.digests.append(found.digest)
             line = lines[int(batch.accepted[i])]
-            if task.add_field is not None:
-                line = with_field(line, task.add_field, float(alignment[i]))
+            if added is not None:
+                line = added.append(line, float(alignment[i]))
             result.lines.append(line)
         for i, (reason, snippet) in batch.rejects.items():
             refusals.rejects[reason.value] += 1

@@ -15,7 +15,7 @@ from zipsel import __version__
 from zipsel.console.safe_text import name_some, printable
 from zipsel.errors import OutputError, UsageError
 from zipsel.output.manifest import MANIFEST, Manifest, SideFile, read_manifest, refuse_foreign
-from zipsel.output.subset_file import sha256_of, with_field
+from zipsel.output.subset_file import AddedField, sha256_of
 from zipsel.pool.formats import STDIN
 from zipsel.pool.shards import Shard
 from zipsel.readers import fetch
@@ -218,6 +218,7 @@ def _write_table(path: str, parts: Sequence[tuple[Part, pa.Table]]) -> None:
 
 def _write_lines(run: Run, parts: Sequence[Part], add_field: str) -> None:
     """Each accepted row with its alignment, in input order."""
+    field = AddedField(add_field)
     for shard, of_shard in _iter_scored(parts, ["alignment", "offset"]):
         rows, values = _accepted(of_shard)
         lines: Iterator[bytes]
@@ -226,7 +227,7 @@ def _write_lines(run: Run, parts: Sequence[Part], add_field: str) -> None:
         else:
             lines = fetch.iter_lines(shard, rows, run.settings.reading)
         for line, value in zip(lines, map(float, values), strict=True):
-            run.stdout.write(with_field(line, add_field, value) + b"\n")
+            run.stdout.write(field.append(line, value) + b"\n")
     run.stdout.flush()
 
 

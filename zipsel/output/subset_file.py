@@ -12,8 +12,6 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import repeat
 from typing import IO, Any
 
 import msgspec
@@ -57,25 +55,34 @@ def sha256_of(path: str) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def with_field(line: bytes, name: str, value: float) -> bytes:
-    """A JSON object's bytes with one more field at the end.
+class AddedField:
+    """One more field at the end of JSON objects, which stay bytes.
 
-    Raises:
-        OutputError: If it has a field of that name.
+    Args:
+        name: Of the field.
     """
-    if _spellings(name).search(line) and name in decode_object(line):
-        raise OutputError(f"a row already has a field {name!r}; choose another for --add-field")
-    body = line.rstrip()[:-1].rstrip()
-    comma = b"" if body.endswith(b"{") else b","
-    return body + comma + json.dumps(name).encode() + b":" + json.dumps(value).encode() + b"}"
 
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._key = json.dumps(name).encode()
+        # JSON can escape any character: what may be the name is decoded to see.
+        escape = rb"|\\u[0-9a-fA-F]{4}(?:\\u[0-9a-fA-F]{4})?|\\[^u])"
+        raw = (re.escape(character.encode(errors="surrogatepass")) for character in name)
+        self._spellings = re.compile(b'"' + b"".join(b"(?:" + one + escape for one in raw) + b'"')
 
-@lru_cache(maxsize=4)
-def _spellings(name: str) -> re.Pattern[bytes]:
-    """Matches a JSON string that may be this one: JSON can escape any character of it."""
-    escape = rb"|\\u[0-9a-fA-F]{4}(?:\\u[0-9a-fA-F]{4})?|\\[^u])"
-    raw = (re.escape(character.encode(errors="surrogatepass")) for character in name)
-    return re.compile(b'"' + b"".join(b"(?:" + one + escape for one in raw) + b'"')
+    def append(self, line: bytes, value: float) -> bytes:
+        """The bytes of an object with the field.
+
+        Raises:
+            OutputError: If the object has a field of that name.
+        """
+        if self._spellings.search(line) and self.name in decode_object(line):
+            raise OutputError(
+                f"a row already has a field {self.name!r}; choose another for --add-field"
+            )
+        body = line.rstrip()[:-1].rstrip()
+        comma = b"" if body.endswith(b"{") else b","
+        return body + comma + self._key + b":" + json.dumps(value).encode() + b"}"
 
 
 @dataclass(frozen=True)
@@ -151,7 +158,7 @@ def write_lines(
         of_part = chosen.take(slice(*part))
         lines = of_part.read_lines()
         for name, values in _added(of_part, add_field):
-            lines = [with_field(*pair) for pair in zip(lines, repeat(name), values.tolist())]
+            lines = list(map(AddedField(name).append, lines, values.tolist()))
         file.write(b"\n".join([*lines, b""]))
         tell(advance, of_part)
 
