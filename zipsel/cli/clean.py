@@ -18,8 +18,8 @@ Example:
 @click.command("clean", cls=SectionCommand, epilog=_EPILOG)
 @option("Cleaning", "--keep-days", "Keep what a run has met in the last N days.", "N")
 @flag("Cleaning", "--yes", "Remove, and do not only show.")
-@common.work_dir_option
-@option("Running", "--lock", "When another run uses the work directory.")
+@option("Running", "--work-dir", "Clean this work directory. [default: .zipsel]", "DIR")
+@option("Running", "--lock", "Wait, or fail, when another run uses the work directory.")
 @common.message_options
 def command(**_: Any) -> None:
     """Show which scores and profiles no run has met for some days; with --yes, remove them.

@@ -129,7 +129,7 @@ reject_option = option(
 group_option = option(
     "Input",
     "--group-field",
-    "Group records by this field, for the report and for --quota.",
+    "Group records by this field, in scores and report and for --quota.",
     "NAME",
 )
 

@@ -1,4 +1,4 @@
-"""``fused``, the default: ``conditional`` and ``ngram``, standardized and averaged.
+"""``fused``, the default of several targets: ``conditional`` and ``ngram``, standardized, averaged.
 
     alignment(x) = (z_conditional(x) + z_ngram(x)) / 2,  z = (value - mean) / standard deviation
 
