@@ -8,6 +8,7 @@ import pytest
 from made_up import make_records, read_jsonl
 
 import zipsel as package
+from zipsel.api.rows import keep_rows
 from zipsel.errors import OutputError, UsageError
 
 RECORDS = make_records(40)
@@ -168,6 +169,19 @@ def test_rows_are_given_back_however_large_they_and_their_numbers_are(tmp_path):
     result = choose(tmp_path, pool=tmp_path / "pool.jsonl", target=TARGET, max_row_bytes="100MB")
     (row,) = result.iter_rows()
     assert len(row["text"]) == n_bytes // 5 * 5
+
+
+def test_rows_that_two_threads_give_at_once_stay_apart(tmp_path):
+    """One begins to give its rows while those of the other are half given."""
+    other = make_records(10, seed=2)
+
+    def give():
+        yield from RECORDS[:20]
+        path = keep_rows("target", other, str(tmp_path / "work"))
+        assert read_jsonl(path) == other
+        yield from RECORDS[20:]
+
+    assert read_jsonl(keep_rows("pool", give(), str(tmp_path / "work"))) == RECORDS
 
 
 def test_rows_that_are_given_again_leave_the_file_that_another_run_may_be_reading(tmp_path):

@@ -61,10 +61,12 @@ def test_of_several_ranks_one_fits_a_profile(work):
 
 
 def test_copies_of_standard_input_go_with_their_run(work, dead):
-    for pid in (dead, str(os.getpid())):
-        os.makedirs(os.path.join(work.path, "stdin", pid))
-    with work.locked("wait"):
-        assert os.listdir(os.path.join(work.path, "stdin")) == [str(os.getpid())]
+    os.makedirs(os.path.join(work.path, "stdin", f"{dead}-1"))
+    with work.scratch("stdin") as folder:
+        os.makedirs(os.path.join(work.path, "stdin", f"{dead}-2"))
+        with work.locked("wait"):
+            assert os.listdir(os.path.join(work.path, "stdin")) == [os.path.basename(folder)]
+    assert os.listdir(os.path.join(work.path, "stdin")) == []
 
 
 def test_a_directory_that_cannot_be_used_is_told_with_the_remedy(tmp_path):

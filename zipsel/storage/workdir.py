@@ -4,8 +4,8 @@
     WORK/scores/KEY/..     sidecar parts
     WORK/profiles/..       fitted profiles
     WORK/spool/..          rows that pass two fetched; removed after the run
-    WORK/stdin/PID/..      a copy of standard input and its scores; removed after the run
-    WORK/auto/PID/..       the folds of --auto; removed after the run
+    WORK/stdin/PID-TOKEN/..  a copy of standard input and its scores; removed after the run
+    WORK/auto/PID-TOKEN/..   the folds of --auto; removed after the run
     WORK/rows/DIGEST.*     rows that Python gave; explain --run reads them again
 
 Everything in it can be deleted; the next run then scores the pool again.
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -58,7 +59,7 @@ _CACHE_TAG = (
     b"# Scores and profiles of zipsel; may be deleted. https://bford.info/cachedir/\n"
 )
 
-#: Folders in which each process has one of its own; see ``WorkDir.scratch``.
+#: Folders in which each run has one of its own; see ``WorkDir.scratch``.
 _SCRATCH = ("stdin", "auto")
 
 
@@ -70,7 +71,7 @@ class WorkDir:
 
     @property
     def is_scratch(self) -> bool:
-        """Whether it is the folder of one process, which goes when the run is over."""
+        """Whether it is the folder of one run, which goes when the run is over."""
         return os.path.basename(os.path.dirname(os.path.abspath(self.path))) in _SCRATCH
 
     def scores(self, key: str) -> str:
@@ -90,17 +91,18 @@ class WorkDir:
 
     @contextmanager
     def scratch(self, name: str) -> Iterator[str]:
-        """A folder ``WORK/name/PID`` for this process alone, removed at the end.
+        """A new folder ``WORK/name/PID-TOKEN``, removed at the end.
+
+        Threads of one process have folders of their own.
 
         What killed processes left beside it is removed first.
 
         Raises:
             OutputError: If the folder cannot be made.
         """
-        folder = os.path.join(self.path, name, str(os.getpid()))
+        folder = os.path.join(self.path, name, f"{os.getpid()}-{secrets.token_hex(4)}")
         self._sweep_scratch(name)
         try:
-            shutil.rmtree(folder, ignore_errors=True)  # of a killed process with this number
             os.makedirs(folder)
         except OSError as error:
             raise self._cannot_use(error) from None
@@ -197,6 +199,6 @@ class WorkDir:
     def _sweep_scratch(self, name: str) -> None:
         """Remove the scratch folders of processes that no longer run."""
         parent = os.path.join(self.path, name)
-        for process_id in os.listdir(parent) if os.path.isdir(parent) else ():
-            if not is_alive(process_id):
-                shutil.rmtree(os.path.join(parent, process_id), ignore_errors=True)
+        for folder in os.listdir(parent) if os.path.isdir(parent) else ():
+            if not is_alive(folder.partition("-")[0]):
+                shutil.rmtree(os.path.join(parent, folder), ignore_errors=True)
