@@ -1,5 +1,6 @@
 """What text is taken from a row, and why a row is refused."""
 
+import copy
 import json
 
 import pytest
@@ -8,7 +9,7 @@ from zipsel.errors import UsageError
 from zipsel.readers.json_rows import RowParser
 from zipsel.readers.reading import TextSpec
 from zipsel.readers.row_text import group_name, take_text
-from zipsel.readers.rows import Reason, RowError
+from zipsel.readers.rows import Reason, RowError, Taken
 
 FIELD = TextSpec()
 
@@ -143,3 +144,11 @@ def test_any_name_of_a_field_is_found(name):
 )
 def test_a_key_with_dots_is_found_below_others_too(row, text):
     assert take_text(row, TextSpec(value="m.a.b")) == text
+
+
+def test_a_parser_that_threads_share_keeps_nothing_of_a_row():
+    parser = RowParser(TextSpec("field", "text,body"))
+    before, taken = copy.deepcopy(vars(parser)), Taken()
+    assert parser.parse(b'{"body": "x"}') == parser.parse(b'{"body": "x"}', taken) == ("x", None)
+    assert vars(parser) == before
+    assert taken.fields == {"body": 1}

@@ -28,16 +28,13 @@ class RowParser:
     builds nothing else. Any line that the struct refuses is decoded again by the standard library,
     which accepts what Python writes (NaN, numbers past 64 bits) and names what is wrong. Both
     accept the same lines but for one thing: the struct does not check whether the strings that it
-    skips are UTF-8, so callers must check UTF-8 for the whole chunk.
-
-    Attributes:
-        taken: Where texts came from, of all rows since it was last set.
+    skips are UTF-8, so callers must check UTF-8 for the whole chunk. It keeps nothing of a row, so
+    that threads can share it.
     """
 
     def __init__(self, spec: TextSpec, group_field: str | None = None) -> None:
         self.spec = spec
         self.group_field = group_field
-        self.taken = Taken()
         self.decode: Any = None
         self._decoder: Any = None
         names = [spec.value, group_field or ""]
@@ -72,8 +69,12 @@ class RowParser:
             return texts, []
         return texts, [group_name(getattr(row, "group", row.text)) for row in rows]
 
-    def parse(self, line: bytes) -> tuple[str, str | None]:
+    def parse(self, line: bytes, taken: Taken | None = None) -> tuple[str, str | None]:
         """Return ``(text, group)`` of a line.
+
+        Args:
+            line: The line.
+            taken: Counts where the text came from, if given.
 
         Raises:
             RowError: If the row is refused.
@@ -82,19 +83,19 @@ class RowParser:
             try:
                 row = self.decode(line)
             except (msgspec.MsgspecError, UnicodeDecodeError):
-                return self.parse_slowly(line)
+                return self.parse_slowly(line, taken)
             text: str = row.text
             if not text or text.isspace():
                 raise RowError(Reason.EMPTY)
             if self.group_field is None:
                 return text, None
             return text, group_name(getattr(row, "group", text))
-        return self.parse_slowly(line)
+        return self.parse_slowly(line, taken)
 
-    def parse_slowly(self, line: bytes) -> tuple[str, str | None]:
+    def parse_slowly(self, line: bytes, taken: Taken | None = None) -> tuple[str, str | None]:
         """As ``parse``, by the standard library's decoder and with a reason for everything."""
         row = decode_object(line)
-        text = take_text(row, self.spec, self.taken)
+        text = take_text(row, self.spec, taken)
         return text, self._group(row)
 
     def _group(self, row: dict[str, Any]) -> str | None:

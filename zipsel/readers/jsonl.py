@@ -111,7 +111,7 @@ def _parse_lines(
     rejects: dict[int, tuple[Reason, bytes]] = {}
     fields = ""
     position = start
-    parser.taken = Taken()
+    taken = Taken()
     for line in chunk.data[start:end].split(b"\n"):
         line_end = position + len(line)
         is_long = len(line) > reading.max_row_bytes or line_end in n_dropped
@@ -119,7 +119,7 @@ def _parse_lines(
             try:
                 if is_long:
                     raise RowError(Reason.TOO_LONG)
-                found.append((len(places), *parse(line)))
+                found.append((len(places), *parse(line, taken)))
             except RowError as error:
                 rejects[len(places)] = (error.reason, line[:SNIPPET_BYTES])
                 fields = fields or error.found
@@ -135,7 +135,7 @@ def _parse_lines(
         groups=[group for _, _, group in found] if reading.group_field is not None else [],
         lines=Lines(chunk.data, starts, ends),
         found=fields,
-        taken=parser.taken,
+        taken=taken,
     )
 
 
