@@ -1,5 +1,8 @@
 """Texts and groups of a batch of Arrow columns."""
 
+from datetime import date
+from decimal import Decimal
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -69,6 +72,27 @@ def test_a_refused_row_takes_its_group_with_it(spec):
         1: Reason.NULL,
         3: Reason.EMPTY,
     }
+
+
+GROUPS = [
+    (pa.array([date(2026, 1, 2), None]), ["2026-01-02", None]),
+    (pa.array([10**18 + 1, 10**18], pa.timestamp("ns")),
+     ["2001-09-09T01:46:40.000000001", "2001-09-09T01:46:40"]),
+    (pa.array([b"web", b"\xff"]), ["web", "/w=="]),
+    (pa.array([Decimal("1.50"), Decimal("2")]), ["1.50", "2.00"]),
+    (pa.array([1.5, float("nan")]), ["1.5", "NaN"]),
+    (pa.array([[1], []]), [None, None]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("column", "names"), GROUPS, ids=[str(column.type) for column, _ in GROUPS]
+)
+def test_groups_are_named_as_the_row_writes_them(column, names):
+    meta = pa.StructArray.from_arrays([column], ["g"])
+    batch = pa.record_batch({"text": ["a", "b"], "g": column, "meta": meta})
+    for field in ("g", "meta.g"):
+        assert read_batch(batch, Reading(group_field=field)).groups == names
 
 
 def test_a_row_without_the_field_says_which_it_has():

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from zipsel.errors import NoTextError, ShardError
+from zipsel.readers.convert import value_of
 from zipsel.readers.reading import CHAT_FIELDS, Reading, TextSpec
 from zipsel.readers.row_text import get_path, group_name, take_text
 from zipsel.readers.rows import SNIPPET_BYTES, Reason, RowBatch, RowError, Taken, list_names
@@ -243,7 +244,7 @@ def _groups(batch: pa.RecordBatch, group_field: str, accepted: np.ndarray) -> li
     groups: list[str | None] = []
     for value in batch.column(name).take(pa.array(accepted)):
         try:
-            groups.append(group_name(get_path({name: value.as_py()}, group_field)))
-        except (RowError, ValueError, OverflowError):
+            groups.append(group_name(get_path({name: value_of(value)}, group_field)))
+        except (RowError, ValueError, OverflowError, pa.ArrowException):
             groups.append(None)
     return groups

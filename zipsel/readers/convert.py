@@ -41,6 +41,15 @@ def to_json(table: pa.Table) -> Iterator[bytes]:
         yield msgspec.json.encode(row, enc_hook=str)
 
 
+def value_of(scalar: pa.Scalar) -> Any:
+    """A value as ``to_json`` takes it: times with their nanoseconds, bytes that are UTF-8 as text.
+
+    Raises:
+        ValueError: If Python has no such value; also ``OverflowError`` and ``pa.ArrowException``.
+    """
+    return _json_value(scalar) if _needs_care(scalar.type) else scalar.as_py()
+
+
 def _json_values(column: pa.ChunkedArray, name: str) -> list[Any]:
     if not _needs_care(column.type):
         try:

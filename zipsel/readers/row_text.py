@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
+
 from zipsel.readers.chat import chat_text
 from zipsel.readers.reading import TextSpec, parse_template
 from zipsel.readers.rows import Reason, RowError, Taken
@@ -119,7 +121,15 @@ def _plain(value: Any) -> str:
 
 
 def group_name(value: Any) -> str | None:
-    """A group value as the sidecar keeps it: strings as they are, scalars as JSON, else none."""
+    """A group value as the sidecar keeps it: strings as they are, scalars as JSON, else none.
+
+    A table's dates, times, decimals and bytes are the strings that its row has as JSON.
+    """
     if isinstance(value, str):
         return value.encode(errors="backslashreplace").decode()
-    return json.dumps(value) if isinstance(value, bool | int | float) else None
+    if isinstance(value, bool | int | float):
+        return json.dumps(value)
+    if value is None or isinstance(value, dict | list | tuple):
+        return None
+    written: str = msgspec.json.decode(msgspec.json.encode(value, enc_hook=str))
+    return written
