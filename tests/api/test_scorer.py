@@ -99,8 +99,17 @@ def test_templates_and_nested_columns():
     assert scorer.score_batch(table)["alignment"][0].as_py() == scorer.score([f"a: {TEXTS[0]}"])[0]
 
 
+def test_columns_are_found_as_the_command_finds_them():
+    scorer = package.Scorer.fit(TARGET, TEXTS, text="meta.body,note")
+    scores = scorer.score(TEXTS[:3])
+    table = pa.table({"meta": [{"body": TEXTS[0]}] * 2, "meta.body": [TEXTS[1], None]})
+    assert scorer.score_batch(table)["alignment"].to_pylist() == [scores[1], None]
+    table = pa.table({"note": [TEXTS[2]]})
+    assert scorer.score_batch(table)["alignment"].to_pylist() == [scores[2]]
+
+
 def test_wrong_columns_are_named(scorer):
-    with pytest.raises(UsageError, match="no column text; it has body"):
+    with pytest.raises(UsageError, match="the table has no column 'text'; it has body"):
         scorer.score_batch(pa.table({"body": ["a"]}))
     with pytest.raises(UsageError, match="'text' already"):
         scorer.score_batch(pa.table({"text": ["a"]}), name="text")

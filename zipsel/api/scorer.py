@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from zipsel.commands.options import Given, fill, gather
 from zipsel.console import values
-from zipsel.errors import UsageError
-from zipsel.readers.columns import read_batch
+from zipsel.errors import ShardError, UsageError
+from zipsel.readers.columns import pick_columns, read_batch
 from zipsel.readers.reading import Reading, TextSpec
 from zipsel.readers.row_text import check_text
 from zipsel.readers.rows import RowError
@@ -160,11 +160,10 @@ class Scorer:
         names = batch.schema.names
         if name in names:
             raise UsageError(f"the table has a column {name!r} already; give another name=")
-        roots = {path.split(".")[0] for path in self.text.paths}
-        if not roots & set(names) or (self.text.kind != "chat" and roots - set(names)):
-            missing = ", ".join(sorted(roots - set(names)))
-            raise UsageError(f"the table has no column {missing}; it has {', '.join(names)}")
-        pieces = batch.select([column for column in names if column in roots])
+        try:
+            pieces = batch.select(pick_columns(names, "the table", Reading(self.text)))
+        except ShardError as error:
+            raise UsageError(f"the table {error.problem}") from None
         tables = [pieces] if isinstance(batch, pa.RecordBatch) else pieces.to_batches()
         alignment = self._score(tables, self.text)["alignment"]
         column = pa.array(alignment, mask=np.isnan(alignment))
