@@ -293,6 +293,7 @@ def test_a_budget_that_is_found_out_counts_as_others_do(run, tmp_path):
     assert counts["n_chosen"] + counts["n_passed"] + counts["n_rejected"] == counts["n_rows"] == 60
     assert len(read_output(tmp_path, row["output"], b"")) == counts["n_chosen"] > 0
     assert sum(group["n_chosen"] for group in report["groups"]) == counts["n_chosen"]
+    assert report["stages"]["auto"] > 0
 
 
 def test_every_kind_of_budget_is_walked():

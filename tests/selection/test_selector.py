@@ -201,6 +201,7 @@ def test_what_kept_records_out_of_a_budget_is_said(choose, topic_pool):
 def test_leaks_of_a_benchmark_are_left_out_and_listed(choose, items):
     chosen = choose(("min_alignment", -100), exclude=(str(items),))
     check_leaks(chosen, str(items), 0)
+    assert f"of one example of the target or {items}, or is" in chosen.report.removed[0].note
 
 
 @pytest.mark.usefixtures("planted")

@@ -67,7 +67,8 @@ def run_select(
             changes = _say_changes(run, output, made, inputs, refit=is_new)
             _check_places(run, output, inputs, engine)
             held_out = HeldOut.open(settings, select)
-            select, curves = _settle_budget(run, select, engine, inputs)
+        select, curves = _settle_budget(run, select, engine, inputs)
+        with run.stage("fit"):
             used = open_run_profile(run, output, fresh, inputs.shards, refit=select.refit)
             check_profile(select, settings.fit, used.profile.scorer)
         passes = Passes(run, select, engine, inputs, used.file, used.profile)
@@ -166,7 +167,8 @@ def _settle_budget(
         run_select(Run(settings, log, known=run.known), fold, engine)
 
     pool_bytes = guess_bytes(inputs.shards)
-    found = find_budget(run.settings, select, pool_bytes, run_fold, run.log)
+    with run.stage("auto"):
+        found = find_budget(run.settings, select, pool_bytes, run_fold, run.log)
     run.log.say("auto", f"--auto: {found.conclusion}", max_bytes=found.budget.value)
     return replace(select, budget=found.budget), [found.curve]
 

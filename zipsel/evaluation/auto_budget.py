@@ -147,7 +147,7 @@ def _conclude(curves: Sequence[dict[int, float]]) -> AutoBudget:
     curve = Curve(
         title="Automatic budget",
         x_label="subset, bytes of text",
-        y_label="bits per byte of held-out target examples",
+        y_label="Bits per byte of held-out target examples",
         series=series,
         mark=float(best),
         log_x=True,

@@ -80,7 +80,7 @@ class HeldOut:
         return Curve(
             title=f"Held-out evaluation, {len(self.judge.examples):,} examples",
             x_label="text read, bytes",
-            y_label="bits per byte of held-out examples",
+            y_label="Bits per byte of held-out examples",
             series=series,
             log_x=True,
             note=f"PPM judge, lower is better. At the end, with 95 % intervals: {at_end}.",

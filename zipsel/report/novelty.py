@@ -67,7 +67,7 @@ def gain_curve(
     return Curve(
         title="Gain along the ranking",
         x_label="subset, bytes of text",
-        y_label="gain so far, bits per n-gram of the target",
+        y_label="Gain so far, bits per n-gram of the target",
         series={"gain": points},
         mark=float(sizes[at]),
         mark_name="returns diminish",

@@ -188,7 +188,7 @@ def list_removals(
         )
         for leak in iter_leaks(selection, shards, spec)
     ]
-    checked = ", ".join(["the target", *select.exclude])
+    checked = " or ".join(["the target", *select.exclude])
     leak_note = (
         "Leaks were not looked for (--keep-leaks): the subset may hold target examples."
         if select.keep_leaks

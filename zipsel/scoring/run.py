@@ -73,7 +73,7 @@ class Run:
             names = sorted(map(os.path.basename, passed_over))
             self.log.say(
                 "passed-over",
-                f"{len(names):,} files are of no known format: {name_some(names, _N_SHOWN)}",
+                f"passed over, of no known format: {name_some(names, _N_SHOWN)}",
                 files=sorted(passed_over),
                 level="warning",
             )
