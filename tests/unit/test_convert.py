@@ -119,11 +119,15 @@ def test_columns_that_parquet_could_write_but_not_read_are_named():
     assert len(problem) < 300
 
 
-def test_decimals_become_fractions_only_where_their_values_stay():
+@pytest.mark.parametrize(
+    "around",
+    [lambda one: one, lambda one: [None, one], lambda one: {"b": one}, lambda one: [{"b": [one]}]],
+)
+def test_decimals_become_fractions_only_where_their_values_stay(around):
     decimals = [decimal.Decimal("0.25"), decimal.Decimal("12345678901234567890.25")]
-    table = pa.table({"a": decimals})
-    schema = pa.schema([("a", pa.float64())])
-    assert fit_schema(table.slice(0, 1), schema)["a"].to_pylist() == [0.25]
+    table = pa.table({"a": list(map(around, decimals))})
+    schema = pa.table({"a": [around(0.5)]}).schema
+    assert fit_schema(table.slice(0, 1), schema)["a"].to_pylist() == [around(0.25)]
     with pytest.raises(ConversionError, match="'a'") as refused:
         fit_schema(table, schema)
     assert refused.value.row == 1

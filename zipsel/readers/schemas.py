@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -72,15 +73,31 @@ def fit_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:
         parts = [pa.Table.from_batches([], schema), table.slice(0, end)]
         fitted = pa.concat_tables(parts, promote_options="permissive")
         for name, kind in zip(table.schema.names, table.schema.types, strict=True):
-            is_rounded = pa.types.is_decimal(kind) and pa.types.is_floating(schema.field(name).type)
-            if is_rounded and not fitted[name].cast(kind).equals(table[name].slice(0, end)):
-                raise pa.ArrowInvalid(f"{name!r} has decimals that no 64-bit fraction holds")
+            if kind != schema.field(name).type and _holds_decimal(kind):
+                if _is_rounded(table[name].slice(0, end).to_pylist(), fitted[name].to_pylist()):
+                    raise pa.ArrowInvalid(f"{name!r} has decimals that no 64-bit fraction holds")
         return fitted
 
     try:
         return attempt(len(table))
     except pa.ArrowException as error:
         raise ConversionError(first_failing(len(table), attempt), first_line(error)) from None
+
+
+def _holds_decimal(kind: pa.DataType) -> bool:
+    inner = (kind.field(i).type for i in range(kind.num_fields))
+    return pa.types.is_decimal(kind) or any(map(_holds_decimal, inner))
+
+
+def _is_rounded(before: Any, fitted: Any) -> bool:
+    """Whether a decimal, at any depth, has become a fraction that is written otherwise."""
+    if isinstance(before, Decimal):
+        return isinstance(fitted, float) and Decimal(repr(fitted)) != before
+    if isinstance(before, dict):
+        return any(_is_rounded(value, fitted[name]) for name, value in before.items())
+    if isinstance(before, list | tuple):
+        return any(map(_is_rounded, before, fitted))
+    return False
 
 
 def parquet_problem(schema: pa.Schema) -> str:
