@@ -82,6 +82,8 @@ GROUPS = [
     (pa.array([Decimal("1.50"), Decimal("2")]), ["1.50", "2.00"]),
     (pa.array([1.5, float("nan")]), ["1.5", "NaN"]),
     (pa.array([[1], []]), [None, None]),
+    (pa.array(["web", None], pa.string_view()), ["web", None]),
+    (pa.RunEndEncodedArray.from_arrays(pa.array([2]), VIEWS[:1]), ["a text", "a text"]),
 ]  # fmt: skip
 
 

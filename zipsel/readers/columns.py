@@ -242,9 +242,10 @@ def _groups(batch: pa.RecordBatch, group_field: str, accepted: np.ndarray) -> li
     if name not in batch.schema.names:
         return [None] * len(accepted)
     groups: list[str | None] = []
-    for value in batch.column(name).take(pa.array(accepted)):
+    column = batch.column(name)
+    for i in accepted.tolist():  # of views, Arrow takes no rows
         try:
-            groups.append(group_name(get_path({name: value_of(value)}, group_field)))
+            groups.append(group_name(get_path({name: value_of(column[i])}, group_field)))
         except (RowError, ValueError, OverflowError, pa.ArrowException):
             groups.append(None)
     return groups
