@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
+from made_up import write_jsonl
 
 
 def lines_of(path):
@@ -338,6 +339,23 @@ def test_writing_over_an_input_is_refused(tmp_path, select, pool, target, output
 
     assert b"would write over the input" in done.stderr
     assert {path: path.read_bytes() for path in before} == before
+
+
+@pytest.mark.parametrize("beside", [None, "manifest.json"])
+def test_a_file_that_zipsel_did_not_write_is_not_written_over(tmp_path, select, beside):
+    mine = write_jsonl(tmp_path / "mine.jsonl", [{"text": "mine"}])
+    before = mine.read_bytes()
+    if beside is not None:
+        select("--top-k", 5, "--output", "other.jsonl")
+        (tmp_path / "other.jsonl.zipsel").rename(tmp_path / "mine.jsonl.zipsel")
+    done = select("--top-k", 5, "--output", "mine.jsonl", code=2)
+    assert b"mine.jsonl is not a file that zipsel wrote" in done.stderr
+    assert mine.read_bytes() == before
+    mine.write_bytes(b"")
+    if beside is None:
+        select("--top-k", 5, "--output", "mine.jsonl")
+        select("--top-k", 6, "--output", "mine.jsonl")
+        assert len(mine.read_bytes().splitlines()) == 6
 
 
 def test_a_report_does_not_write_over_an_input(tmp_path, select, target):

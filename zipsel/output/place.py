@@ -111,6 +111,8 @@ class Output:
             paths.refuse_no_file("--output", self.path)
         inputs.refuse_overwriting("--output", self.path, below=not self.is_file)
         inputs.refuse_overwriting("--output", self.side_directory, below=True)
+        if self.is_file:
+            self._refuse_foreign_file()
         refuse_foreign(
             f"--output {self.path}",
             self.side_directory,
@@ -119,6 +121,20 @@ class Output:
         )
         first = self.path if self.is_file else self.side_file("subset-00000.jsonl")
         inputs.refuse_found_later("--output", self.path, [first, self.side_file(MANIFEST)])
+
+    def _refuse_foreign_file(self) -> None:
+        """Raise ``UsageError`` if the file holds anything that zipsel did not write."""
+        try:
+            is_empty = paths.size_of(self.path) == 0
+        except OSError:  # there is none
+            return
+        written = names_written(self.side_directory, paths.list_files(self.side_directory))
+        if not is_empty and os.path.basename(self.path) not in written:
+            raise UsageError(
+                f"--output {self.path} is not a file that zipsel wrote (no "
+                f"{self.side_file(MANIFEST)} lists it), and this run would write over it; move "
+                "it, or name another file"
+            )
 
     def refuse_report(self, path: str) -> None:
         """Raise if another copy of the report would take the place of a file of the output.
