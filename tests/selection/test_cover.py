@@ -28,24 +28,24 @@ from zipsel.selection.strategies import BudgetParts
 from zipsel.selection.subset_code import PRIOR_STRENGTH
 from zipsel.texts import TextBatch
 
-N = 6
 N_BUCKETS = 2**22
 
 
-def grams_of(text):
+def grams_of(text, n):
     """Buckets of the n-grams: the highest 22 bits of a product (Knuth, TAOCP 3, section 6.4)."""
     data = text.encode()
-    words = [int.from_bytes(data[i : i + N], "little") for i in range(len(data) - N + 1)]
-    return [(word << 16) * 0x9E3779B97F4A7C15 % 2**64 >> 42 for word in words]
+    words = [int.from_bytes(data[i : i + n], "little") for i in range(len(data) - n + 1)]
+    return [(word << 64 - 8 * n) * 0x9E3779B97F4A7C15 % 2**64 >> 42 for word in words]
 
 
 def cover_oracle(texts, target, sample, budget_bytes, first_stage=FIRST_STAGE_BYTES):
     """The module's docstring, step by step; texts come in the order of their alignments."""
-    frequency = Counter(gram for text in target for gram in set(grams_of(text)))
-    total = sum(n - 0.5 for n in frequency.values())
-    in_sample = Counter(gram for text in sample for gram in grams_of(text))
+    n = 5 if sum(len(text.encode()) for text in target) < 16384 else 6
+    frequency = Counter(gram for text in target for gram in set(grams_of(text, n)))
+    total = sum(count - 0.5 for count in frequency.values())
+    in_sample = Counter(gram for text in sample for gram in grams_of(text, n))
     share = {g: (in_sample[g] + 0.5) / (in_sample.total() + 0.5 * N_BUCKETS) for g in frequency}
-    grams = [set(grams_of(text)) & frequency.keys() for text in texts]
+    grams = [set(grams_of(text, n)) & frequency.keys() for text in texts]
     sizes = [len(text.encode()) for text in texts]
     taken, held, left = [], Counter(), set(range(len(texts)))
     n_stages, end = 0, first_stage
@@ -130,13 +130,13 @@ class Made:
         return choice.candidates.row[choice.positions].tolist(), choice
 
 
-def make(n_texts, n_words, n_alike=1):
+def make(n_texts, n_words, n_alike=1, n_target=12):
     """Texts of four topics, ranked by how much of the first two they hold."""
     made = {
         make_topic(TOPICS[i % 4], n_words + i % 7, f"text {i // n_alike}") for i in range(n_texts)
     }
     texts = sorted(made, key=lambda text: (-text.count("coo") - text.count("sai"), text))
-    target = [make_topic(TOPICS[i % 2], 60, f"target {i}") for i in range(12)]
+    target = [make_topic(TOPICS[i % 2], 60, f"target {i}") for i in range(n_target)]
     sample = texts[::3]
     ngrams = TargetNgrams.fit(TextBatch.from_texts(target), TextBatch.from_texts(sample))
     alignment = 1 - np.arange(len(texts)) / len(texts)
@@ -180,8 +180,9 @@ def test_all_candidates_that_a_budget_needs_are_fetched_at_once(choose, budget):
 
 
 @pytest.mark.usefixtures("small_stages")
-def test_cover_is_what_its_formula_says(made, tmp_path):
-    pool, target, sample = made
+@pytest.mark.parametrize("n_target", [12, 60])  # n-grams of five bytes, and of six
+def test_cover_is_what_its_formula_says(n_target, tmp_path):
+    pool, target, sample = make(900, 100, n_target=n_target)
     chosen, _ = pool.choose(tmp_path, Budget("max_bytes", 60_000))
     assert chosen == cover_oracle(pool.texts, target, sample, 60_000, 4096)
     assert len(chosen) > 50
@@ -299,20 +300,18 @@ def test_the_report_shows_what_was_new(choose):
 
 
 def test_a_character_is_new_where_an_ngram_is():
-    ngrams = TargetNgrams.fit(
-        TextBatch.from_texts(["abcdefgh", "stuvwx"]), TextBatch.from_texts([])
-    )
-    numbers, _ = ngrams.in_texts(TextBatch.from_texts(["abcdefgh"]))
+    ngrams = TargetNgrams.fit(TextBatch.from_texts(["abcdefg", "stuvw"]), TextBatch.from_texts([]))
+    numbers, _ = ngrams.in_texts(TextBatch.from_texts(["abcdefg"]))
     first_ranks = np.zeros(len(ngrams), np.int64)
     first_ranks[numbers] = [1, 2, 2]
-    order = ngrams.at_every_byte(TextBatch.from_texts(["abcdefgh"]))[:3]
+    order = ngrams.at_every_byte(TextBatch.from_texts(["abcdefg"]))[:3]
     when = first_ranks[order].tolist()
-    marked = new_characters(ngrams, ["-abcdefgh-"] * 2 + ["stuvwx"], [1, 2, 0], first_ranks)
+    marked = new_characters(ngrams, ["-abcdefg-"] * 2 + ["stuvw"], [1, 2, 0], first_ranks)
     for rank, marks in zip((1, 2), marked, strict=False):
         starts = [i for i, one in enumerate(when, 1) if one == rank]
-        expected = {c for start in starts for c in range(start, start + 6)}
-        assert marks == "".join("1" if c in expected else "0" for c in range(10))
-    assert marked[2] == "111111"
+        expected = {c for start in starts for c in range(start, start + 5)}
+        assert marks == "".join("1" if c in expected else "0" for c in range(9))
+    assert marked[2] == "11111"
 
 
 def offered(alignment, n_bytes, shares, parts):

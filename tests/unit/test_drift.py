@@ -37,11 +37,11 @@ def test_a_pool_without_texts_has_not_drifted(fitted):
 
 
 def test_a_score_is_the_log_ratio_of_each_ngram_summed_up_a_byte():
-    """Two examples of 7 bytes hold two n-grams each, of which they share none but the first."""
-    fitted = TargetNgrams.fit(to_batch(["abcdefg", "abcdefh"]), to_batch(["abcdef", "zzzzzzzz"]))
+    """Two examples of 6 bytes hold two n-grams each, of which they share none but the first."""
+    fitted = TargetNgrams.fit(to_batch(["abcdef", "abcdeg"]), to_batch(["abcde", "zzzzzzz"]))
     n_buckets, mu = 2**fitted.parameters.table_bits, fitted.parameters.mu
     n_smoothed = 4 + n_buckets / 2
     common = math.log2(1 + 2 / (mu * 4 * 1.5 / n_smoothed))
     rare = math.log2(1 + 1 / (mu * 4 * 0.5 / n_smoothed))
-    found = fitted.score(to_batch(["abcdefg", "xxabcdef", "unknown", ""]))
-    np.testing.assert_allclose(found, [(common + rare) / 7, common / 8, 0, 0])
+    found = fitted.score(to_batch(["abcdef", "xxabcde", "unknown", ""]))
+    np.testing.assert_allclose(found, [(common + rare) / 6, common / 7, 0, 0])

@@ -24,7 +24,7 @@ from zipsel.storage.workdir import WorkDir, digest_of, mark_used
 from zipsel.texts import TextBatch, join_batches
 
 #: Raise it when the same target and pool no longer give the same profile.
-FIT_VERSION = 5
+FIT_VERSION = 6
 
 
 def fit_profile(run: Run, targets: Mapping[str, TextBatch], shards: Sequence[Shard]) -> Profile:
