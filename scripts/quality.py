@@ -85,6 +85,7 @@ EXPERIMENT_SELECTORS = (
     "dsir-per-token",
     "zipfit-lz4-0",
     "minilm-mean",
+    "tsds",
 )
 # Records and examples on which the fast forms of ZIP-FIT and DSIR are checked by their packages.
 CHECK_RECORDS = 400

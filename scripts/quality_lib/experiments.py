@@ -51,13 +51,18 @@ def clustered_tasks(bench: Bench, target: str) -> list[tuple[str, Task]]:
 def iter_cells(
     bench: Bench, tasks: list[tuple[str, Task]], names: Sequence[str]
 ) -> Iterator[tuple[str, Cell]]:
-    """(label, PPM cell) of every task and selector, as far as they may be measured."""
+    """(label, PPM cell) of every task and selector, as far as they may be measured.
+
+    A selector that names too few records for the budget has none.
+    """
     for label, task in tasks:
         for name in names:
             with contextlib.suppress(NotKept):
                 scores = load_scores(bench, task, name, EXPERIMENT_BUDGET_BYTES)
                 subset = take_budget(bench, scores, EXPERIMENT_BUDGET_BYTES)
-                yield label, measure_ppm(bench, task, name, subset, EXPERIMENT_BUDGET_BYTES)
+                cell = measure_ppm(bench, task, name, subset, EXPERIMENT_BUDGET_BYTES)
+                if cell.is_full:
+                    yield label, cell
 
 
 def whole_pool_cell(bench: Bench, target: str) -> Cell:
