@@ -251,7 +251,7 @@ def test_a_strip_shows_every_character_once():
     )
     markup = strip_markup(record)
     assert re.sub("<[^>]*>", "", markup) == text
-    assert 'title="saves 6.0 bytes · target example 4: def f():"' in markup
+    assert 'title="saves 6.0 bytes · target example 3: def f():"' in markup
     assert markup.startswith("  <span")  # blanks at its end are not underlined
 
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from pathlib import Path
 
 import pyarrow as pa
@@ -120,6 +121,18 @@ def test_explained_texts_command_no_terminal(tmp_path, monkeypatch):
     assert "<U+202E>" in shown.getvalue()
     assert "stretch" in shown.getvalue()
     assert not set(shown.getvalue()) & {"\x1b", "\x9b", "\u202e", "\t"}
+
+
+def test_examples_of_the_target_count_from_0_as_rows_do(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_jsonl(tmp_path / "target.jsonl", make_records(5))
+    write_jsonl(tmp_path / "pool.jsonl", make_records(5))
+    settings = ExplainSettings(target=("target.jsonl",), records=("pool.jsonl:3",))
+    shown, page = io.StringIO(), tmp_path / "why.html"
+    explain(settings, shown)
+    explain(settings, io.StringIO(), html=str(page))
+    assert re.search(r"^ *[\d.]+ B .* 3: ", shown.getvalue(), re.MULTILINE)
+    assert "target example 3" in page.read_text()
 
 
 def test_a_comparison_says_which_shards_have_changed(run, pool):

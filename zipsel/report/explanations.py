@@ -152,7 +152,7 @@ def _print_spans(explanation: Explanation, console: Console) -> None:
     table.add_column("in target example", no_wrap=True, overflow="ellipsis", ratio=3)
     for span in sorted(spans, key=worth, reverse=True)[:_N_SPANS]:
         source = span.source
-        number = f"{source.example + 1}: " if source and source.example >= 0 else ""
+        number = f"{source.example}: " if source and source.example >= 0 else ""
         table.add_row(
             f"{span.saved_bytes or 0:.1f} B",
             "" if span.ngram_bits is None else f"{span.ngram_bits:+.1f} b",

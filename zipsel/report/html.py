@@ -130,7 +130,7 @@ def _stretch(text: str, heat: str, saving: Saving | None) -> str:
     level = f"h{heat}" if heat > "0" else ""
     if saving is None:
         return f'<span class="{level}">{shown}</span>' if level else str(shown)
-    where = f"target example {saving.example + 1}" if saving.example >= 0 else "the target"
+    where = f"target example {saving.example}" if saving.example >= 0 else "the target"
     title = escape(
         f"saves {saving.saved_bytes:.1f} bytes · {where}: {printable(saving.source, 200)}"
     )
