@@ -56,7 +56,7 @@ MUTANTS = [
     Mutant(
         "selection/budgets.py",
         "tokens are guessed though a tokenizer counts them",
-        "return n_tokens or n_bytes / BYTES_PER_TOKEN",
+        "return n_bytes / BYTES_PER_TOKEN if n_tokens < 0 else n_tokens",
         "return n_bytes / BYTES_PER_TOKEN",
         "cli/test_select.py::test_tokens_by_a_tokenizer",
     ),

@@ -105,6 +105,8 @@ def test_tokens_by_a_tokenizer(tmp_path, select):
     tokenizers = pytest.importorskip("tokenizers", reason="needs the extra tokenizer")
     words = tokenizers.Tokenizer(tokenizers.models.WordLevel({"[UNK]": 0}, unk_token="[UNK]"))
     words.pre_tokenizer = tokenizers.pre_tokenizers.WhitespaceSplit()
+    words.enable_truncation(8)
+    words.enable_padding(length=64)
     words.save(str(tmp_path / "words.json"))
     select("--max-tokens", 400, "--tokenizer", "words.json", "--output", "out.jsonl")
 
@@ -112,6 +114,8 @@ def test_tokens_by_a_tokenizer(tmp_path, select):
     n_words = sum(len(row["text"].split()) for row in rows)
     assert 400 - 62 < n_words <= 400  # no record has more words than 61
     assert sum(len(row["text"]) for row in rows) / 4 > 450  # a guess would have taken fewer
+    report = json.loads((tmp_path / "out.jsonl.zipsel" / "report.json").read_bytes())
+    assert report["counts"]["n_chosen_tokens"] == n_words
 
 
 def test_rows_are_the_original_bytes(tmp_path, zipsel, target):

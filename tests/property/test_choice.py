@@ -118,7 +118,7 @@ def used(budget, records, taken, tokens):
         "top_k": len(taken),
         "fraction": len(taken) / max(1, len(records)),
         "max_bytes": sum(records[i] for i in taken),
-        "max_tokens": sum(tokens[i] or records[i] / 4 for i in taken),
+        "max_tokens": sum(records[i] / 4 if tokens[i] < 0 else tokens[i] for i in taken),
     }[budget.kind]
 
 
@@ -131,7 +131,7 @@ def take(budget, n_bytes, tokens, alignments):
     ]
 
 
-@given(budget=budgets, records=st.lists(st.tuples(st.integers(1, 90), st.integers(0, 40))))
+@given(budget=budgets, records=st.lists(st.tuples(st.integers(1, 90), st.integers(-1, 40))))
 def test_budgets_are_never_exceeded(budget, records):
     n_bytes, tokens = [size for size, _ in records], [n for _, n in records]
     order = [20 - 0.5 * i for i in range(len(records))]
@@ -149,14 +149,18 @@ def test_budgets_are_never_exceeded(budget, records):
     n_bytes=st.lists(st.integers(1, 90), max_size=40),
 )
 def test_a_larger_budget_contains_a_smaller_ones_choice(kind, values, n_bytes):
-    rest = [0] * len(n_bytes), [1.0] * len(n_bytes)
+    rest = [-1] * len(n_bytes), [1.0] * len(n_bytes)
     small, large = (take(Budget(kind, value), n_bytes, *rest) for value in sorted(values))
     assert large[: len(small)] == small
 
 
 def test_a_record_over_the_whole_budget_does_not_empty_the_subset():
     sizes = [1000, 30, 30, 30]
-    assert take(Budget("max_bytes", 70), sizes, [0] * 4, [4, 3, 2, 1]) == [1, 2]
+    assert take(Budget("max_bytes", 70), sizes, [-1] * 4, [4, 3, 2, 1]) == [1, 2]
+
+
+def test_a_text_of_no_tokens_costs_none():
+    assert take(Budget("max_tokens", 1), [8, 8, 8], [0, 1, 1], [3, 2, 1]) == [0, 1]
 
 
 @pytest.mark.parametrize(

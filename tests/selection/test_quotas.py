@@ -14,7 +14,7 @@ def offer(quotas, records):
     return [
         i
         for i, (part, group, size) in enumerate(records)
-        if quotas.admit(part, group, 1.0, size, 0)
+        if quotas.admit(part, group, 1.0, size, -1)
     ]
 
 

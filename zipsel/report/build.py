@@ -190,7 +190,7 @@ def count(
         rejects.update(part.summary.rejects)
         left_out.update(part.summary.left_out)
     n_scored = scores.n_rows - scores.n_rejected
-    n_chosen = len(selection.taken)
+    n_chosen, n_tokens = len(selection.taken), selection.spool.count_tokens(selection.taken)
     return Counts(
         n_shards=len(shards),
         n_scored_shards=len(scores.scored),
@@ -205,7 +205,7 @@ def count(
         n_duplicates=selection.n_duplicates,
         n_chosen=n_chosen,
         n_chosen_bytes=int(selection.chosen.n_bytes.sum()),
-        n_chosen_tokens=selection.spool.count_tokens(selection.taken) or None,
+        n_chosen_tokens=n_tokens if n_chosen and n_tokens >= 0 else None,
         n_passed=n_scored - n_chosen,
         rejects=dict(sorted(rejects.items())),
         left_out=dict(sorted(left_out.items())),

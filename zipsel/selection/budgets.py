@@ -156,9 +156,9 @@ class Meter:
         self.full = self.used >= self.limit
 
     def cost(self, n_bytes: int, n_tokens: int) -> float:
-        """What a record uses of the budget."""
+        """What a record uses of the budget; tokens that were not counted (-1) are guessed."""
         if self.budget.kind == "max_bytes":
             return n_bytes
         if self.budget.kind == "max_tokens":
-            return n_tokens or n_bytes / BYTES_PER_TOKEN
+            return n_bytes / BYTES_PER_TOKEN if n_tokens < 0 else n_tokens
         return 1

@@ -24,13 +24,13 @@ class Features(NamedTuple):
 
     Attributes:
         digest: 16 bytes; equal for equal texts.
-        n_tokens: Tokens, where they were asked for; otherwise 0.
+        n_tokens: Tokens, where they were asked for; otherwise -1.
         leak: The target example or benchmark item that it holds, if any.
         minhash: For near-duplicates, where they were asked for.
     """
 
     digest: bytes = b""
-    n_tokens: int = 0
+    n_tokens: int = -1
     leak: Leak | None = None
     minhash: Any = None
 
@@ -74,7 +74,7 @@ class Inspection:
 
     def look(self, text: str) -> Features:
         """Look at one text."""
-        n_tokens, minhash = 0, None
+        n_tokens, minhash = -1, None
         if self.tokenizer is not None:
             n_tokens = count_tokens(self.tokenizer, text)
         if self.near:
@@ -86,7 +86,7 @@ class Inspection:
 
 @lru_cache(maxsize=1)
 def load_tokenizer(file: TokenizerFile) -> Any:
-    """Load a tokenizers JSON file, once per process and digest.
+    """Load a tokenizers JSON file, once per process and digest; it neither cuts nor pads texts.
 
     Raises:
         UsageError: If the library is not installed, or the file is no tokenizer or has changed.
@@ -98,6 +98,8 @@ def load_tokenizer(file: TokenizerFile) -> Any:
     try:
         data = read_bytes(file.path)
         tokenizer = Tokenizer.from_str(data.decode())
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
     except Exception as error:  # tokenizers raises bare Exception
         raise UsageError(f"--tokenizer {file.path}: {error}") from None
     if blake2b(data, digest_size=16).hexdigest() != file.digest:

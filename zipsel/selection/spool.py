@@ -26,8 +26,9 @@ from zipsel.storage.columns import stretches
 _OPEN_TABLES, _OPEN_LINES = 64, 1024
 
 #: What is known of a fetched row: where it is in its spool file (byte offset and length of a line;
-#: for a table its number and 1), the number of the file, the digest of its text, its tokens, and
-#: where its n-grams and its sketch are in files beside the spool file, counted in elements.
+#: for a table its number and 1), the number of the file, the digest of its text, its tokens (-1
+#: where they were not counted), and where its n-grams and its sketch are in files beside the spool
+#: file, counted in elements.
 ROW = np.dtype(
     [
         ("start", np.int64),
@@ -216,7 +217,7 @@ class Spool:
         return Spool([one for one in taken if len(one.rows)])
 
     def count_tokens(self, ranks: NDArray[np.int64]) -> int:
-        """Tokens of the rows that have some distinct ranks; 0 where none were counted."""
+        """Tokens of the rows that have some distinct ranks; negative where none were counted."""
         return sum(
             int(one.rows["n_tokens"][one.find(np.sort(ranks[some]))[1]].sum())
             for one in self._fetched
