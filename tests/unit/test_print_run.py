@@ -38,6 +38,17 @@ def test_fits_80_columns_without_colour(report):
     assert "[bold]kind" in text
 
 
+def test_groups_that_are_not_named_are_counted():
+    groups = [
+        GroupShare(name=name, n_pool=2, n_pool_bytes=9, n_chosen=1, n_chosen_bytes=4)
+        for name in "abcdefg"
+    ]
+    counts = Counts(n_rows=14, n_scored=14, n_chosen=7)
+    text = shown(make_report(groups=groups, group_field="kind", counts=counts))
+    assert "e: 14.3% of the subset, 14.3% of the pool" in text
+    assert "(2 others): 28.6% of the subset, 28.6% of the pool" in text
+
+
 def test_no_color_is_respected_on_a_terminal(report, monkeypatch):
     monkeypatch.setenv("NO_COLOR", "1")
     text = shown(report, force_terminal=True)

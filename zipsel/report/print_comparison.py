@@ -13,6 +13,7 @@ from zipsel.report.compare import DEPTHS, Comparison, Moved
 from zipsel.report.tables import Row, show_group
 
 _N_SHOWN = 5
+_N_GROUPS = 10
 
 
 def sentence(both: Comparison) -> str:
@@ -80,10 +81,12 @@ def _depths(both: Comparison) -> list[tuple[int, float]]:
 def _print_groups(both: Comparison, console: Console) -> None:
 
     table = Table(box=None, padding=(0, 2))
-    table.add_column("group", overflow="ellipsis", no_wrap=True)
+    n_groups = len(both.groups)
+    heading = "group" if n_groups <= _N_GROUPS else f"group, {_N_GROUPS} of {n_groups:,}"
+    table.add_column(heading, overflow="ellipsis", no_wrap=True)
     table.add_column("A", justify="right")
     table.add_column("B", justify="right")
-    for group in both.groups[:10]:
+    for group in both.groups[:_N_GROUPS]:
         table.add_row(
             Text(printable(show_group(group.name), 40)),
             *(

@@ -13,9 +13,12 @@ from zipsel.console.safe_text import count_of, human_bytes, human_seconds, print
 from zipsel.evaluation.verdicts import Evaluation, Judged, JudgedRandom
 from zipsel.report.model import Report
 from zipsel.report.shown import ShownRecord
-from zipsel.report.tables import show_group, stage_rows, tokens
+from zipsel.report.tables import group_rows, stage_rows, tokens
 
 _LEAST_WIDTH = 80
+
+#: Groups that the summary names.
+_N_GROUPS = 5
 
 
 def print_summary(report: Report, console: Console) -> None:
@@ -104,14 +107,11 @@ def _iter_composition(report: Report) -> Iterator[tuple[str, str]]:
         known = median is not None and not counts.n_no_contenders
         beside = f"; pool median {median:.3f}" if known else ""
         yield "threshold", f"alignment {report.threshold:.3f}{beside}"
-    for group in report.groups[:5]:
-        share_pool = group.n_pool / max(1, counts.n_scored)
-        share_chosen = group.n_chosen / max(1, counts.n_chosen)
-        yield (
-            "" if group is not report.groups[0] else printable(report.group_field or "", 20),
-            f"{printable(show_group(group.name), 30)}: {share_chosen:.1%} of the subset, "
-            f"{share_pool:.1%} of the pool",
-        )
+    heading = printable(report.group_field or "", 20)
+    for row in group_rows(report, _N_GROUPS):
+        shares = f"{row.chosen:.1%} of the subset, {row.pool:.1%} of the pool"
+        yield heading, f"{printable(row.name, 30)}: {shares}"
+        heading = ""
 
 
 def print_records(records: list[ShownRecord], console: Console) -> None:

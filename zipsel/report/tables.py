@@ -8,7 +8,7 @@ from zipsel.console.safe_text import count_of, human_bytes
 from zipsel.report.model import Report
 from zipsel.selection.budgets import BYTES_PER_TOKEN
 
-#: Rows of the composition; the rest is summed up.
+#: Rows of the composition on a page; the rest is summed up.
 _MAX_GROUPS = 30
 
 #: Strategy → why records that could be chosen were not.
@@ -69,14 +69,14 @@ def show_group(name: str) -> str:
     return f"'{name}'" if name[0] in "('" else name
 
 
-def group_rows(report: Report) -> list[Row]:
-    """Composition by group, the smallest groups summed up."""
+def group_rows(report: Report, n_most: int = _MAX_GROUPS) -> list[Row]:
+    """Composition by group, those after the first few summed up."""
     n_pool, n_chosen = max(1, report.counts.n_scored), max(1, report.counts.n_chosen)
     triples = [(show_group(one.name), one.n_pool, one.n_chosen) for one in report.groups]
-    if len(triples) > _MAX_GROUPS:
-        rest = triples[_MAX_GROUPS:]
-        name = f"({len(rest):,} others)"
-        triples = [*triples[:_MAX_GROUPS], (name, sum(t[1] for t in rest), sum(t[2] for t in rest))]
+    if len(triples) > n_most:
+        rest = triples[n_most:]
+        name = f"({count_of(len(rest), 'other')})"
+        triples = [*triples[:n_most], (name, sum(t[1] for t in rest), sum(t[2] for t in rest))]
     return [
         Row(name, pool, chosen, pool / n_pool, chosen / n_chosen) for name, pool, chosen in triples
     ]
