@@ -362,6 +362,17 @@ def test_a_file_that_zipsel_did_not_write_is_not_written_over(tmp_path, select, 
         assert len(mine.read_bytes().splitlines()) == 6
 
 
+@pytest.mark.parametrize("field", ["tags", "typo"])
+def test_a_field_that_gives_no_row_a_group_is_told(tmp_path, zipsel, target, field):
+    rows = [{"text": f"def f{i}(): pass", "tags": ["a"]} for i in range(9)]
+    write_jsonl(tmp_path / "tagged.jsonl", rows)
+    command = ("select", "tagged.jsonl", "--target", target, "--output", "out", "--top-k", 2)
+    said = f"no row has a string, a number or a boolean in the field {field}".encode()
+    assert said in zipsel(*command, "--group-field", field).stderr
+    for option in (("--quota", "a=1"), ("--max-per-group", 1)):
+        assert said in zipsel(*command, "--group-field", field, *option, code=2).stderr
+
+
 def test_a_report_does_not_write_over_an_input(tmp_path, select, target):
     before = target.read_bytes()
     done = select("--top-k", 5, "--output", "out", "--report", target, code=2)

@@ -32,7 +32,7 @@ from zipsel.selection.offers import FIRST_STAGE_BYTES
 from zipsel.selection.ranking import Ranking
 from zipsel.selection.selection import Selection
 from zipsel.selection.selector import Selector
-from zipsel.selection.settings import SelectSettings, check_groups
+from zipsel.selection.settings import SelectSettings, check_groups, no_groups
 from zipsel.selection.strategies import CANDIDATE_FACTOR, find_strategy
 from zipsel.storage.workdir import WorkDir
 
@@ -126,12 +126,10 @@ class Passes:
             fraction = min(1.0, 2 * fraction)
 
     def _say_ungrouped(self, scores: PoolScores) -> None:
-        """Say that no row has the field whose values the report was to compare."""
+        """Say that no row has a group, which the report was to compare."""
         field_name = self.run.settings.reading.group_field
         if field_name is not None and not scores.groups:
-            self.run.log.say(
-                "no-groups", f"--group-field {field_name}: no row has that field", level="warning"
-            )
+            self.run.log.say("no-groups", no_groups(field_name), level="warning")
 
     def _guess_size(self, shards: Sequence[Shard]) -> tuple[float, float]:
         """Records and bytes of text that the pool may hold."""

@@ -143,11 +143,17 @@ def check_groups(select: SelectSettings, field_name: str | None, groups: Collect
     known = ", ".join(sorted(groups)[:_N_NAMED]) + (", ..." if len(groups) > _N_NAMED else "")
     unknown = [name for name, _ in select.quota if name != OTHERS and name not in groups]
     if unknown:
+        found = f"--group-field {field_name} of the pool has only {known}"
         raise UsageError(
-            f"--quota names {', '.join(unknown)}, but --group-field {field_name} of the pool has "
-            + (f"only {known}" if groups else "no values: no row has that field")
+            f"--quota names {', '.join(unknown)}, but {found if groups else no_groups(field_name)}"
         )
     if select.max_per_group is not None and not groups:
-        raise UsageError(
-            f"--max-per-group needs groups, but no row has the field of --group-field {field_name}"
-        )
+        raise UsageError(f"--max-per-group needs groups, but {no_groups(field_name)}")
+
+
+def no_groups(field_name: str | None) -> str:
+    """What is wrong with a group field that gives no row a group, and where to look."""
+    return (
+        f"no row has a string, a number or a boolean in the field {field_name} of --group-field; "
+        "zipsel peek shows the fields"
+    )
