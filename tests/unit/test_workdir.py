@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from zipsel.errors import OutputError, WorkDirLocked
-from zipsel.storage.staging import TEMPORARY_MARK
+from zipsel.storage.staging import TEMPORARY_MARK, write_atomically
 from zipsel.storage.workdir import WorkDir
 
 
@@ -36,10 +36,10 @@ def test_a_run_keeps_every_other_out(work, first, second):
         pass
 
 
-def test_ranks_share_the_directory_and_leave_each_other_alone(work):
+def test_ranks_share_the_directory_and_leave_each_other_alone(work, dead):
     with work.locked("wait", shared=True):
         spool = work.spool()
-        temporary = os.path.join(work.path, f".part{TEMPORARY_MARK}1-2")
+        temporary = os.path.join(work.path, f".part{TEMPORARY_MARK}{dead}-2")
         with open(temporary, "x"):
             pass
         with work.locked("fail", shared=True):
@@ -49,6 +49,15 @@ def test_ranks_share_the_directory_and_leave_each_other_alone(work):
     with work.locked("fail"):
         assert not os.path.exists(temporary)
         assert not os.path.exists(spool)
+
+
+def test_a_run_leaves_what_another_is_writing_before_it_has_the_lock(work):
+    with write_atomically(os.path.join(work.path, "profiles", "key")) as file:
+        with work.locked("wait"):
+            pass
+        file.write(b"whole")
+    with open(os.path.join(work.path, "profiles", "key"), "rb") as file:
+        assert file.read() == b"whole"
 
 
 def test_of_several_ranks_one_fits_a_profile(work):
