@@ -66,8 +66,21 @@ def test_a_held_out_example_in_a_subset_is_warned_of(zipsel, held_out, subsets):
     done = zipsel("eval", "--target", held_out, *subsets)
 
     warning = next(line for line in done.stderr.splitlines() if b"warning" in line)
-    assert b"held-out example 5 stands in" in warning
+    assert b"held-out example 4 stands in" in warning
     assert b"code.jsonl" in warning
+
+
+def test_examples_of_the_target_that_chose_are_warned_of(zipsel, select, target, held_out):
+    warning = b"of 11 held-out examples 1 are in the target that chose out"
+    seen = target.read_bytes().splitlines(keepends=True)[3]
+    held_out.write_bytes(held_out.read_bytes() + seen)
+    assert warning in select("--top-k", 9, "--output", "out", "--eval-target", held_out).stderr
+    select("--top-k", 9, "--output", "out.jsonl")
+
+    done = zipsel("eval", "--target", held_out, "out", "out.jsonl")
+
+    assert warning in done.stderr
+    assert warning + b".jsonl" in done.stderr
 
 
 def test_a_directory_that_select_wrote_is_a_subset(zipsel, select, pool, held_out):

@@ -10,13 +10,8 @@ from zipsel.console.messages import Log
 from zipsel.errors import ShardError, UsageError
 from zipsel.evaluation import subsets
 from zipsel.evaluation.ppm import bootstrap_interval, join_records, ppm_bits
-from zipsel.evaluation.subsets import (
-    EvalSettings,
-    draw_pool,
-    evaluate,
-    open_judge,
-    warn_of_leaks,
-)
+from zipsel.evaluation.seen import warn_of_leaks
+from zipsel.evaluation.subsets import EvalSettings, draw_pool, evaluate, open_judge
 from zipsel.pool.finding import find_shards
 
 pytest.importorskip("pyppmd", reason="the judge needs the extra eval")
@@ -104,10 +99,10 @@ def test_a_pool_is_read_as_a_sample(tmp_path, settings, monkeypatch):
 @pytest.mark.parametrize(
     ("examples", "message"),
     [
-        ([2], "warning: held-out example 3 stands in out: its bits say that it leaked"),
+        ([2], "warning: held-out example 2 stands in out: its bits say that it leaked"),
         (
             [1, 3],
-            "warning: 2 held-out examples stand in out, example 2 among them: "
+            "warning: 2 held-out examples stand in out, example 1 among them: "
             "their bits say that they leaked",
         ),
     ],

@@ -76,7 +76,8 @@ def run_select(
         if held_out is not None:
             with run.stage("evaluate"):
                 in_order = choice.selection.in_order("rank")
-                curves += held_out.measure(in_order, choice.shards, run.log)
+                target = used.profile.target
+                curves += held_out.measure(in_order, choice.shards, target, run.log)
         with staged_files(work_dir.path) as staging:
             files = _write_subset(run, output, select, choice, format_name, (staging, engine))
             run.stages["total"] = time.perf_counter() - started

@@ -15,13 +15,15 @@ import numpy as np
 from zipsel.console.messages import Log
 from zipsel.console.progress import Progress
 from zipsel.evaluation.ppm import N_ORDERS, cut_text, draw_orders, join_records
-from zipsel.evaluation.subsets import EvalSettings, draw_pool, open_judge, warn_of_leaks
+from zipsel.evaluation.seen import warn_of_leaks, warn_of_target
+from zipsel.evaluation.subsets import EvalSettings, draw_pool, open_judge
 from zipsel.evaluation.verdicts import Curve, Judge
 from zipsel.pool.shards import Shard
 from zipsel.readers.reading import TextSpec
 from zipsel.scoring.settings import RunSettings
 from zipsel.selection.chosen_rows import Chosen
 from zipsel.selection.settings import SelectSettings
+from zipsel.texts import TextBatch
 
 #: Sizes at which the curve is measured, as shares of the subset.
 _SHARES = (0.125, 0.25, 0.5, 1.0)
@@ -50,13 +52,17 @@ class HeldOut:
         )
         return cls(of_run, open_judge(of_run))
 
-    def measure(self, chosen: Chosen, shards: Sequence[Shard], log: Log) -> list[Curve]:
-        """Curves of the choice; none if nothing was chosen."""
+    def measure(
+        self, chosen: Chosen, shards: Sequence[Shard], target: TextBatch, log: Log
+    ) -> list[Curve]:
+        """Curves of the choice by a target; none if nothing was chosen."""
         texts = _best_texts(chosen, self.settings.reading.text, self.settings.max_bytes)
         if not texts:
             return []
         subset = join_records(texts, self.settings.max_bytes)
-        warn_of_leaks(self.settings.subsets[0], subset, self.judge.examples, log)
+        output, examples = self.settings.subsets[0], self.judge.examples
+        warn_of_leaks(output, subset, examples, log)
+        warn_of_target(output, target.iter_encoded(), examples, log)
         drawn, n_drawn = draw_pool(shards, self.settings, len(subset), on_error=lambda _: None)
         size = min(len(subset), n_drawn)
         with log.progress("evaluating", 2 * N_ORDERS * int(size * sum(_SHARES))) as progress:

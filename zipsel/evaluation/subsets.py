@@ -3,8 +3,8 @@
 A random part of every subset, of the size of the smallest, is read by the PPM judge, and held-out
 examples are coded after it: fewer bits per byte, better subset. A subset is a set: the judge
 averages over seeded random orders, so the order of rows does not matter. Random texts of the pool,
-of the same bytes, show what any text would be worth. An example that is in a subset word for word
-is named, since its bits say that it leaked and nothing else.
+of the same bytes, show what any text would be worth. Examples that were seen before are named
+(``seen.py``).
 
 Comparing whole subsets would reward the larger one. The interval, bootstrapped over the held-out
 examples, shows how much depends on which examples were held out.
@@ -26,10 +26,10 @@ from zipsel.evaluation.ppm import (
     N_ORDERS,
     bits_per_byte,
     draw_orders,
-    find_contained_examples,
     join_records,
     ppm_bits,
 )
+from zipsel.evaluation.seen import target_of, warn_of_leaks, warn_of_target
 from zipsel.evaluation.verdicts import Evaluation, Judge, Judged, JudgedRandom
 from zipsel.pool.finding import find_shards
 from zipsel.pool.formats import STDIN, refuse_stdin_twice
@@ -139,6 +139,7 @@ def _read_subset(path: str, settings: EvalSettings, judge: Judge, log: Log) -> _
             "cut", f"{path}: only {limit}, drawn at random, are compared (--max-bytes)", path=path
         )
     warn_of_leaks(path, join_records(orders[0]), judge.examples, log)
+    warn_of_target(path, target_of(path), judge.examples, log)
     return orders, min(n_bytes, settings.max_bytes)
 
 
@@ -196,20 +197,3 @@ def _iter_sources(path: str, reading: Reading) -> Iterator[tuple[str, Iterator[R
         return
     for shard in _find_readable((path,)):
         yield shard.path, iter_shard(shard, reading)
-
-
-def warn_of_leaks(path: str, subset: bytes, examples: Sequence[bytes], log: Log) -> None:
-    """Log which examples a subset contains."""
-    contained = find_contained_examples(subset, examples)
-    if not contained:
-        return
-    first = contained[0] + 1
-    if len(contained) == 1:
-        found = f"held-out example {first} stands in {path}: its bits say that it leaked"
-    else:
-        found = (
-            f"{len(contained)} held-out examples stand in {path}, example {first} among them: "
-            "their bits say that they leaked"
-        )
-    message = f"warning: {found}, not that the subset is good"
-    log.say("leak", message, path=path, examples=contained)
