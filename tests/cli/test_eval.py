@@ -63,11 +63,12 @@ def test_a_held_out_example_in_a_subset_is_warned_of(zipsel, held_out, subsets):
     leaked = held_out.read_bytes().splitlines(keepends=True)[4]
     subsets[0].write_bytes(leaked + subsets[0].read_bytes())
 
-    done = zipsel("eval", "--target", held_out, *subsets)
+    done = zipsel("eval", "--target", held_out, *subsets, "--log-format", "json")
 
-    warning = next(line for line in done.stderr.splitlines() if b"warning" in line)
-    assert b"held-out example 4 stands in" in warning
-    assert b"code.jsonl" in warning
+    logged = map(json.loads, done.stderr.splitlines())
+    (warning,) = (one["message"] for one in logged if one["level"] == "warning")
+    assert "held-out example 4 stands in" in warning
+    assert "code.jsonl" in warning
 
 
 def test_examples_of_the_target_that_chose_are_warned_of(zipsel, select, target, held_out):

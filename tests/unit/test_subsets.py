@@ -99,10 +99,10 @@ def test_a_pool_is_read_as_a_sample(tmp_path, settings, monkeypatch):
 @pytest.mark.parametrize(
     ("examples", "message"),
     [
-        ([2], "warning: held-out example 2 stands in out: its bits say that it leaked"),
+        ([2], "held-out example 2 stands in out: its bits say that it leaked"),
         (
             [1, 3],
-            "warning: 2 held-out examples stand in out, example 1 among them: "
+            "2 held-out examples stand in out, example 1 among them: "
             "their bits say that they leaked",
         ),
     ],

@@ -43,10 +43,10 @@ def warn_of_target(path: str, target: Iterable[bytes], examples: Sequence[bytes]
     seen = [i for i, example in enumerate(examples) if example.strip() in known]
     if seen:
         message = (
-            f"warning: of {len(examples):,} held-out examples {len(seen):,} are in the target that "
+            f"of {len(examples):,} held-out examples {len(seen):,} are in the target that "
             f"chose {path}: its bits flatter it; judge it by examples that the target lacks"
         )
-        log.say("seen", message, path=path, examples=seen)
+        log.say("seen", message, level="warning", path=path, examples=seen)
 
 
 def warn_of_leaks(path: str, subset: bytes, examples: Sequence[bytes], log: Log) -> None:
@@ -61,5 +61,5 @@ def warn_of_leaks(path: str, subset: bytes, examples: Sequence[bytes], log: Log)
             f"{len(contained)} held-out examples stand in {path}, example {contained[0]} among "
             "them: their bits say that they leaked"
         )
-    message = f"warning: {found}, not that the subset is good"
-    log.say("leak", message, path=path, examples=contained)
+    message = f"{found}, not that the subset is good"
+    log.say("leak", message, level="warning", path=path, examples=contained)
