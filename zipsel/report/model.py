@@ -19,7 +19,7 @@ from zipsel.readers.reading import Reading
 from zipsel.report.shown import RejectExample, Removal, ShownRecord
 from zipsel.scoring.inputs import InputFile
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 
 class Counts(msgspec.Struct, kw_only=True):

@@ -27,8 +27,8 @@ import pyarrow.parquet as pq
 from zipsel.pool.shards import Shard
 from zipsel.scorers import ScoreColumns
 
-#: Part of every score key; raise it when scores or the format of a part change.
-SIDECAR_VERSION = 10
+#: Part of every score key; raise it when readers, scores or the format of a part change.
+SIDECAR_VERSION = 11
 
 #: Folder of the parts that are named by marks, for want of fingerprints.
 _MARKS = "marks"
