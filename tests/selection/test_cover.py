@@ -108,6 +108,7 @@ class Made:
         def fetch(block, first):
             rows = np.zeros(len(block), ROW)
             rows["file"] = [generator.randrange(n_files) for _ in range(len(block))]
+            rows["n_tokens"] = Inspection().look("").n_tokens
             for number in range(n_files):
                 places = np.flatnonzero(rows["file"] == number)
                 texts = [self.texts[i] for i in block.row[places].tolist()]
