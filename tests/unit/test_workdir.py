@@ -60,6 +60,15 @@ def test_a_run_leaves_what_another_is_writing_before_it_has_the_lock(work):
         assert file.read() == b"whole"
 
 
+def test_a_run_removes_what_a_worker_of_a_killed_run_has_begun(work):
+    left = os.path.join(work.path, f".part{TEMPORARY_MARK}{os.getpid()}-2")
+    os.makedirs(work.path)
+    with open(left, "x"):
+        pass
+    with work.locked("wait"):
+        assert not os.path.exists(left)
+
+
 def test_of_several_ranks_one_fits_a_profile(work):
     with work.alone("key"), work.alone("another"):
         lock = os.open(os.path.join(work.path, "profiles", "key.lock"), os.O_RDWR)

@@ -28,7 +28,7 @@ import msgspec
 from zipsel.errors import OutputError, WorkDirLocked
 from zipsel.storage.paths import directory_of
 from zipsel.storage.remote import is_remote
-from zipsel.storage.staging import is_alive, sweep_temporaries
+from zipsel.storage.staging import TEMPORARY_MARK, is_alive, sweep_temporaries
 
 
 def work_places(work_dir: str | None, output: str) -> tuple[str, str | None]:
@@ -190,8 +190,13 @@ class WorkDir:
         shutil.rmtree(os.path.join(self.path, "spool"), ignore_errors=True)
         for name in _SCRATCH:
             self._sweep_scratch(name)
-        for parent, _, _ in os.walk(self.path):
-            sweep_temporaries(parent)
+        profiles = os.path.join(self.path, "profiles")
+        sweep_temporaries(profiles)  # others may be writing one, which needs no lock
+        for parent, _, names in os.walk(self.path):
+            for name in names:
+                if TEMPORARY_MARK in name and parent != profiles:
+                    with suppress(FileNotFoundError):  # a worker of a killed run just renamed it
+                        os.unlink(os.path.join(parent, name))
 
     def _sweep_scratch(self, name: str) -> None:
         """Remove the scratch folders of processes that no longer run."""
