@@ -10,7 +10,8 @@ again; `--quick` measures one target in minutes and writes its tables to the cac
     python scripts/quality.py --forget cover  after a change of that selector
     python scripts/quality.py --kept          tables of what is kept; measures nothing
 
-Cells that a run does not measure stay in the results as an earlier run left them, with a star.
+Cells that a run does not measure stay in the results as an earlier run left them, with its date; a
+star marks those that are older than the newest.
 """
 
 import argparse

@@ -12,6 +12,7 @@ from quality_lib.data import Task, load_target
 from quality_lib.grid import (
     Cell,
     NotKept,
+    is_old,
     load_scores,
     measure_ppm,
     take_budget,
@@ -74,21 +75,27 @@ def whole_pool_cell(bench: Bench, target: str) -> Cell:
 def label_table(labelled: list[tuple[str, Cell]]) -> str:
     """One row a target and selector, one column a label; draws of one label are averaged.
 
-    A star is for what an earlier run measured.
+    A star is for what was measured days before the newest cell.
     """
-    labels = list(dict.fromkeys(label for label, _ in labelled))
+    newest = max((cell.date for _, cell in labelled), default="")
+    labels = sorted({label: None for label, _ in labelled}, key=_in_order)
     found: dict[tuple[str, str], dict[str, list[Cell]]] = {}
     for label, cell in labelled:
         found.setdefault((cell.target, cell.selector), {}).setdefault(label, []).append(cell)
     rows = [
-        [target, selector, *(_mean_of(row.get(label, [])) for label in labels)]
+        [target, selector, *(_mean_of(row.get(label, []), newest) for label in labels)]
         for (target, selector), row in found.items()
     ]
     return render(["target", "selector", *labels], rows)
 
 
-def _mean_of(cells: list[Cell]) -> str:
+def _in_order(label: str) -> float:
+    """Numbers of examples ascend, and words stay as they came."""
+    return int(label) if label.isdigit() else np.inf
+
+
+def _mean_of(cells: list[Cell], newest: str) -> str:
     if not cells:
         return "-"
-    star = "*" if any(cell.earlier is not None for cell in cells) else ""
+    star = "*" if any(is_old(cell.date, newest) for cell in cells) else ""
     return f"{np.mean([cell.bits_per_byte for cell in cells]):.3f}{star}"

@@ -7,6 +7,7 @@ scores are (`forget`). Where nothing may be measured (`Bench.measures`), `NotKep
 would have to be; cells of earlier results then stand in (`Cell.restore`).
 """
 
+import datetime
 import hashlib
 import json
 import time
@@ -58,6 +59,7 @@ class Cell:
         bits: Bits of each held-out example.
         n_bytes: Bytes of each held-out example.
         curve: LM only: (tokens, bits per byte) along the fine-tuning.
+        date: When it was measured, UTC.
         earlier: What the results of an earlier run say, if the cell stands for them; `bits` then
             has one entry, all examples.
     """
@@ -72,14 +74,15 @@ class Cell:
     bits: NDArray[np.float64]
     n_bytes: NDArray[np.int64]
     curve: tuple[tuple[float, float], ...] = ()
+    date: str = ""
     earlier: Mapping[str, Any] | None = None
 
     @classmethod
     def restore(cls, stored: Mapping[str, Any]) -> "Cell":
         """From the results of an earlier run."""
-        names = ("task", "target", "selector", "budget_bytes", "subset_bytes", "n_records", "judge")
+        names = "task target selector budget_bytes subset_bytes n_records judge date"
         return cls(
-            **{name: stored[name] for name in names},
+            **{name: stored[name] for name in names.split()},
             bits=np.array([stored["bits_per_byte"]]),
             n_bytes=np.array([1]),
             curve=tuple((tokens, loss) for tokens, loss in stored.get("curve", ())),
@@ -113,6 +116,7 @@ class Cell:
             "bits_per_byte": round(self.bits_per_byte, 4),
             "low": round(low, 4),
             "high": round(high, 4),
+            "date": self.date,
             **({"curve": self.curve} if self.curve else {}),
         }
 
@@ -204,6 +208,7 @@ def measure_ppm(
         judge="ppm",
         bits=np.array(stored["bits"]),
         n_bytes=np.array(list(map(len, examples))),
+        date=_date_of(path),
     )
 
 
@@ -244,12 +249,23 @@ def measure_lm(
         bits=bits[losses.argmin()],
         n_bytes=lengths,
         curve=tuple(zip(stored["tokens"], losses.round(4).tolist(), strict=True)),
+        date=_date_of(path),
     )
 
 
 def _require_measuring(bench: Bench) -> None:
     if not bench.measures:
         raise NotKept
+
+
+def is_old(date: str, newest: str) -> bool:
+    """Whether a date is more than a day before the newest: runs go on over midnight."""
+    days = datetime.date.fromisoformat(newest) - datetime.date.fromisoformat(date)
+    return days > datetime.timedelta(days=1)
+
+
+def _date_of(path: Path) -> str:
+    return datetime.datetime.fromtimestamp(path.stat().st_mtime, datetime.UTC).date().isoformat()
 
 
 def _digest(parts: Sequence[bytes]) -> str:

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from quality_lib.grid import Cell
+from quality_lib.grid import Cell, is_old
 from zipsel.evaluation.ppm import bootstrap_interval
 
 DEFAULT = "cover"
@@ -77,9 +77,10 @@ def average_seeds(cells: Iterable[Cell]) -> list[Cell]:
 def quality_table(cells: Sequence[Cell], tasks: Sequence[str], budget_bytes: int) -> str:
     """Bits per byte of every family at one budget; the best of a row, oracle aside, is bold.
 
-    A star is for what an earlier run measured.
+    A star is for what was measured days before the newest cell.
     """
     indexed = index_cells(cells)
+    newest = max((cell.date for cell in cells), default="")
     measured = {cell.selector for cell in cells}
     families = {
         heading: names
@@ -96,7 +97,7 @@ def quality_table(cells: Sequence[Cell], tasks: Sequence[str], budget_bytes: int
                 best = min(
                     (indexed[k] for k in keys if k in indexed), key=lambda c: c.bits_per_byte
                 )
-                shown[heading] = f"{cost:.3f}", "" if best.earlier is None else "*"
+                shown[heading] = f"{cost:.3f}", "*" if is_old(best.date, newest) else ""
         contenders = [cost for heading, (cost, _) in shown.items() if heading != "oracle"]
         least = min(contenders, key=float, default="")
         row = [shown.get(heading, ("-", "")) for heading in families]
@@ -133,13 +134,15 @@ def verdicts(
         None for the interval if an earlier run measured either.
     """
     indexed = index_cells(cells)
+    newest = max((cell.date for cell in cells), default="")
     found = []
     for task in tasks:
         for budget in budgets_bytes:
             ours = indexed.get((task, DEFAULT, budget))
             theirs = [indexed[key] for name in rivals if (key := (task, name, budget)) in indexed]
             if ours is not None and theirs:
-                found.append(_compare(ours, min(theirs, key=lambda cell: cell.bits_per_byte)))
+                best = min(theirs, key=lambda cell: cell.bits_per_byte)
+                found.append(_compare(ours, best) | {"rival_is_older": is_old(best.date, newest)})
     return found
 
 
@@ -155,7 +158,6 @@ def _compare(ours: Cell, theirs: Cell) -> dict[str, object]:
         "default": round(ours.bits_per_byte, 4),
         "rival": theirs.selector,
         "rival_bits_per_byte": round(theirs.bits_per_byte, 4),
-        "rival_is_earlier": theirs.earlier is not None,
         "gap_percent": round(percent * (ours.bits_per_byte - theirs.bits_per_byte), 2),
         "low_percent": low,
         "high_percent": high,
@@ -169,7 +171,7 @@ def verdict_table(found: Sequence[dict[str, object]]) -> str:
             str(v["target"]),
             _megabytes(v["budget_bytes"]),
             f"{v['default']:.3f}",
-            f"{v['rival_bits_per_byte']:.3f}{'*' if v['rival_is_earlier'] else ''}",
+            f"{v['rival_bits_per_byte']:.3f}{'*' if v['rival_is_older'] else ''}",
             str(v["rival"]),
             _describe_gap(v),
         ]
