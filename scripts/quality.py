@@ -48,6 +48,7 @@ from quality_lib.peers import Bench, task_examples
 from quality_lib.results import (
     describe_run,
     with_earlier,
+    with_earlier_intervals,
     with_earlier_labels,
     write_results,
 )
@@ -223,10 +224,13 @@ def write_lm(
     lm: list[Cell],
 ) -> None:
     """Tables of the LM judge, and how the two judges agree."""
-    lm = with_earlier(folder / f"quality-{part}.json", tables.average_seeds(lm))
+    path = folder / f"quality-{part}.json"
+    lm = with_earlier(path, tables.average_seeds(lm))
     budgets = tuple(LM_TARGETS)
-    found = tables.verdicts(lm, targets, budgets)
-    against_top = tables.verdicts(lm, targets, budgets, tables.OWN["ngram"])
+    found = with_earlier_intervals(path, "verdicts", tables.verdicts(lm, targets, budgets))
+    against_top = with_earlier_intervals(
+        path, "against_top", tables.verdicts(lm, targets, budgets, tables.OWN["ngram"])
+    )
     correlation = tables.correlate_judges(ppm, lm)
     markdown = ""
     for budget in budgets:

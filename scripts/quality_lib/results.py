@@ -59,6 +59,26 @@ def with_earlier_labels(
     return [*labelled, *kept]
 
 
+def with_earlier_intervals(
+    path: Path, key: str, found: list[dict[str, object]]
+) -> list[dict[str, object]]:
+    """Verdicts on two cells that an earlier run measured, with the interval that it found."""
+    known = json.loads(path.read_text())[key] if path.exists() else []
+    names = ("target", "budget_bytes", "default", "rival", "rival_bits_per_byte")
+    ends = {
+        tuple(one[name] for name in names): {
+            end: one[end] for end in ("low_percent", "high_percent")
+        }
+        for one in known
+    }
+    return [
+        one | ends.get(tuple(one[name] for name in names), {})
+        if one["low_percent"] is None
+        else one
+        for one in found
+    ]
+
+
 def write_results(folder: Path, name: str, content: Mapping[str, object], markdown: str) -> None:
     """The JSON and the Markdown file of one part."""
     folder.mkdir(parents=True, exist_ok=True)
