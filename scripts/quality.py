@@ -11,7 +11,7 @@ again; `--quick` measures one target in minutes and writes its tables to the cac
     python scripts/quality.py --kept          tables of what is kept; measures nothing
 
 Cells that a run does not measure stay in the results as an earlier run left them, with its date; a
-star marks those that are older than the newest.
+star marks those that were measured days before the newest.
 """
 
 import argparse
@@ -46,9 +46,9 @@ from quality_lib.grid import (
 )
 from quality_lib.peers import Bench, task_examples
 from quality_lib.results import (
+    compare_default,
     describe_run,
     with_earlier,
-    with_earlier_intervals,
     with_earlier_labels,
     write_results,
 )
@@ -195,19 +195,18 @@ def check_peers(bench: Bench) -> dict[str, dict[str, float]]:
 
 def write_ppm(bench: Bench, folder: Path, targets: tuple[str, ...], cells: list[Cell]) -> None:
     """Tables of the grid, and their picture."""
-    cells = with_earlier(folder / "quality-ppm.json", cells)
-    found = tables.verdicts(cells, targets, BUDGETS_BYTES)
-    against_top = tables.verdicts(cells, targets, BUDGETS_BYTES, tables.OWN["ngram"])
+    path = folder / "quality-ppm.json"
+    cells = with_earlier(path, cells)
+    found = compare_default(path, cells, targets, BUDGETS_BYTES)
     markdown = "".join(
         f"### PPM, {budget / 1e6:g} MB\n\n{tables.quality_table(cells, targets, budget)}\n"
         for budget in BUDGETS_BYTES
     )
-    markdown += f"### Default against the best rival\n\n{tables.verdict_table(found)}\n"
-    markdown += f"### Default against top\n\n{tables.verdict_table(against_top)}"
+    markdown += f"### Default against the best rival\n\n{tables.verdict_table(found['verdicts'])}\n"
+    markdown += f"### Default against top\n\n{tables.verdict_table(found['against_top'])}"
     content = {
         "run": describe_run(bench),
-        "verdicts": found,
-        "against_top": against_top,
+        **found,
         "cells": [cell.summarize() for cell in cells],
     }
     write_results(folder, "ppm", content, markdown)
@@ -227,10 +226,7 @@ def write_lm(
     path = folder / f"quality-{part}.json"
     lm = with_earlier(path, tables.average_seeds(lm))
     budgets = tuple(LM_TARGETS)
-    found = with_earlier_intervals(path, "verdicts", tables.verdicts(lm, targets, budgets))
-    against_top = with_earlier_intervals(
-        path, "against_top", tables.verdicts(lm, targets, budgets, tables.OWN["ngram"])
-    )
+    found = compare_default(path, lm, targets, budgets)
     correlation = tables.correlate_judges(ppm, lm)
     markdown = ""
     for budget in budgets:
@@ -241,13 +237,12 @@ def write_lm(
             markdown += f"### LM, {megabytes}\n\n{tables.quality_table(lm, among, budget)}\n"
             markdown += f"### Tokens to the rival's best loss, {megabytes}\n\n"
             markdown += f"{tables.saving_table(of_budget, among)}\n"
-    markdown += f"### Default against the best rival\n\n{tables.verdict_table(found)}\n"
-    markdown += f"### Default against top\n\n{tables.verdict_table(against_top)}\n"
+    markdown += f"### Default against the best rival\n\n{tables.verdict_table(found['verdicts'])}\n"
+    markdown += f"### Default against top\n\n{tables.verdict_table(found['against_top'])}\n"
     markdown += f"Rank correlation of the judges: {json.dumps(correlation)}\n"
     content = {
         "run": describe_run(bench),
-        "verdicts": found,
-        "against_top": against_top,
+        **found,
         "rank_correlation": correlation,
         "cells": [cell.summarize() for cell in lm],
     }

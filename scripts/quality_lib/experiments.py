@@ -15,6 +15,7 @@ from quality_lib.grid import (
     is_old,
     load_scores,
     measure_ppm,
+    newest_date,
     take_budget,
 )
 from quality_lib.peers import Bench
@@ -77,7 +78,7 @@ def label_table(labelled: list[tuple[str, Cell]]) -> str:
 
     A star is for what was measured days before the newest cell.
     """
-    newest = max((cell.date for _, cell in labelled), default="")
+    newest = newest_date(cell for _, cell in labelled)
     labels = sorted({label: None for label, _ in labelled}, key=_in_order)
     found: dict[tuple[str, str], dict[str, list[Cell]]] = {}
     for label, cell in labelled:

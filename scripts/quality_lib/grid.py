@@ -11,7 +11,7 @@ import datetime
 import hashlib
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -256,6 +256,11 @@ def measure_lm(
 def _require_measuring(bench: Bench) -> None:
     if not bench.measures:
         raise NotKept
+
+
+def newest_date(cells: Iterable[Cell]) -> str:
+    """When the last of some cells was measured; empty if there are none."""
+    return max((cell.date for cell in cells), default="")
 
 
 def is_old(date: str, newest: str) -> bool:

@@ -6,9 +6,10 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from quality_lib import tables
 from quality_lib.grid import SELECTORS, Cell
 from quality_lib.peers import Bench
 
@@ -59,24 +60,30 @@ def with_earlier_labels(
     return [*labelled, *kept]
 
 
-def with_earlier_intervals(
-    path: Path, key: str, found: list[dict[str, object]]
-) -> list[dict[str, object]]:
-    """Verdicts on two cells that an earlier run measured, with the interval that it found."""
-    known = json.loads(path.read_text())[key] if path.exists() else []
-    names = ("target", "budget_bytes", "default", "rival", "rival_bits_per_byte")
-    ends = {
-        tuple(one[name] for name in names): {
-            end: one[end] for end in ("low_percent", "high_percent")
-        }
-        for one in known
+def compare_default(
+    path: Path, cells: Sequence[Cell], targets: Sequence[str], budgets_bytes: Sequence[int]
+) -> dict[str, list[dict[str, object]]]:
+    """Verdicts on the default against its best rival and against top.
+
+    Those on two cells that an earlier run measured have the interval that it found.
+    """
+    found = {
+        "verdicts": tables.verdicts(cells, targets, budgets_bytes),
+        "against_top": tables.verdicts(cells, targets, budgets_bytes, tables.OWN["ngram"]),
     }
-    return [
-        one | ends.get(tuple(one[name] for name in names), {})
-        if one["low_percent"] is None
-        else one
-        for one in found
-    ]
+    earlier = json.loads(path.read_text()) if path.exists() else {}
+    for key, of_key in found.items():
+        known = {_cells_of(one): one for one in earlier.get(key, ())}
+        for one in of_key:
+            if one["low_percent"] is None and (before := known.get(_cells_of(one))) is not None:
+                one.update({end: before[end] for end in ("low_percent", "high_percent")})
+    return found
+
+
+def _cells_of(verdict: Mapping[str, object]) -> tuple[object, ...]:
+    """What a verdict compares."""
+    names = ("target", "budget_bytes", "default", "rival", "rival_bits_per_byte")
+    return tuple(verdict[name] for name in names)
 
 
 def write_results(folder: Path, name: str, content: Mapping[str, object], markdown: str) -> None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from quality_lib.grid import Cell, is_old
+from quality_lib.grid import Cell, is_old, newest_date
 from zipsel.evaluation.ppm import bootstrap_interval
 
 DEFAULT = "cover"
@@ -80,7 +80,7 @@ def quality_table(cells: Sequence[Cell], tasks: Sequence[str], budget_bytes: int
     A star is for what was measured days before the newest cell.
     """
     indexed = index_cells(cells)
-    newest = max((cell.date for cell in cells), default="")
+    newest = newest_date(cells)
     measured = {cell.selector for cell in cells}
     families = {
         heading: names
@@ -134,7 +134,7 @@ def verdicts(
         None for the interval if an earlier run measured either.
     """
     indexed = index_cells(cells)
-    newest = max((cell.date for cell in cells), default="")
+    newest = newest_date(cells)
     found = []
     for task in tasks:
         for budget in budgets_bytes:
